@@ -1,0 +1,10 @@
+//! The offline trainer of latentd: trains the models with burn and publishes them as ONNX.
+
+pub mod cli;
+pub mod data;
+pub mod device;
+pub mod layers;
+pub mod measure;
+pub mod ops;
+pub mod recipes;
+pub mod run;

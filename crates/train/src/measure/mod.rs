@@ -1,0 +1,5 @@
+//! Scores by the papers' protocols.
+
+mod fidelity;
+
+pub use fidelity::{luma, psnr};

@@ -1,0 +1,30 @@
+//! One folder for each recipe: its network, its data, its loss and what is said of it.
+
+pub mod denoise_photo;
+pub mod upscale_photo;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use rand::rngs::StdRng;
+
+use crate::layers::Init;
+
+/// What a training run needs to know of a recipe.
+pub trait Recipe: Sync {
+    /// The network that is trained.
+    type Network: Module;
+    /// What one step learns from, in host memory.
+    type Batch: Send;
+
+    /// A network with fresh weights.
+    fn network(&self, init: &mut Init) -> Self::Network;
+
+    /// The batch of one step. `progress` is how much of the run is over, 0..1.
+    fn batch(&self, rng: &mut StdRng, progress: f64) -> Self::Batch;
+
+    /// The loss to minimise, `[1]`.
+    fn loss(&self, network: &Self::Network, batch: Self::Batch, progress: f64, device: &Device) -> Tensor<1>;
+
+    /// PSNR in dB on the development set.
+    fn score(&self, network: &Self::Network, device: &Device) -> f64;
+}
