@@ -2,7 +2,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::Init;
-use crate::ops;
+use crate::ops::{self, Sweep};
 
 /// A convolution with bias. A stride-1 kernel is padded with zeros to keep the size; a strided one has no padding.
 #[derive(Module, Debug)]
@@ -29,12 +29,17 @@ impl Conv {
 
     /// `[N, I, H, W] -> [N, O, H / stride, W / stride]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.apply(x, false)
+        ops::conv2d(x, self.weight.val(), self.bias.val(), self.sweep(false))
     }
 
     /// [`forward`](Self::forward) followed by a ReLU.
     pub fn forward_relu(&self, x: Tensor<4>) -> Tensor<4> {
-        self.apply(x, true)
+        ops::conv2d(x, self.weight.val(), self.bias.val(), self.sweep(true))
+    }
+
+    /// [`forward`](Self::forward) plus `residual`, a tensor of the output's shape.
+    pub fn forward_residual(&self, x: Tensor<4>, residual: Tensor<4>) -> Tensor<4> {
+        ops::conv2d_residual(x, self.weight.val(), self.bias.val(), residual, self.sweep(false))
     }
 
     /// Zeros on each side of the input.
@@ -42,8 +47,8 @@ impl Conv {
         if self.stride == 1 { self.weight.lazy_shape()[2] / 2 } else { 0 }
     }
 
-    fn apply(&self, x: Tensor<4>, relu: bool) -> Tensor<4> {
-        ops::conv2d(x, self.weight.val(), self.bias.val(), self.stride, self.padding(), relu)
+    fn sweep(&self, relu: bool) -> Sweep {
+        Sweep { stride: self.stride, padding: self.padding(), relu }
     }
 }
 

@@ -23,6 +23,6 @@ impl ResidualBlock {
 
     /// `[N, C, H, W] -> [N, C, H, W]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        x.clone() + self.second.forward(self.first.forward_relu(x))
+        self.second.forward_residual(self.first.forward_relu(x.clone()), x)
     }
 }
