@@ -5,7 +5,8 @@ pub mod image;
 pub use image::Image;
 
 /// The kinds of media, as type-checking and messages name them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum MediaKind {
     /// A picture.
     Image,
