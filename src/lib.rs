@@ -3,9 +3,12 @@
 //! Everything is [`media`] that flows one way: source, stages, sink. ARCHITECTURE.md is the map.
 
 pub mod config;
+pub mod crew;
+pub mod durable;
 pub mod error;
 pub mod media;
 pub mod model;
+pub mod stage;
 
 pub use error::{Error, Kind, Result};
 

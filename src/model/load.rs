@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tract_onnx::prelude::*;
 
-use super::{CARD_FILE, Card, Kernel, MODEL_FILE, Place, Plan, sha256_hex};
+use super::{CARD_FILE, Card, Choice, Kernel, MODEL_FILE, Place, Plan, sha256_hex};
 use crate::error::{Error, Kind, Result};
 
 const CARD_LIMIT: u64 = 256 << 10;
@@ -22,6 +22,7 @@ pub struct Model {
     pub place: Place,
     graph: InferenceModel,
     plans: Mutex<HashMap<(usize, usize, Kernel), Arc<Plan>>>,
+    choice: Mutex<Choice>,
 }
 
 impl std::fmt::Debug for Model {
@@ -62,7 +63,7 @@ impl Model {
             .mend("copy the model again; if you changed it yourself, write the new hash into its card"));
         }
         let graph = guarded("read", || tract_onnx::onnx().model_for_read(&mut Cursor::new(onnx)))?;
-        let model = Model { card, place, graph, plans: Mutex::default() };
+        let model = Model { card, place, graph, plans: Mutex::default(), choice: Mutex::default() };
         model.check_ports()?;
         Ok(model)
     }
@@ -79,6 +80,16 @@ impl Model {
         // Made outside the lock: it takes a while, and two threads that make the same plan at once only waste a little.
         let plan = Arc::new(Plan::new(&self.graph, &self.card, height, width, kernel)?);
         Ok(Arc::clone(self.lock().entry(key).or_insert(plan)))
+    }
+
+    /// How to run it on this machine: what was tuned, or a good guess.
+    pub fn choice(&self) -> Choice {
+        *self.choice.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets how to run it from now on.
+    pub fn choose(&self, choice: Choice) {
+        *self.choice.lock().unwrap_or_else(PoisonError::into_inner) = choice;
     }
 
     /// Forgets all plans, which frees their memory.

@@ -7,12 +7,14 @@ mod find;
 mod golden;
 mod load;
 mod plan;
+pub mod tune;
 
 pub use card::{Card, DataSet, Dim, Metric, Port, Role, Size, Task, Training};
 pub use find::{Models, Place};
 pub use golden::{Golden, verify};
 pub use load::Model;
 pub use plan::{Kernel, Plan};
+pub use tune::Choice;
 
 /// SHA-256 in lower-case hex, as cards write it.
 pub fn sha256_hex(bytes: &[u8]) -> String {

@@ -22,6 +22,9 @@ pub enum Kernel {
 impl Kernel {
     /// All of them.
     pub const ALL: &[Kernel] = &[Kernel::Tract, Kernel::TractIm2col];
+
+    /// What to use before anything is measured.
+    pub const BEST_GUESS: Kernel = Kernel::TractIm2col;
 }
 
 /// A model ready to run on pictures of one size, shared by all threads.
