@@ -1,1 +1,22 @@
-//! latentd.
+//! Images, sound and melodies made better by small trained autoencoders.
+//!
+//! Everything is [`media`] that flows one way: source, stages, sink. ARCHITECTURE.md is the map.
+
+pub mod config;
+pub mod crew;
+pub mod durable;
+pub mod error;
+pub mod media;
+pub mod model;
+pub mod stage;
+
+pub use error::{Error, Kind, Result};
+
+/// The word among `words` that somebody who wrote `word` most likely meant, if any is near.
+pub fn did_you_mean<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    words
+        .map(|w| (strsim::damerau_levenshtein(&word.to_lowercase(), &w.to_lowercase()), w))
+        .filter(|(distance, w)| *distance <= 1.max(w.len().min(word.len()) / 3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, w)| w)
+}

@@ -1,1 +1,2 @@
+//! The program `latentd`.
 fn main() {}

@@ -1,0 +1,82 @@
+//! How a component describes its settings, in one table from which checking, defaults and the JSON Schema all follow.
+
+/// A source, stage or sink as a pipeline may name it.
+#[derive(Debug, Clone, Copy)]
+pub struct Description {
+    /// The key in YAML: `denoise`, `folder`.
+    pub name: &'static str,
+    /// One or two sentences for people, shown by editors.
+    pub doc: &'static str,
+    /// Its settings.
+    pub fields: &'static [Field],
+}
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    /// The key.
+    pub name: &'static str,
+    /// One sentence for people, with the unit.
+    pub doc: &'static str,
+    /// What values it takes.
+    pub kind: Kind,
+    /// Whether it must be given.
+    pub presence: Presence,
+}
+
+/// Whether a setting must be given.
+#[derive(Debug, Clone, Copy)]
+pub enum Presence {
+    /// Leaving it out is an error.
+    Required,
+    /// It may be left out, and then has no value.
+    Optional,
+    /// Left out, it has this value (a YAML scalar or flow sequence, checked like any other value).
+    Default(&'static str),
+}
+
+/// What values a setting takes.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// Any text that is not empty.
+    Text,
+    /// A path; a relative one is relative to the YAML file.
+    Path,
+    /// `true` or `false`.
+    Flag,
+    /// A number within bounds, both included.
+    Number {
+        /// The least.
+        min: f64,
+        /// The most.
+        max: f64,
+    },
+    /// A whole number within bounds, both included.
+    Integer {
+        /// The least.
+        min: i64,
+        /// The most.
+        max: i64,
+    },
+    /// A length of time: a number followed by `ms`, `s`, `min` or `h`.
+    Duration,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A list of values of one kind.
+    List(&'static Kind),
+    /// A mapping with settings of its own.
+    Map(&'static [Field]),
+    /// Any of these kinds, tried in order.
+    Either(&'static [Kind]),
+}
+
+/// All components that pipelines may name. The pipeline module fills it; the config module only reads it.
+#[derive(Debug, Clone, Copy)]
+pub struct Catalog {
+    /// What may stand under `source:`.
+    pub sources: &'static [Description],
+    /// What may stand in `stages:`.
+    pub stages: &'static [Description],
+    /// What may stand under `sink:`.
+    pub sinks: &'static [Description],
+}

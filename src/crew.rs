@@ -1,0 +1,155 @@
+//! Idle threads that help with pieces of somebody else's picture.
+//!
+//! The thread that owns a piece of work cuts it up and does the pieces itself, one after another; a helper that has nothing else to do
+//! takes some of them. So one large photo uses all cores, and many small ones cost no coordination.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+
+use crate::error::{Error, Kind, Result};
+
+/// Work that another thread may help with.
+pub trait Help: Send + Sync {
+    /// Does pieces until there are none left.
+    fn help(&self);
+}
+
+/// A request for help. It does not keep the work alive: one that is answered too late finds nothing to do.
+pub type Call = Weak<dyn Help>;
+
+/// Where an owner asks for help.
+#[derive(Clone, Debug)]
+pub struct Crew {
+    calls: Option<Sender<Call>>,
+    helpers: usize,
+}
+
+impl Crew {
+    /// No helpers: the caller does everything.
+    pub fn alone() -> Crew {
+        Crew { calls: None, helpers: 0 }
+    }
+
+    /// A crew of `helpers` threads that answer the calls which the receiver gives out.
+    pub fn new(helpers: usize) -> (Crew, Receiver<Call>) {
+        let (calls, receiver) = bounded(4 * helpers.max(1));
+        (Crew { calls: Some(calls), helpers }, receiver)
+    }
+
+    /// Does `piece(0..count)`, on this thread and on idle helpers; `done` gets the results on this thread, in any order, as they come.
+    ///
+    /// # Errors
+    /// The first error of a piece or of `done`; pieces not begun by then are left undone. A piece that panics is an error of kind bug.
+    pub fn share<T, P>(&self, count: usize, piece: P, mut done: impl FnMut(usize, T) -> Result<()>) -> Result<()>
+    where
+        T: Send + 'static,
+        P: Fn(usize) -> Result<T> + Send + Sync + 'static,
+    {
+        // Bounded, so that helpers that are faster than the owner's `done` do not pile up results.
+        let (results, received) = bounded(2 * self.helpers + 1);
+        let work = Arc::new(Work { piece, next: AtomicUsize::new(0), count, results });
+        if let Some(calls) = &self.calls {
+            let call: Arc<dyn Help> = work.clone();
+            for _ in 0..self.helpers.min(count.saturating_sub(1)) {
+                // A full channel means that every helper is called already.
+                let _ = calls.try_send(Arc::downgrade(&call));
+            }
+        }
+        let mut missing = count;
+        let outcome = (|| {
+            while missing > 0 {
+                let (index, result) = match received.try_recv() {
+                    Ok(result) => result,
+                    Err(_) => match work.take() {
+                        Some(index) => (index, work.run(index)),
+                        None => received.recv().map_err(|_| Error::new(Kind::Bug, "a helper was lost"))?,
+                    },
+                };
+                missing -= 1;
+                done(index, result?)?;
+            }
+            Ok(())
+        })();
+        work.next.store(count, Ordering::Relaxed);
+        outcome
+    }
+}
+
+struct Work<T, P> {
+    piece: P,
+    next: AtomicUsize,
+    count: usize,
+    results: Sender<(usize, Result<T>)>,
+}
+
+impl<T: Send, P: Fn(usize) -> Result<T> + Send + Sync> Work<T, P> {
+    fn take(&self) -> Option<usize> {
+        let index = self.next.fetch_add(1, Ordering::Relaxed);
+        (index < self.count).then_some(index)
+    }
+
+    fn run(&self, index: usize) -> Result<T> {
+        catch_unwind(AssertUnwindSafe(|| (self.piece)(index)))
+            .unwrap_or_else(|_| Err(Error::new(Kind::Bug, "a piece of the work panicked")))
+    }
+}
+
+impl<T: Send, P: Fn(usize) -> Result<T> + Send + Sync> Help for Work<T, P> {
+    fn help(&self) {
+        while let Some(index) = self.take() {
+            if self.results.send((index, self.run(index))).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn square(crew: &Crew, count: usize) -> Result<Vec<usize>> {
+        let mut squares = vec![0; count];
+        crew.share(
+            count,
+            |i| if i == 77 { panic!("made to fail") } else { Ok(i * i) },
+            |i, square| {
+                squares[i] = square;
+                Ok(())
+            },
+        )?;
+        Ok(squares)
+    }
+
+    #[test]
+    fn alone_and_with_helpers_all_pieces_are_done_once() {
+        let expected: Vec<usize> = (0..50).map(|i| i * i).collect();
+        assert_eq!(square(&Crew::alone(), 50).unwrap(), expected);
+        let (crew, calls) = Crew::new(3);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                let calls = calls.clone();
+                scope.spawn(move || {
+                    for call in calls {
+                        if let Some(work) = call.upgrade() {
+                            work.help();
+                        }
+                    }
+                });
+            }
+            for _ in 0..200 {
+                assert_eq!(square(&crew, 50).unwrap(), expected);
+            }
+            assert_eq!(square(&crew, 100).unwrap_err().kind(), Kind::Bug);
+            drop(crew);
+        });
+    }
+
+    #[test]
+    fn a_panic_in_a_piece_is_an_error() {
+        assert_eq!(square(&Crew::alone(), 100).unwrap_err().kind(), Kind::Bug);
+    }
+}

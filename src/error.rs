@@ -1,0 +1,165 @@
+//! One error type for the whole house. Every error has a [`Kind`], which decides what the daemon does with the input
+//! (retry it, quarantine it, stop) and which exit code a script sees; most carry the mend, the thing a person can do about it.
+
+use std::fmt;
+use std::path::Path;
+
+/// What sort of thing went wrong, and so who can mend it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The command line was wrong.
+    Usage,
+    /// A pipeline, or another setting, is wrong.
+    Config,
+    /// The input's contents are not what they should be: truncated, mislabelled, too large, hostile.
+    Input,
+    /// The input is not there or cannot be read.
+    NoInput,
+    /// A model is missing, damaged, or does not do what its card says.
+    Model,
+    /// A sound device is missing or refused.
+    Device,
+    /// The output could not be written.
+    Output,
+    /// It may go well later: a full disk, a share that is away, an interrupted call.
+    Transient,
+    /// latentd itself is at fault.
+    Bug,
+}
+
+impl Kind {
+    /// The exit code by the convention of `sysexits.h`.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Kind::Usage => 64,
+            Kind::Input => 65,
+            Kind::NoInput => 66,
+            Kind::Device => 69,
+            Kind::Model | Kind::Bug => 70,
+            Kind::Output => 73,
+            Kind::Transient => 75,
+            Kind::Config => 78,
+        }
+    }
+
+    /// The name as logs and `--json` write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Usage => "usage",
+            Kind::Config => "config",
+            Kind::Input => "input",
+            Kind::NoInput => "no-input",
+            Kind::Model => "model",
+            Kind::Device => "device",
+            Kind::Output => "output",
+            Kind::Transient => "transient",
+            Kind::Bug => "bug",
+        }
+    }
+}
+
+/// What happened, to what, and what to do about it.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    message: String,
+    mend: Option<String>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// A result whose error is latentd's own.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error of `kind`; `message` says what is wrong in one plain sentence without a final stop.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Error { kind, message: message.into(), mend: None, source: None }
+    }
+
+    /// Adds what a person can do about it.
+    #[must_use]
+    pub fn mend(mut self, mend: impl Into<String>) -> Self {
+        self.mend = Some(mend.into());
+        self
+    }
+
+    /// Adds the error underneath.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Puts the thing it happened to before the message: `inbox/cat.png: the file ends in the middle of the picture`.
+    #[must_use]
+    pub fn at(mut self, path: &Path) -> Self {
+        self.message = format!("{}: {}", show_path(path), self.message);
+        self
+    }
+
+    /// An I/O error while doing `what` (`"read"`, `"write"`, ...) with `path`. Its kind follows from what the system said.
+    pub fn io(what: &str, path: &Path, error: std::io::Error) -> Self {
+        use std::io::ErrorKind as E;
+        let reading = what == "read" || what == "open";
+        let (kind, mend) = match error.kind() {
+            E::NotFound if reading => (Kind::NoInput, Some("check the path; the file may have been moved or deleted")),
+            E::PermissionDenied if reading => {
+                (Kind::NoInput, Some("give the user that runs latentd the right to read it"))
+            }
+            E::PermissionDenied | E::ReadOnlyFilesystem => {
+                (Kind::Output, Some("give the user that runs latentd the right to write there"))
+            }
+            E::StorageFull | E::QuotaExceeded => (Kind::Transient, Some("make room on the disk")),
+            E::Interrupted | E::TimedOut | E::WouldBlock | E::ResourceBusy | E::StaleNetworkFileHandle => {
+                (Kind::Transient, None)
+            }
+            _ if reading => (Kind::NoInput, None),
+            _ => (Kind::Output, None),
+        };
+        let e = Error::new(kind, format!("cannot {what} {}", show_path(path))).because(error);
+        match mend {
+            Some(mend) => e.mend(mend),
+            None => e,
+        }
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What is wrong, without the mend and without the errors underneath.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What a person can do about it, where that is known.
+    pub fn mend_text(&self) -> Option<&str> {
+        self.mend.as_deref()
+    }
+}
+
+/// The message, then the errors underneath, on one line.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        let mut next = std::error::Error::source(self);
+        while let Some(error) = next {
+            write!(f, ": {error}")?;
+            next = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|e| e.as_ref() as _)
+    }
+}
+
+/// A path as it may be shown: a file name is a stranger's text, so control characters and invalid UTF-8 are escaped.
+pub fn show_path(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    if text.chars().any(char::is_control) { text.escape_debug().to_string() } else { text.into_owned() }
+}

@@ -1,0 +1,86 @@
+//! A picture in memory. Samples stay as integers (8 or 16 bits) and interleaved: a 24-megapixel photo costs 72 MB, not the
+//! 288 MB of planes of floats; stages turn one tile at a time into floats.
+
+/// Which channels a picture has, in the order they are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// One channel of luminance.
+    Gray,
+    /// Luminance and opacity.
+    GrayAlpha,
+    /// Red, green, blue.
+    Rgb,
+    /// Red, green, blue and opacity (straight, not premultiplied).
+    Rgba,
+}
+
+impl Layout {
+    /// Number of channels, opacity included.
+    pub const fn channels(self) -> usize {
+        match self {
+            Layout::Gray => 1,
+            Layout::GrayAlpha => 2,
+            Layout::Rgb => 3,
+            Layout::Rgba => 4,
+        }
+    }
+
+    /// Number of channels without opacity.
+    pub const fn colors(self) -> usize {
+        match self {
+            Layout::Gray | Layout::GrayAlpha => 1,
+            Layout::Rgb | Layout::Rgba => 3,
+        }
+    }
+
+    /// Whether the last channel is opacity.
+    pub const fn has_alpha(self) -> bool {
+        matches!(self, Layout::GrayAlpha | Layout::Rgba)
+    }
+}
+
+/// Bits per sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Depth {
+    /// 8 bits, 0..=255.
+    Eight,
+    /// 16 bits, 0..=65535.
+    Sixteen,
+}
+
+/// The samples of a picture, row by row, channels interleaved.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Samples {
+    /// 8 bits each.
+    U8(Vec<u8>),
+    /// 16 bits each.
+    U16(Vec<u16>),
+}
+
+/// What a file says beside its pixels, carried from the input to the output.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Metadata {
+    /// ICC colour profile.
+    pub icc: Option<Vec<u8>>,
+    /// EXIF block, a TIFF structure without the `Exif\0\0` prefix, its orientation already applied and reset to 1.
+    pub exif: Option<Vec<u8>>,
+    /// XMP packet.
+    pub xmp: Option<Vec<u8>>,
+}
+
+/// A picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Image {
+    /// Columns, at least 1.
+    pub width: usize,
+    /// Rows, at least 1.
+    pub height: usize,
+    /// Channels.
+    pub layout: Layout,
+    /// `width * height * layout.channels()` values. Between stages an 8-bit picture may be held at 16 bits.
+    pub samples: Samples,
+    /// The depth of the file it came from, and of the file it will become where the format allows.
+    pub depth: Depth,
+    /// What travels with the pixels.
+    pub metadata: Metadata,
+}

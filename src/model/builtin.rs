@@ -1,0 +1,23 @@
+//! The models that the program carries, so that it works wherever it is copied.
+
+/// A model's files as they lie in `models/NAME`.
+pub struct Builtin {
+    pub name: &'static str,
+    pub card: &'static str,
+    pub onnx: &'static [u8],
+    pub golden: &'static [u8],
+}
+
+macro_rules! builtin {
+    ($($name:literal),* $(,)?) => {
+        &[$(Builtin {
+            name: $name,
+            card: include_str!(concat!("../../models/", $name, "/card.yaml")),
+            onnx: include_bytes!(concat!("../../models/", $name, "/model.onnx")),
+            golden: include_bytes!(concat!("../../models/", $name, "/golden.safetensors")),
+        }),*]
+    };
+}
+
+/// All of them, by name.
+pub const BUILTIN: &[Builtin] = builtin![];

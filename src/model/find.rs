@@ -1,0 +1,130 @@
+//! Where models are found: beside the pipeline, in the folders the user names, in the user's own model folder, in the program.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::builtin::BUILTIN;
+use super::{CARD_FILE, Card, Model};
+use crate::error::{Error, Kind, Result};
+
+/// Where a model came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// This folder.
+    Folder(PathBuf),
+    /// The program itself.
+    BuiltIn,
+    /// Bytes that a caller brought.
+    Memory,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Place::Folder(path) => f.write_str(&crate::error::show_path(path)),
+            Place::BuiltIn => f.write_str("built in"),
+            Place::Memory => f.write_str("in memory"),
+        }
+    }
+}
+
+/// Finds models by name and keeps those it has loaded, so that pipelines share them.
+#[derive(Debug, Default)]
+pub struct Models {
+    folders: Vec<PathBuf>,
+    loaded: Mutex<HashMap<String, Arc<Model>>>,
+}
+
+impl Models {
+    /// Looks in `folders` (each holds folders named like models), in this order, before the built-in models.
+    pub fn new(folders: Vec<PathBuf>) -> Models {
+        Models { folders, loaded: Mutex::default() }
+    }
+
+    /// The model that a pipeline in the folder `beside` means by `name`: a name, or a path (of a model's folder, or of an ONNX file with a
+    /// card beside it) if it has a separator in it.
+    ///
+    /// # Errors
+    /// Kind model: there is none of that name (with a "did you mean"), or it cannot be loaded.
+    pub fn get(&self, name: &str, beside: &Path) -> Result<Arc<Model>> {
+        let place = self.locate(name, beside)?;
+        let key = match &place {
+            Place::Folder(path) => path.to_string_lossy().into_owned(),
+            _ => format!("builtin:{name}"),
+        };
+        if let Some(model) = self.lock().get(&key) {
+            return Ok(Arc::clone(model));
+        }
+        let model = Arc::new(match &place {
+            Place::Folder(path) => Model::from_path(path)?,
+            _ => built_in(name)?,
+        });
+        Ok(Arc::clone(self.lock().entry(key).or_insert(model)))
+    }
+
+    /// All models in reach from the folder `beside`, nearest first; of those with one name only the one that [`Models::get`] finds.
+    /// A card that cannot be read is told as an error in its place.
+    pub fn list(&self, beside: &Path) -> Vec<(String, Place, Result<Card>)> {
+        let mut found: Vec<(String, Place, Result<Card>)> = Vec::new();
+        for folder in self.search_folders(beside) {
+            let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+            let mut paths: Vec<PathBuf> =
+                entries.flatten().map(|e| e.path()).filter(|p| p.join(CARD_FILE).is_file()).collect();
+            paths.sort();
+            for path in paths {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                if found.iter().all(|(n, _, _)| *n != name) {
+                    let card = Model::from_path(&path).map(|m| m.card);
+                    found.push((name, Place::Folder(path), card));
+                }
+            }
+        }
+        for b in BUILTIN {
+            if found.iter().all(|(n, _, _)| n != b.name) {
+                found.push((b.name.to_owned(), Place::BuiltIn, Card::from_yaml(b.card)));
+            }
+        }
+        found
+    }
+
+    fn locate(&self, name: &str, beside: &Path) -> Result<Place> {
+        if name.contains(['/', '\\']) || name.ends_with(".onnx") {
+            return Ok(Place::Folder(beside.join(name)));
+        }
+        for folder in self.search_folders(beside) {
+            let path = folder.join(name);
+            if path.join(CARD_FILE).is_file() {
+                return Ok(Place::Folder(path));
+            }
+        }
+        if BUILTIN.iter().any(|b| b.name == name) {
+            return Ok(Place::BuiltIn);
+        }
+        let names: Vec<String> = self.list(beside).into_iter().map(|(n, _, _)| n).collect();
+        let mend = match crate::did_you_mean(name, names.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are: {}", names.join(", ")),
+        };
+        Err(Error::new(Kind::Model, format!("there is no model named `{name}`")).mend(mend))
+    }
+
+    /// `models/` beside the pipeline and beside its folder come first, so that a project carries its own.
+    fn search_folders(&self, beside: &Path) -> Vec<PathBuf> {
+        let mut folders = vec![beside.join("models"), beside.join("../models")];
+        folders.extend(self.folders.iter().cloned());
+        folders
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Model>>> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn built_in(name: &str) -> Result<Model> {
+    let b = BUILTIN
+        .iter()
+        .find(|b| b.name == name)
+        .ok_or_else(|| Error::new(Kind::Model, format!("there is no built-in model named `{name}`")))?;
+    Model::new(Card::from_yaml(b.card)?, b.onnx, Place::BuiltIn)
+}

@@ -1,0 +1,30 @@
+//! A model is a folder: an ONNX file that tract runs, and a card that says what it is.
+//! [`Models`] finds one by name, [`Model`] holds it checked in memory, [`Plan`] is it made ready for one size of picture.
+
+mod builtin;
+mod card;
+mod find;
+mod golden;
+mod load;
+mod plan;
+pub mod tune;
+
+pub use card::{Card, DataSet, Dim, Metric, Port, Role, Size, Task, Training};
+pub use find::{Models, Place};
+pub use golden::{Golden, verify};
+pub use load::Model;
+pub use plan::{Kernel, Plan};
+pub use tune::Choice;
+
+/// SHA-256 in lower-case hex, as cards write it.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// The name of the card's file in a model's folder.
+pub const CARD_FILE: &str = "card.yaml";
+/// The name of the ONNX file in a model's folder.
+pub const MODEL_FILE: &str = "model.onnx";
+/// The name of the file with an input and the output that training gave for it.
+pub const GOLDEN_FILE: &str = "golden.safetensors";

@@ -1,0 +1,99 @@
+//! What a pipeline may do to media: one stage a file, and the registry that lists them.
+
+mod denoise;
+mod noise;
+mod resize;
+mod tiles;
+mod upscale;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::{Component, Description, Problem};
+use crate::crew::Crew;
+use crate::error::Result;
+use crate::media::{Image, Media, MediaKind};
+use crate::model::{Model, Models, Task};
+
+pub use noise::estimate_sigma;
+
+/// A stage, built and ready: shared by all workers.
+pub trait Stage: Send + Sync + std::fmt::Debug {
+    /// Its key in YAML.
+    fn name(&self) -> &'static str;
+
+    /// The media it takes.
+    fn takes(&self) -> MediaKind;
+
+    /// The media it gives.
+    fn yields(&self) -> MediaKind {
+        self.takes()
+    }
+
+    /// Does its work on the media of one job, most often a single piece.
+    ///
+    /// # Errors
+    /// Kind model if the model fails, kind input if the media cannot be worked on.
+    fn run(&self, media: Vec<Media>, context: &Context) -> Result<Vec<Media>>;
+}
+
+/// What a stage may use while it works.
+#[derive(Debug)]
+pub struct Context {
+    /// Threads that help with large pictures.
+    pub crew: Crew,
+    /// Whether another stage follows: pictures between stages are held at 16 bits, so that rounding does not add up.
+    pub intermediate: bool,
+}
+
+/// What a stage may use while it is built.
+#[derive(Debug)]
+pub struct Site<'a> {
+    /// Finds models.
+    pub models: &'a Models,
+    /// The folder of the pipeline's file.
+    pub folder: &'a Path,
+}
+
+/// How to make a stage of its settings. All that is wrong with them beyond their form is told at once.
+pub type Build = fn(&Component, &Site) -> std::result::Result<Box<dyn Stage>, Vec<Problem>>;
+
+/// All stages.
+pub const STAGES: &[(Description, Build)] = &[
+    (denoise::DESCRIPTION, denoise::build),
+    (upscale::DESCRIPTION, upscale::build),
+    (resize::DESCRIPTION, resize::build),
+];
+
+/// Their descriptions alone.
+pub const DESCRIPTIONS: &[Description] = &[denoise::DESCRIPTION, upscale::DESCRIPTION, resize::DESCRIPTION];
+
+/// Applies `work` to each picture of a job.
+fn each_image(media: Vec<Media>, mut work: impl FnMut(Image) -> Result<Image>) -> Result<Vec<Media>> {
+    media
+        .into_iter()
+        .map(|piece| match piece {
+            Media::Image(image) => work(image).map(Media::Image),
+        })
+        .collect()
+}
+
+/// Finds the model that a stage's `model` names, and sees that it was made for the stage.
+fn model_for(component: &Component, task: Task, site: &Site) -> std::result::Result<Arc<Model>, Vec<Problem>> {
+    let settings = &component.settings;
+    let name = settings.text("model").unwrap_or_default();
+    let span = settings.span("model").unwrap_or_else(|| component.span.clone());
+    let model = site.models.get(name, site.folder).map_err(|e| {
+        let problem = Problem::new(span.clone(), e.to_string());
+        vec![match e.mend_text() {
+            Some(mend) => problem.mend(mend),
+            None => problem,
+        }]
+    })?;
+    if model.card.task != task {
+        let (made, asked) = (model.card.task.name(), task.name());
+        return Err(vec![Problem::new(span, format!("`{name}` is a model for `{made}`, and this stage is `{asked}`"))
+            .mend(format!("choose a model for `{asked}`; `latentd models list` shows them"))]);
+    }
+    Ok(model)
+}

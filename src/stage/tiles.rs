@@ -1,0 +1,141 @@
+//! A network over a picture of any size: overlapping tiles, each with enough context around it that no seam can be seen.
+
+use std::sync::Arc;
+
+use super::Context;
+use crate::error::{Error, Kind, Result};
+use crate::media::Image;
+use crate::media::image::Depth;
+use crate::model::{Choice, Model};
+
+/// Tiles smaller than the tuned size, for small pictures and for what is left at the edge. Few, because each size that occurs costs a plan.
+const LADDER: &[usize] = &[64, 96, 128, 192, 256, 384, 512];
+
+/// What to do with a picture, beside running the network over it.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Standard deviation of the noise in 0..1, for networks that are told it.
+    pub sigma: f32,
+    /// How much of the network's result to use, 0..1; below 1 the input is mixed in (only for networks that keep the size).
+    pub strength: f32,
+}
+
+/// One axis cut up: `count` tiles of `size` input pixels, of which the middle `step` are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Cut {
+    count: usize,
+    size: usize,
+    step: usize,
+}
+
+impl Cut {
+    /// Cuts `length` pixels into as few tiles of at most `largest` as will do, and takes the smallest size that still does.
+    fn new(length: usize, largest: usize, context: usize, multiple: usize) -> Cut {
+        let round = |n: usize| n.next_multiple_of(multiple);
+        // A tile that is all context would make no progress: a wide reach forces a larger tile.
+        let largest = round(largest.max(2 * context + 32));
+        let count = length.div_ceil(largest - 2 * context);
+        let needed = length.div_ceil(count) + 2 * context;
+        let size = LADDER.iter().map(|&n| round(n)).find(|&n| n >= needed && n <= largest).unwrap_or(largest);
+        Cut { count: length.div_ceil(size - 2 * context), size, step: size - 2 * context }
+    }
+
+    /// Start and length of the part that tile `index` contributes.
+    fn part(&self, index: usize, length: usize) -> (usize, usize) {
+        let start = index * self.step;
+        (start, self.step.min(length - start))
+    }
+}
+
+/// Runs `model` over `image`. The result has the picture's layout and metadata, and `scale` times its size.
+///
+/// Memory: beside the input and the output (1 or 2 bytes a sample), one tile of floats for each thread that works on it.
+///
+/// # Errors
+/// Kind model: the network failed, or gave something that is not a number.
+pub fn run(model: &Arc<Model>, image: Image, settings: Settings, context: &Context) -> Result<Image> {
+    let Choice { tile, kernel } = model.choice();
+    let (scale, margin, multiple) = (model.card.scale, model.card.context(), model.card.multiple_of);
+    let rows = Cut::new(image.height, tile, margin, multiple);
+    let columns = Cut::new(image.width, tile, margin, multiple);
+    let colors = image.layout.colors();
+    let depth = if context.intermediate { Depth::Sixteen } else { image.depth };
+
+    let image = Arc::new(image.fill_under_alpha());
+    let mut output = image.blank(image.width * scale, image.height * scale, depth);
+    output.set_alpha_from(&image)?;
+
+    let plan = model.plan(rows.size, columns.size, kernel)?;
+    let channels = model.card.channels();
+    let (source, network) = (Arc::clone(&image), Arc::clone(&plan));
+    let piece = move |index: usize| {
+        let (row, column) = (index / columns.count, index % columns.count);
+        let top = (row * rows.step) as isize - margin as isize;
+        let left = (column * columns.step) as isize - margin as isize;
+        let planes = source.tile(channels.max(colors), top, left, rows.size, columns.size);
+        let mut result = match (channels, colors) {
+            // A network for gray pictures sees the colours of a colour picture one after another.
+            (1, 3) => {
+                let mut all = Vec::with_capacity(planes.len() * scale * scale);
+                for plane in planes.chunks_exact(rows.size * columns.size) {
+                    all.extend(network.run(plane.to_vec(), settings.sigma)?);
+                }
+                all
+            }
+            _ if settings.strength < 1.0 => network.run(planes.clone(), settings.sigma)?,
+            _ => return finite(network.run(planes, settings.sigma)?),
+        };
+        if settings.strength < 1.0 {
+            for (value, before) in result.iter_mut().zip(&planes) {
+                *value = before + settings.strength * (*value - before);
+            }
+        }
+        finite(result)
+    };
+    let place = |index: usize, planes: Vec<f32>| {
+        let (top, height) = rows.part(index / columns.count, image.height);
+        let (left, width) = columns.part(index % columns.count, image.width);
+        let tile = crate::media::image::Tile {
+            planes: &planes,
+            height: rows.size * scale,
+            width: columns.size * scale,
+        };
+        let inner = [margin * scale, margin * scale, height * scale, width * scale];
+        output.put_tile(&tile, inner, top * scale, left * scale);
+        Ok(())
+    };
+    context.crew.share(rows.count * columns.count, piece, place)?;
+    Ok(output)
+}
+
+fn finite(planes: Vec<f32>) -> Result<Vec<f32>> {
+    match planes.iter().all(|v| v.is_finite()) {
+        true => Ok(planes),
+        false => Err(Error::new(Kind::Model, "the network gave values that are not numbers")
+            .mend("check the model with `latentd models verify`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_cover_every_length_without_gaps() {
+        for length in 1..1500 {
+            for (largest, context, multiple) in [(256, 24, 8), (128, 62, 8), (96, 5, 1), (512, 0, 16)] {
+                let cut = Cut::new(length, largest, context, multiple);
+                assert_eq!(cut.size % multiple, 0);
+                let covered: usize = (0..cut.count).map(|i| cut.part(i, length).1).sum();
+                assert_eq!(covered, length, "{length} {cut:?}");
+                assert!((0..cut.count).all(|i| cut.part(i, length).1 > 0));
+            }
+        }
+    }
+
+    #[test]
+    fn small_pictures_get_small_tiles() {
+        assert_eq!(Cut::new(30, 256, 16, 8).size, 64);
+        assert_eq!(Cut::new(1000, 256, 16, 8).count, 5);
+    }
+}

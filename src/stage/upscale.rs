@@ -1,0 +1,45 @@
+//! `upscale`: makes a picture 2, 3 or 4 times as wide and high, by a network that invents no more than it must.
+
+use std::sync::Arc;
+
+use super::{Context, Site, Stage, each_image, tiles};
+use crate::config::{Component, Description, Field, Kind, Presence, Problem};
+use crate::error::Result;
+use crate::media::{Media, MediaKind};
+use crate::model::{Model, Task};
+
+pub(super) const DESCRIPTION: Description = Description {
+    name: "upscale",
+    doc: "Makes larger; the model says by how much.",
+    fields: &[Field {
+        name: "model",
+        doc: "Name of an upscaling model (`upscale-photo-x2`, `upscale-photo-x4`), or the path of an ONNX file with a card beside it.",
+        kind: Kind::Text,
+        presence: Presence::Default("upscale-photo-x2"),
+    }],
+};
+
+#[derive(Debug)]
+struct Upscale {
+    model: Arc<Model>,
+}
+
+pub(super) fn build(component: &Component, site: &Site) -> std::result::Result<Box<dyn Stage>, Vec<Problem>> {
+    Ok(Box::new(Upscale { model: super::model_for(component, Task::Upscale, site)? }))
+}
+
+impl Stage for Upscale {
+    fn name(&self) -> &'static str {
+        DESCRIPTION.name
+    }
+
+    fn takes(&self) -> MediaKind {
+        self.model.card.media
+    }
+
+    fn run(&self, media: Vec<Media>, context: &Context) -> Result<Vec<Media>> {
+        each_image(media, |image| {
+            tiles::run(&self.model, image, tiles::Settings { sigma: 0.0, strength: 1.0 }, context)
+        })
+    }
+}
