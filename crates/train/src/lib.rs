@@ -5,6 +5,8 @@ pub mod data;
 pub mod device;
 pub mod layers;
 pub mod measure;
+pub mod onnx;
 pub mod ops;
+pub mod publish;
 pub mod recipes;
 pub mod run;

@@ -2,6 +2,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::Init;
+use crate::onnx::{Graph, Value};
 use crate::ops::{self, Sweep};
 
 /// A convolution with bias. A stride-1 kernel is padded with zeros to keep the size; a strided one has no padding.
@@ -47,6 +48,11 @@ impl Conv {
         if self.stride == 1 { self.weight.lazy_shape()[2] / 2 } else { 0 }
     }
 
+    /// Writes the layer into an ONNX graph.
+    pub fn write(&self, graph: &mut Graph, name: &str, x: &Value) -> Value {
+        graph.conv(name, x, &self.weight, &self.bias, self.stride, self.padding())
+    }
+
     fn sweep(&self, relu: bool) -> Sweep {
         Sweep { stride: self.stride, padding: self.padding(), relu }
     }
@@ -73,5 +79,10 @@ impl Upconv {
     /// `[N, I, H, W] -> [N, O, 2H, 2W]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         ops::conv_transpose2x2(x, self.weight.val(), self.bias.val())
+    }
+
+    /// Writes the layer into an ONNX graph.
+    pub fn write(&self, graph: &mut Graph, name: &str, x: &Value) -> Value {
+        graph.conv_transpose2x2(name, x, &self.weight, &self.bias)
     }
 }

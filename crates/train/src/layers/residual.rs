@@ -2,6 +2,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::{Conv, Init};
+use crate::onnx::{Graph, Value};
 
 /// `x + conv(relu(conv(x)))`, both 3x3. No normalisation: it costs time and does not help restoration.
 #[derive(Module, Debug)]
@@ -24,5 +25,13 @@ impl ResidualBlock {
     /// `[N, C, H, W] -> [N, C, H, W]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         self.second.forward_residual(self.first.forward_relu(x.clone()), x)
+    }
+
+    /// Writes the block into an ONNX graph.
+    pub fn write(&self, graph: &mut Graph, name: &str, x: &Value) -> Value {
+        let inner = self.first.write(graph, &format!("{name}.first"), x);
+        let inner = graph.relu(&format!("{name}.relu"), &inner);
+        let inner = self.second.write(graph, &format!("{name}.second"), &inner);
+        graph.add(&format!("{name}.sum"), &inner, x)
     }
 }

@@ -19,3 +19,46 @@ pub fn luma(planes: &[f32], height: usize, width: usize, border: usize) -> Vec<f
     }
     out
 }
+
+/// Mean structural similarity of planes `[channels, height, width]` of 0..1 (Wang et al. 2004, "Image quality
+/// assessment"): a Gaussian window of 11x11 and deviation 1.5, only where it fits.
+pub fn ssim(a: &[f32], b: &[f32], height: usize, width: usize) -> f64 {
+    let planes = a.chunks(height * width).zip(b.chunks(height * width));
+    let scores: Vec<f64> = planes.map(|(a, b)| ssim_plane(a, b, height, width)).collect();
+    scores.iter().sum::<f64>() / scores.len() as f64
+}
+
+const WINDOW: usize = 11;
+
+fn ssim_plane(a: &[f32], b: &[f32], height: usize, width: usize) -> f64 {
+    const C1: f64 = 0.01 * 0.01;
+    const C2: f64 = 0.03 * 0.03;
+    let product = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).collect::<Vec<_>>();
+    let wide = |x: &[f32]| x.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
+    let smooth = |plane: Vec<f64>| blur(&plane, height, width);
+    let (mean_a, mean_b) = (smooth(wide(a)), smooth(wide(b)));
+    let (square_a, square_b, both) = (smooth(product(a, a)), smooth(product(b, b)), smooth(product(a, b)));
+    let score = |i: usize| {
+        let (ma, mb) = (mean_a[i], mean_b[i]);
+        let (va, vb, cov) = (square_a[i] - ma * ma, square_b[i] - mb * mb, both[i] - ma * mb);
+        (2.0 * ma * mb + C1) * (2.0 * cov + C2) / ((ma * ma + mb * mb + C1) * (va + vb + C2))
+    };
+    (0..mean_a.len()).map(score).sum::<f64>() / mean_a.len() as f64
+}
+
+/// A plane weighted by the window around each point where the window fits.
+fn blur(plane: &[f64], height: usize, width: usize) -> Vec<f64> {
+    let weights: [f64; WINDOW] = std::array::from_fn(|i| (-((i as f64 - 5.0).powi(2)) / (2.0 * 1.5 * 1.5)).exp());
+    let sum: f64 = weights.iter().sum();
+    let across = |row: &[f64]| {
+        let sums = row.windows(WINDOW).map(|part| part.iter().zip(weights).map(|(v, w)| v * w).sum::<f64>() / sum);
+        sums.collect::<Vec<_>>()
+    };
+    let rows: Vec<Vec<f64>> = plane.chunks(width).map(across).collect();
+    let down = |y: usize| {
+        let columns = 0..width + 1 - WINDOW;
+        let rows = &rows;
+        columns.map(move |x| (0..WINDOW).map(|k| rows[y + k][x] * weights[k]).sum::<f64>() / sum)
+    };
+    (0..height + 1 - WINDOW).flat_map(down).collect()
+}

@@ -24,6 +24,9 @@ pub struct State {
     pub seconds: f64,
     /// The seed of the weights and batches.
     pub seed: u64,
+    /// The published model that the first weights came from.
+    #[serde(default)]
+    pub init: Option<String>,
 }
 
 /// Everything that a run needs to go on.

@@ -14,7 +14,7 @@ use rand::rngs::StdRng;
 
 use super::log::{Entry, Log};
 use super::progress::Progress;
-use super::{Checkpoint, Length, Schedule, average, curve};
+use super::{Checkpoint, Length, Schedule, State, average, curve};
 use crate::data::Prefetch;
 use crate::recipes::Recipe;
 
@@ -38,8 +38,8 @@ pub struct Options {
 
 /// How a run ended.
 pub enum Outcome<M> {
-    /// It went to its end; the averaged network.
-    Finished(M),
+    /// It went to its end: the averaged network, and what it took.
+    Finished(M, State),
     /// It was interrupted and left a checkpoint.
     Interrupted,
 }
@@ -122,7 +122,7 @@ pub fn train<R: Recipe>(
 
     display.finish();
     save(&now, &log, &options.run)?;
-    Ok(if progress >= 1.0 { Outcome::Finished(now.average) } else { Outcome::Interrupted })
+    Ok(if progress >= 1.0 { Outcome::Finished(now.average, now.state) } else { Outcome::Interrupted })
 }
 
 fn save<M: Module>(now: &Checkpoint<M>, log: &Log, run: &Path) -> Result<()> {

@@ -1,11 +1,10 @@
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::TensorData;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
-use super::{Denoiser, MAX_SIGMA};
-use crate::data::{Picture, depth_to_space, space_to_depth};
-use crate::measure::psnr;
+use super::MAX_SIGMA;
+use crate::data::{Picture, space_to_depth};
 
 /// Squares of pictures with noise of random levels, all in depth layout: the network's arithmetic is the same there
 /// and the shuffle costs nothing.
@@ -53,20 +52,4 @@ pub fn noisy(planes: &[f32], sigma: f64, seed: u64) -> Vec<f32> {
     let mut rng = StdRng::seed_from_u64(seed);
     let deviation = (sigma / 255.0) as f32;
     planes.iter().map(|v| v + deviation * gaussian(&mut rng)).collect()
-}
-
-/// Mean PSNR in dB over `pictures` with noise of `sigma` added.
-pub fn score(network: &Denoiser, pictures: &[Picture], sigma: f64, device: &Device) -> f64 {
-    let device = device.clone().inner();
-    let scores = pictures.iter().enumerate().map(|(k, picture)| {
-        let (height, width) = (picture.height, picture.width);
-        let clean = picture.planes();
-        let depth = space_to_depth(&noisy(&clean, sigma, k as u64), 3, height, width, 2);
-        let input = Tensor::from_data(TensorData::new(depth, [1, 12, height / 2, width / 2]), &device);
-        let level = Tensor::from_data(TensorData::new(vec![(sigma / 255.0) as f32], [1, 1, 1, 1]), &device);
-        let output = network.forward(input, level).clamp(0.0, 1.0).into_data();
-        let output: Vec<f32> = output.iter::<f32>().collect();
-        psnr(&clean, &depth_to_space(&output, 3, height, width, 2))
-    });
-    scores.sum::<f64>() / pictures.len() as f64
 }

@@ -3,12 +3,15 @@
 mod data;
 mod network;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
+use latentd::model::{Dim, Port, Task};
 use rand::rngs::StdRng;
 
-use super::Recipe;
-use crate::data::Picture;
+use super::{About, Frame, Recipe};
+use crate::data::{Picture, depth_to_space, space_to_depth};
 use crate::layers::Init;
+use crate::measure::psnr;
+use crate::onnx::{Graph, Value};
 pub use data::{Batch, noisy};
 pub use network::{Denoiser, Shape};
 
@@ -57,6 +60,49 @@ impl Recipe for DenoisePhoto {
     }
 
     fn score(&self, network: &Denoiser, device: &Device) -> f64 {
-        data::score(network, &self.development, SCORED_SIGMA, device)
+        let scores = self.development.iter().enumerate().map(|(seed, picture)| {
+            let clean = picture.planes();
+            let planes = noisy(&clean, SCORED_SIGMA, seed as u64);
+            let frame = Frame { planes, height: picture.height, width: picture.width };
+            let output = self.infer(network, &frame, (SCORED_SIGMA / 255.0) as f32, device);
+            psnr(&clean, &output.iter().map(|v| v.clamp(0.0, 1.0)).collect::<Vec<_>>())
+        });
+        scores.sum::<f64>() / self.development.len() as f64
+    }
+
+    fn infer(&self, network: &Denoiser, picture: &Frame, sigma: f32, device: &Device) -> Vec<f32> {
+        let device = device.clone().inner();
+        let (height, width) = (picture.height, picture.width);
+        let depth = space_to_depth(&picture.planes, 3, height, width, 2);
+        let input = Tensor::from_data(TensorData::new(depth, [1, 12, height / 2, width / 2]), &device);
+        let sigma = Tensor::from_data(TensorData::new(vec![sigma], [1, 1, 1, 1]), &device);
+        let output: Vec<f32> = network.forward(input, sigma).into_data().iter::<f32>().collect();
+        depth_to_space(&output, 3, height, width, 2)
+    }
+
+    fn write(&self, network: &Denoiser, graph: &mut Graph) -> Value {
+        network.write(graph)
+    }
+
+    fn about(&self) -> About {
+        About {
+            task: Task::Denoise,
+            summary: "Takes white Gaussian noise of a known level (sigma 0..50 of 255) out of colour photos".to_owned(),
+            conditions: vec![Port {
+                name: "sigma".to_owned(),
+                role: None,
+                shape: vec![Dim::Fixed(1); 4],
+                range: [0.0, 1.0],
+            }],
+            limits: vec![
+                "trained on white Gaussian noise: the noise of cameras and of JPEG files is neither white nor Gaussian, \
+                 and blotches of it can stay"
+                    .to_owned(),
+                "fine texture near the noise level is smoothed away; a sigma above the true one costs detail, one \
+                 below leaves noise"
+                    .to_owned(),
+                "beyond sigma 55 it was never trained".to_owned(),
+            ],
+        }
     }
 }

@@ -3,6 +3,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::layers::{Conv, Init, ResidualBlock, Upconv};
+use crate::onnx::{Graph, Value};
 
 /// The size of a [`Denoiser`]: one entry a level, from the finest to the coarsest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,20 +25,6 @@ impl Shape {
     pub fn multiple_of(&self) -> usize {
         1 << self.widths.len()
     }
-
-    /// How far an output pixel sees, in pixels to each side.
-    pub fn receptive_field(&self) -> usize {
-        let coarsest = self.widths.len() - 1;
-        let convolutions = |level: usize| {
-            let passes = if level == coarsest { 1 } else { 2 };
-            let ends = if level == 0 { 2 } else { 0 };
-            2 * self.blocks[level] * passes + ends
-        };
-        // A 3x3 convolution reaches one cell, which is 2 pixels wide at the finest level, twice that at each next. Up
-        // to a whole cell of the coarsest level lies between a pixel and its cell's far edge.
-        let reach: usize = (0..=coarsest).map(|level| convolutions(level) * (2 << level)).sum();
-        reach + self.multiple_of() - 1
-    }
 }
 
 /// A convolutional encoder-decoder with skips (U-Net, Ronneberger et al. 2015) that works on 2x2 squares of pixels as
@@ -47,7 +34,7 @@ pub struct Denoiser {
     /// 12 channels to the first width.
     pub head: Conv,
     /// What one unit of sigma adds to each channel after `head`, `[1, width, 1, 1]`.
-    pub sigma: Param<Tensor<4>>,
+    pub level: Param<Tensor<4>>,
     /// From the finest level to the last but one.
     pub encoder: Vec<Down>,
     /// The coarsest level.
@@ -97,7 +84,7 @@ impl Denoiser {
         };
         Self {
             head: Conv::new(init, 12, shape.widths[0], 3, 1, 1.0),
-            sigma: init.normal([1, shape.widths[0], 1, 1], 1.0),
+            level: init.normal([1, shape.widths[0], 1, 1], 1.0),
             encoder: (0..coarsest).map(|level| down(init, level)).collect(),
             middle: blocks(init, coarsest),
             decoder: (0..coarsest).rev().map(|level| up(init, level)).collect(),
@@ -109,7 +96,7 @@ impl Denoiser {
     /// `[N, 1, 1, 1]` the noise's deviation, 0..1.
     pub fn forward(&self, noisy: Tensor<4>, sigma: Tensor<4>) -> Tensor<4> {
         // The level is the same all over the picture, so a plane of it as an input channel would amount to a bias.
-        let mut x = self.head.forward(noisy.clone()) + self.sigma.val() * sigma;
+        let mut x = self.head.forward(noisy.clone()) + self.level.val() * sigma;
         let mut skips = Vec::with_capacity(self.encoder.len());
         for level in &self.encoder {
             x = run(&level.blocks, x);
@@ -122,8 +109,38 @@ impl Denoiser {
         }
         noisy - self.tail.forward(x)
     }
+
+    /// The whole of it as an ONNX graph from `image` `[1, 3, H, W]` and `sigma` `[1, 1, 1, 1]`; returns the picture that
+    /// is to be its output.
+    pub fn write(&self, graph: &mut Graph) -> Value {
+        let image = graph.picture("image", 3);
+        let sigma = graph.number("sigma");
+        let noisy = graph.space_to_depth("squares", &image, 2);
+        let level = graph.scaled_channels("level", &sigma, &self.level);
+        let head = self.head.write(graph, "head", &noisy);
+        let mut x = graph.add("head.level", &head, &level);
+        let mut skips = Vec::with_capacity(self.encoder.len());
+        for (at, level) in self.encoder.iter().enumerate() {
+            x = write(graph, &format!("encoder.{at}.blocks"), &level.blocks, x);
+            skips.push(x.clone());
+            x = level.shrink.write(graph, &format!("encoder.{at}.shrink"), &x);
+        }
+        x = write(graph, "middle", &self.middle, x);
+        for ((at, level), skip) in self.decoder.iter().enumerate().zip(skips.iter().rev()) {
+            x = level.grow.write(graph, &format!("decoder.{at}.grow"), &x);
+            x = graph.add(&format!("decoder.{at}.skip"), &x, skip);
+            x = write(graph, &format!("decoder.{at}.blocks"), &level.blocks, x);
+        }
+        let noise = self.tail.write(graph, "tail", &x);
+        let clean = graph.sub("clean", &noisy, &noise);
+        graph.depth_to_space("pixels", &clean, 2)
+    }
 }
 
 fn run(blocks: &[ResidualBlock], x: Tensor<4>) -> Tensor<4> {
     blocks.iter().fold(x, |x, block| block.forward(x))
+}
+
+fn write(graph: &mut Graph, name: &str, blocks: &[ResidualBlock], x: Value) -> Value {
+    blocks.iter().enumerate().fold(x, |x, (at, block)| block.write(graph, &format!("{name}.{at}"), &x))
 }

@@ -1,10 +1,8 @@
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::TensorData;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::Upscaler;
-use crate::data::{Picture, depth_to_space, imresize, space_to_depth};
-use crate::measure::{luma, psnr};
+use crate::data::{Picture, imresize, space_to_depth};
 
 /// A picture and the same made small.
 pub struct Pair {
@@ -59,19 +57,4 @@ impl Batch {
             large: TensorData::new(large, [count, 3 * scale * scale, side, side]),
         }
     }
-}
-
-/// Mean PSNR in dB over `pairs`, on the Y plane without a border of `scale` pixels.
-pub fn score(network: &Upscaler, pairs: &[Pair], device: &Device) -> f64 {
-    let device = device.clone().inner();
-    let scores = pairs.iter().map(|pair| {
-        let (small, large) = (&pair.small, &pair.large);
-        let input = TensorData::new(small.planes(), [1, 3, small.height, small.width]);
-        let output = network.forward(Tensor::from_data(input, &device)).into_data();
-        let output: Vec<f32> = output.iter::<f32>().collect();
-        let output = depth_to_space(&output, 3, large.height, large.width, pair.scale);
-        let y = |planes: &[f32]| luma(planes, large.height, large.width, pair.scale);
-        psnr(&y(&large.planes()), &y(&output))
-    });
-    scores.sum::<f64>() / pairs.len() as f64
 }

@@ -3,6 +3,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::layers::{Conv, Init, ResidualBlock};
+use crate::onnx::{Graph, Value};
 
 /// The size of an [`Upscaler`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,13 +14,6 @@ pub struct Shape {
     pub width: usize,
     /// Residual blocks of the trunk.
     pub blocks: usize,
-}
-
-impl Shape {
-    /// How far an output pixel sees, in pixels of the small picture to each side.
-    pub fn receptive_field(&self) -> usize {
-        2 * self.blocks + 2
-    }
 }
 
 /// A trunk of residual blocks at the small picture's size, with a skip over all of it; its last convolution paints
@@ -53,5 +47,21 @@ impl Upscaler {
         let correction = self.tail.forward(trunk + head);
         let squares = correction.dims()[1] / 3;
         correction + small.repeat_dim(1, squares)
+    }
+
+    /// The whole of it as an ONNX graph from `image` `[1, 3, H, W]`; returns the picture that is to be its output.
+    pub fn write(&self, graph: &mut Graph) -> Value {
+        let image = graph.picture("image", 3);
+        let head = self.head.write(graph, "head", &image);
+        let mut x = head.clone();
+        for (at, block) in self.blocks.iter().enumerate() {
+            x = block.write(graph, &format!("blocks.{at}"), &x);
+        }
+        let trunk = graph.add("trunk", &x, &head);
+        let correction = self.tail.write(graph, "tail", &trunk);
+        let scale = (self.tail.weight.val().dims()[0] / 3).isqrt();
+        let repeated = graph.repeat_channels("repeated", &image, scale * scale);
+        let large = graph.add("large", &correction, &repeated);
+        graph.depth_to_space("pixels", &large, scale)
     }
 }
