@@ -23,6 +23,14 @@ impl Kernel {
     /// All of them.
     pub const ALL: &[Kernel] = &[Kernel::Tract, Kernel::TractIm2col];
 
+    /// The word in `--json` and in the cache.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kernel::Tract => "tract",
+            Kernel::TractIm2col => "tract-im2col",
+        }
+    }
+
     /// What to use before anything is measured.
     pub const BEST_GUESS: Kernel = Kernel::TractIm2col;
 }
