@@ -103,7 +103,9 @@ impl Error {
         let reading = what == "read" || what == "open";
         let (kind, mend) = match error.kind() {
             E::NotFound if reading => (Kind::NoInput, Some("check the path; the file may have been moved or deleted")),
-            E::PermissionDenied if reading => (Kind::NoInput, Some("give the user that runs latentd the right to read it")),
+            E::PermissionDenied if reading => {
+                (Kind::NoInput, Some("give the user that runs latentd the right to read it"))
+            }
             E::PermissionDenied | E::ReadOnlyFilesystem => {
                 (Kind::Output, Some("give the user that runs latentd the right to write there"))
             }
