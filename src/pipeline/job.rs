@@ -81,7 +81,7 @@ impl Job {
 
 fn read(path: &Path, shown: &Path, pipeline: &Pipeline) -> Result<image::Image> {
     let file = open(path)?;
-    image::decode(file, shown, &pipeline.limits)
+    image::decode::read(file, shown, &pipeline.limits)
 }
 
 /// Opens a regular file, and nothing else: a link could lead to a secret, a pipe could block for ever, a device could do anything.

@@ -7,7 +7,7 @@ use super::name::{NameTemplate, Names};
 use crate::config::{Component, Description, Field, Kind, Presence, Problem, Value};
 use crate::durable::{self, Collision, Draft};
 use crate::error::{Error, Result};
-use crate::media::image::{EncodeOptions, Format};
+use crate::media::image::{EncodeOptions, Format, encode};
 use crate::media::{Image, Media};
 
 /// Settings of the sink `folder`.
@@ -100,8 +100,8 @@ impl FolderSink {
         let span = settings.span("name");
         let name = NameTemplate::parse(settings.text("name"))
             .map_err(|(what, mend)| vec![Problem::new(span, what).mend(mend)])?;
-        if let Some(extension) = name.extension()
-            && let Err(e) = Format::from_extension(extension)
+        if let Some(extension) = name.extension().map(|e| format!("x.{e}"))
+            && let Err(e) = Format::from_extension(Path::new(&extension))
         {
             let problem = Problem::new(span, e.message());
             return Err(vec![problem.mend(e.mend_text().unwrap_or("choose another ending"))]);
@@ -142,10 +142,10 @@ impl FolderSink {
     pub fn write(&self, media: &Media, relative: &Path, pipeline: &str, index: usize) -> Result<PathBuf> {
         let Media::Image(image) = media;
         let path = self.root.join(self.path_of(image, relative, pipeline, index));
-        let format = Format::from_path(&path)?;
+        let format = Format::from_extension(&path)?;
         let mut draft = Draft::new(&path)?;
         let mut out = BufWriter::with_capacity(1 << 18, draft.file());
-        crate::media::image::encode(image, format, &self.options, &mut out).map_err(|e| e.at(&path))?;
+        encode::write(image, format, &self.options, &mut out).map_err(|e| e.at(&path))?;
         out.flush().map_err(|e| Error::io("write", &path, e))?;
         drop(out);
         draft.publish(self.collision)
@@ -154,9 +154,8 @@ impl FolderSink {
     fn path_of(&self, image: &Image, relative: &Path, pipeline: &str, index: usize) -> PathBuf {
         let (date, time) = now();
         let own = relative.extension().unwrap_or_default();
-        // A file without an ending, or with a strange one, gets the ending of what it is.
-        let known = own.to_str().is_some_and(|e| Format::from_extension(e).is_ok());
-        let ext = if known { own } else { image.format.extension().as_ref() };
+        // A file without an ending, or with one that is no format, becomes a PNG, which loses nothing.
+        let ext = if Format::from_extension(relative).is_ok() { own } else { "png".as_ref() };
         let names = Names {
             input: relative,
             ext,
