@@ -115,18 +115,13 @@ impl Geometry {
         }
         Ok(())
     }
+}
 
-    /// The number of images in a slice of whole images.
-    pub(crate) fn batch(
-        &self,
-        name: &'static str,
-        found: usize,
-        image: usize,
-    ) -> Result<usize, Error> {
-        if found.is_multiple_of(image) {
-            Ok(found / image)
-        } else {
-            Err(Error::Batch { name, found, image })
-        }
+/// The number of images in a slice of whole images.
+pub(crate) fn batch(name: &'static str, found: usize, image: usize) -> Result<usize, Error> {
+    if found.is_multiple_of(image) {
+        Ok(found / image)
+    } else {
+        Err(Error::Batch { name, found, image })
     }
 }

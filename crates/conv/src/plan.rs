@@ -122,7 +122,7 @@ pub(crate) struct Tap {
 /// A sum of shifted products.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
-    /// Input and output channels.
+    /// Input and output channels; one of each when depthwise.
     pub channels: [usize; 2],
     pub axes: [Axis; 2],
     /// The input phases that are read, as row and column phase.
@@ -131,6 +131,8 @@ pub(crate) struct Plan {
     pub out_phases: Vec<Vec<Tap>>,
     /// Kernel points.
     pub kernel_len: usize,
+    /// Every channel is convolved alone, by its own kernel.
+    pub depthwise: bool,
     /// Distance in the weight from one output channel to the next, and from one input channel.
     weight_strides: [usize; 2],
 }
@@ -139,14 +141,7 @@ impl Plan {
     /// The forward pass.
     pub fn convolution(geometry: &Geometry) -> Self {
         let kernel = geometry.kernel[0] * geometry.kernel[1];
-        let strides = [
-            if geometry.depthwise {
-                1
-            } else {
-                geometry.in_channels
-            } * kernel,
-            kernel,
-        ];
+        let strides = [geometry.in_channels * kernel, kernel];
         let channels = [geometry.in_channels, geometry.out_channels];
         Self::new(geometry, channels, strides, Axis::convolution)
     }
@@ -154,14 +149,7 @@ impl Plan {
     /// The gradient with respect to the input, whose own input is the output's gradient.
     pub fn input_gradient(geometry: &Geometry) -> Self {
         let kernel = geometry.kernel[0] * geometry.kernel[1];
-        let strides = [
-            kernel,
-            if geometry.depthwise {
-                1
-            } else {
-                geometry.in_channels
-            } * kernel,
-        ];
+        let strides = [kernel, geometry.in_channels * kernel];
         let channels = [geometry.out_channels, geometry.in_channels];
         Self::new(geometry, channels, strides, Axis::input_gradient)
     }
@@ -197,12 +185,14 @@ impl Plan {
             }
         }
         let kernel_len = geometry.kernel[0] * geometry.kernel[1];
+        let channels = if geometry.depthwise { [1, 1] } else { channels };
         Self {
             channels,
             axes,
             in_phases,
             out_phases,
             kernel_len,
+            depthwise: geometry.depthwise,
             weight_strides,
         }
     }
@@ -220,12 +210,17 @@ impl Plan {
         for taps in &self.out_phases {
             for output in 0..outputs {
                 for tap in taps {
-                    let start = output * self.weight_strides[0] + tap.kernel;
                     packed.extend(
-                        (0..inputs).map(|input| weight[start + input * self.weight_strides[1]]),
+                        (0..inputs)
+                            .map(|input| weight[self.weight_index(output, input, tap.kernel)]),
                     );
                 }
             }
         }
+    }
+
+    /// Where the weight between two channels is for one kernel point.
+    pub fn weight_index(&self, output: usize, input: usize, kernel: usize) -> usize {
+        output * self.weight_strides[0] + input * self.weight_strides[1] + kernel
     }
 }

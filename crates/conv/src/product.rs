@@ -19,12 +19,12 @@ const FEW_CHANNELS: usize = 12;
 /// Computes `plan` of `input` with a weight from [`Plan::pack`] into whole images of `output`.
 pub(crate) fn run(
     plan: &Plan,
+    layout: &Layout,
     packed: &[f32],
     epilogue: &Epilogue,
     (input, output): (&[f32], &mut [f32]),
     workers: &mut [Worker],
 ) {
-    let layout = Layout::new(plan);
     let [inputs, outputs] = plan.channels;
     let plane = inputs * plan.axes[0].input * plan.axes[1].input;
     let grid = Grid {
@@ -35,7 +35,7 @@ pub(crate) fn run(
         let image = &input[window.image * plane..][..plane];
         let gathered = take(&mut worker.gathered, layout.gathered(plan));
         let (first, size) = steps(plan, window);
-        Arch::new().dispatch(|| gather(plan, &layout, (first, size), image, gathered));
+        Arch::new().dispatch(|| gather(plan, layout, (first, size), image, gathered));
         let pitch = spread(layout.points);
         let product = take(&mut worker.product, outputs * pitch);
         let points = layout.run(size);
@@ -47,7 +47,7 @@ pub(crate) fn run(
                 let columns = take(&mut worker.other, taps.len() * inputs * BLOCK);
                 multiply_columns(
                     plan,
-                    &layout,
+                    layout,
                     taps,
                     own,
                     gathered,
@@ -56,12 +56,12 @@ pub(crate) fn run(
                     points,
                 );
             } else {
-                multiply_taps(plan, &layout, taps, own, gathered, (product, pitch), points);
+                multiply_taps(plan, layout, taps, own, gathered, (product, pitch), points);
             }
             Arch::new().dispatch(|| {
                 write_back(
                     plan,
-                    &layout,
+                    layout,
                     (first, size),
                     phase,
                     (product, pitch),
@@ -159,29 +159,57 @@ fn multiply_columns(
 fn write_back(
     plan: &Plan,
     layout: &Layout,
-    (first, size): ([usize; 2], [usize; 2]),
+    area: ([usize; 2], [usize; 2]),
     phase: usize,
     (product, pitch): (&[f32], usize),
     epilogue: &Epilogue,
     window: &mut Window,
 ) {
+    for (channel, product) in product.chunks_exact(pitch).enumerate() {
+        write_rows(
+            plan,
+            layout,
+            area,
+            phase,
+            product,
+            (channel, channel),
+            epilogue,
+            window,
+        );
+    }
+}
+
+/// Takes one channel's points to a channel of the window, and through one of the epilogue.
+#[inline(always)]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what, where from, where to, and how"
+)]
+pub(crate) fn write_rows(
+    plan: &Plan,
+    layout: &Layout,
+    (first, size): ([usize; 2], [usize; 2]),
+    phase: usize,
+    product: &[f32],
+    (channel, of_epilogue): (usize, usize),
+    epilogue: &Epilogue,
+    window: &mut Window,
+) {
     let [vertical, horizontal] = &plan.axes;
     let [down, across] = [phase / horizontal.out_step, phase % horizontal.out_step];
-    for channel in 0..plan.channels[1] {
-        for row in 0..size[0] {
-            let y = (first[0] + row) * vertical.out_step + down;
-            if y >= vertical.output {
-                continue;
-            }
-            let offset = window.offset(channel, y) + across;
-            let points = &product[channel * pitch + row * layout.pitch..][..size[1]];
-            let Some(target) = window.row(channel, y).get_mut(across..) else {
-                continue;
-            };
-            match horizontal.out_step {
-                1 => epilogue.write(channel, offset, points, target),
-                step => epilogue.write_strided(channel, offset, points, step, target),
-            }
+    for row in 0..size[0] {
+        let y = (first[0] + row) * vertical.out_step + down;
+        if y >= vertical.output {
+            continue;
+        }
+        let offset = window.offset(channel, y) + across;
+        let points = &product[row * layout.pitch..][..size[1]];
+        let Some(target) = window.row(channel, y).get_mut(across..) else {
+            continue;
+        };
+        match horizontal.out_step {
+            1 => epilogue.write(of_epilogue, offset, points, target),
+            step => epilogue.write_strided(of_epilogue, offset, points, step, target),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! contiguous run of points.
 
 use crate::kernel::Window;
-use crate::plan::{Plan, Tap};
+use crate::plan::{Axis, Plan, Tap};
 
 /// Points that `gemm`'s widest microkernel computes at once.
 const PANEL: usize = 64;
@@ -66,6 +66,20 @@ impl Layout {
         }
     }
 
+    /// All tiles of an image: their first steps and sizes.
+    pub fn tiles(&self, plan: &Plan) -> impl Iterator<Item = ([usize; 2], [usize; 2])> {
+        let [height, width] = plan.steps();
+        let [rows, columns] = self.size;
+        (0..height).step_by(rows).flat_map(move |top| {
+            (0..width).step_by(columns).map(move |left| {
+                (
+                    [top, left],
+                    [rows.min(height - top), columns.min(width - left)],
+                )
+            })
+        })
+    }
+
     /// Points to compute for a tile that the image's edge has cut to `size` steps.
     pub fn run(&self, size: [usize; 2]) -> usize {
         ((size[0] - 1) * self.pitch + size[1]).next_multiple_of(PANEL)
@@ -121,31 +135,38 @@ pub(crate) fn gather(
     debug_assert!(rows <= layout.rows && columns <= layout.pitch);
     let mut channels = gathered.chunks_exact_mut(layout.channel);
     for phase in &plan.in_phases {
-        let inside = Inside::new(
-            left,
-            columns,
-            phase[1],
-            horizontal.in_step,
-            horizontal.input,
-        );
+        let inside = Inside::new(left, columns, phase[1], horizontal);
+        let start = top * vertical.in_step as isize + phase[0] as isize;
         for (source, target) in image.chunks_exact(plane).zip(&mut channels) {
-            // Points that no row covers are multiplied by zeros in the weight gradient: no stale NaN.
-            target[rows * layout.pitch..].fill(0.0);
-            for (row, target) in target.chunks_exact_mut(layout.pitch).take(rows).enumerate() {
-                let y = (top + row as isize) * vertical.in_step as isize + phase[0] as isize;
-                match usize::try_from(y).ok().filter(|&y| y < vertical.input) {
-                    Some(y) => {
-                        inside.copy(&source[y * horizontal.input..][..horizontal.input], target)
-                    }
-                    None => target.fill(0.0),
-                }
-            }
+            let (target, after) = target.split_at_mut(rows * layout.pitch);
+            gather_rows(vertical, &inside, source, start, target, layout.pitch);
+            // These points are multiplied by zeros in the weight gradient: no stale NaN.
+            after.fill(0.0);
+        }
+    }
+}
+
+/// Gathers rows of one phase of one channel, from row `start` of its plane, `pitch` apart.
+pub(crate) fn gather_rows(
+    vertical: &Axis,
+    inside: &Inside,
+    plane: &[f32],
+    start: isize,
+    target: &mut [f32],
+    pitch: usize,
+) {
+    for (row, target) in target.chunks_exact_mut(pitch).enumerate() {
+        let y = usize::try_from(start + (row * vertical.in_step) as isize).ok();
+        match y.filter(|&y| y < vertical.input) {
+            Some(y) => inside.copy(&plane[y * inside.width..][..inside.width], target),
+            None => target.fill(0.0),
         }
     }
 }
 
 /// The part of a gathered row that lies inside the image.
-struct Inside {
+pub(crate) struct Inside {
+    width: usize,
     zeros: usize,
     start: usize,
     len: usize,
@@ -153,15 +174,18 @@ struct Inside {
 }
 
 impl Inside {
-    /// Columns `left..left + columns` of one phase of rows of `width` points.
-    fn new(left: isize, columns: usize, phase: usize, step: usize, width: usize) -> Self {
-        let end = (width.saturating_sub(phase)).div_ceil(step) as isize;
+    /// Columns `left..left + columns` of one phase of the axis.
+    pub fn new(left: isize, columns: usize, phase: usize, axis: &Axis) -> Self {
+        let (width, step) = (axis.input, axis.in_step);
+        let end = width.saturating_sub(phase).div_ceil(step) as isize;
         let from = left.clamp(0, end);
         let to = (left + columns as isize).clamp(from, end);
         let zeros = ((from - left).max(0) as usize).min(columns);
+        let start = from as usize * step + phase;
         Self {
+            width,
             zeros,
-            start: from as usize * step + phase,
+            start,
             len: (to - from) as usize,
             step,
         }

@@ -13,42 +13,31 @@ use crate::tile::{Layout, gather};
 /// one to copy, and its zeros blank out the points that belong to no row.
 pub(crate) fn run(
     plan: &Plan,
+    layout: &Layout,
     (input, output_gradient): (&[f32], &[f32]),
     gradient: &mut [f32],
     workers: &mut [Worker],
 ) {
-    let layout = Layout::new(plan);
     let [inputs, outputs] = plan.channels;
     let [vertical, horizontal] = &plan.axes;
     let in_image = inputs * vertical.input * horizontal.input;
     let out_plane = vertical.output * horizontal.output;
     let images = input.len() / in_image;
     let lanes = outputs.next_multiple_of(16);
-    let [height, width] = plan.steps();
-    let [down, across] = [
-        height.div_ceil(layout.size[0]),
-        width.div_ceil(layout.size[1]),
-    ];
+    let tiles: Vec<_> = layout.tiles(plan).collect();
     let taps = &plan.out_phases[0];
     for worker in workers.iter_mut() {
         take(&mut worker.sums, taps.len() * inputs * lanes).fill(0.0);
     }
-    for_each_index(images * down * across, workers, |index, worker| {
-        let (image, tile) = (index / (down * across), index % (down * across));
-        let first = [
-            tile / across * layout.size[0],
-            tile % across * layout.size[1],
-        ];
-        let size = [
-            layout.size[0].min(height - first[0]),
-            layout.size[1].min(width - first[1]),
-        ];
+    for_each_index(images * tiles.len(), workers, |index, worker| {
+        let image = index / tiles.len();
+        let (first, size) = tiles[index % tiles.len()];
         let points = (size[0] - 1) * layout.pitch + size[1];
 
         let gathered = take(&mut worker.gathered, layout.gathered(plan));
         gather(
             plan,
-            &layout,
+            layout,
             (first, size),
             &input[image * in_image..][..in_image],
             gathered,
