@@ -6,6 +6,7 @@ mod epilogue;
 mod error;
 mod geometry;
 mod kernel;
+mod lanes;
 mod pass;
 mod plan;
 mod prepared;

@@ -9,13 +9,12 @@ use pulp::Arch;
 
 use crate::epilogue::Epilogue;
 use crate::kernel::{Grid, Matrix, Window, for_each_tile, gemm};
+use crate::lanes::{LANES, Lanes, join, load, split};
 use crate::plan::{Axis, Plan};
 use crate::product::UNPACKED_COLUMNS;
 use crate::scratch::{Worker, take};
 use crate::tile::{Inside, gather_rows, spread};
-use crate::transform::{
-    LANES, Lanes, POINTS, SIDE, STEP, input, join, load, output, split, weight,
-};
+use crate::transform::{POINTS, SIDE, STEP, input, output, weight};
 
 /// Values of a block's transformed input: somewhat less than half of a second-level cache.
 const BLOCK_VALUES: usize = 112 * 1024;
