@@ -7,13 +7,14 @@ use pulp::Arch;
 
 use crate::epilogue::Epilogue;
 use crate::kernel::{Grid, for_each_tile};
+use crate::lanes::{LANES, add, load, mul, scaled};
 use crate::plan::{Plan, Tap};
 use crate::product::write_rows;
 use crate::scratch::{Worker, take};
 use crate::tile::{Layout, gather, steps};
 
-/// Points that are summed in registers at once; runs are a multiple of it.
-const LANES: usize = 64;
+/// Vectors that are summed in registers at once; a tile's run of points is a multiple of them.
+const RUN: usize = 4;
 
 /// Computes `plan` of `input` with the weight as it is into whole images of `output`.
 pub(crate) fn run(
@@ -35,28 +36,36 @@ pub(crate) fn run(
         let image = &input[window.image * plane..][..plane];
         let kernel = &weight[channel * plan.kernel_len..][..plan.kernel_len];
         let gathered = take(&mut worker.gathered, layout.gathered(plan));
-        let product = take(&mut worker.product, layout.points);
+        let across = plan.axes[1].out_step;
+        let product = take(&mut worker.product, across * layout.points);
+        let line = take(&mut worker.line, across * layout.size[1]);
         let (first, size) = steps(plan, window);
         Arch::new().dispatch(
             #[inline(always)]
             || {
                 gather(plan, layout, (first, size), image, gathered);
-                for (phase, taps) in plan.out_phases.iter().enumerate() {
-                    sum(
-                        plan,
-                        layout,
-                        taps,
-                        kernel,
-                        gathered,
-                        &mut product[..layout.run(size)],
-                    );
+                for (down, phases) in plan.out_phases.chunks(across).enumerate() {
+                    for (taps, product) in
+                        phases.iter().zip(product.chunks_exact_mut(layout.points))
+                    {
+                        sum(
+                            plan,
+                            layout,
+                            taps,
+                            kernel,
+                            gathered,
+                            &mut product[..layout.run(size)],
+                        );
+                    }
+                    let (product, to) = ((&*product, layout.points), (0, channel));
                     write_rows(
                         plan,
                         layout,
                         (first, size),
-                        phase,
+                        down,
                         product,
-                        (0, channel),
+                        line,
+                        to,
                         epilogue,
                         window,
                     );
@@ -76,16 +85,18 @@ fn sum(
     gathered: &[f32],
     product: &mut [f32],
 ) {
-    for (index, target) in product.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-        let mut sums = [0.0; LANES];
+    for (index, target) in product.chunks_exact_mut(RUN * LANES).enumerate() {
+        let mut sums = [[0.0; LANES]; RUN];
         for tap in taps {
-            let source = &gathered[layout.start(plan, tap) + index * LANES..][..LANES];
+            let start = layout.start(plan, tap) + index * RUN * LANES;
             let weight = kernel[tap.kernel];
-            for (sum, value) in sums.iter_mut().zip(source) {
-                *sum += weight * value;
+            for (part, sum) in sums.iter_mut().enumerate() {
+                *sum = scaled(sum, weight, &load(gathered, start + part * LANES));
             }
         }
-        *target = sums;
+        for (part, sum) in sums.iter().enumerate() {
+            target[part * LANES..][..LANES].copy_from_slice(sum);
+        }
     }
 }
 
@@ -142,16 +153,12 @@ pub(crate) fn weight_gradient(
 
 #[inline(always)]
 fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0; LANES];
-    for (a, b) in a
-        .as_chunks::<LANES>()
-        .0
-        .iter()
-        .zip(b.as_chunks::<LANES>().0)
-    {
-        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum += a * b;
+    let mut sums = [[0.0; LANES]; RUN];
+    for start in (0..a.len()).step_by(RUN * LANES) {
+        for (part, sum) in sums.iter_mut().enumerate() {
+            let index = start + part * LANES;
+            *sum = add(sum, &mul(&load(a, index), &load(b, index)));
         }
     }
-    sums.iter().sum()
+    sums.iter().flatten().sum()
 }

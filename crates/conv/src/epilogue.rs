@@ -71,25 +71,6 @@ impl Epilogue<'_> {
             }
         }
     }
-
-    /// As [`Self::write`], for every `step`-th point of `output` from its first.
-    pub(crate) fn write_strided(
-        &self,
-        channel: usize,
-        offset: usize,
-        product: &[f32],
-        step: usize,
-        output: &mut [f32],
-    ) {
-        let bias = self.bias.map_or(0.0, |bias| bias[channel]);
-        let slope = self.slope(channel);
-        for (index, (to, from)) in output.iter_mut().step_by(step).zip(product).enumerate() {
-            let add = self
-                .residual
-                .map_or(0.0, |residual| residual[offset + index * step]);
-            *to = activate(from + bias + add, slope);
-        }
-    }
 }
 
 #[inline(always)]

@@ -29,6 +29,11 @@ pub(crate) fn sub(a: &Lanes, b: &Lanes) -> Lanes {
 }
 
 #[inline(always)]
+pub(crate) fn mul(a: &Lanes, b: &Lanes) -> Lanes {
+    zip(a, b, |a, b| a * b)
+}
+
+#[inline(always)]
 pub(crate) fn scale(factor: f32, a: &Lanes) -> Lanes {
     zip(a, a, |a, _| factor * a)
 }

@@ -37,38 +37,51 @@ pub(crate) fn run(
         let (first, size) = steps(plan, window);
         Arch::new().dispatch(|| gather(plan, layout, (first, size), image, gathered));
         let pitch = spread(layout.points);
-        let product = take(&mut worker.product, outputs * pitch);
+        let across = plan.axes[1].out_step;
+        let product = take(&mut worker.product, across * outputs * pitch);
         let points = layout.run(size);
         let mut weight = packed;
-        for (phase, taps) in plan.out_phases.iter().enumerate() {
-            let (own, rest) = weight.split_at(outputs * taps.len() * inputs);
-            weight = rest;
-            if inputs < FEW_CHANNELS && taps.len() > 1 {
-                let columns = take(&mut worker.other, taps.len() * inputs * BLOCK);
-                multiply_columns(
-                    plan,
-                    layout,
-                    taps,
-                    own,
-                    gathered,
-                    columns,
-                    (product, pitch),
-                    points,
-                );
-            } else {
-                multiply_taps(plan, layout, taps, own, gathered, (product, pitch), points);
+        for (down, phases) in plan.out_phases.chunks(across).enumerate() {
+            for (taps, product) in phases.iter().zip(product.chunks_exact_mut(outputs * pitch)) {
+                let (own, rest) = weight.split_at(outputs * taps.len() * inputs);
+                weight = rest;
+                if inputs < FEW_CHANNELS && taps.len() > 1 {
+                    let columns = take(&mut worker.other, taps.len() * inputs * BLOCK);
+                    multiply_columns(
+                        plan,
+                        layout,
+                        taps,
+                        own,
+                        gathered,
+                        columns,
+                        (product, pitch),
+                        points,
+                    );
+                } else {
+                    multiply_taps(plan, layout, taps, own, gathered, (product, pitch), points);
+                }
             }
-            Arch::new().dispatch(|| {
-                write_back(
-                    plan,
-                    layout,
-                    (first, size),
-                    phase,
-                    (product, pitch),
-                    epilogue,
-                    window,
-                )
-            });
+            let line = take(&mut worker.line, across * layout.size[1]);
+            Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    for channel in 0..outputs {
+                        let product = (&product[channel * pitch..], outputs * pitch);
+                        let to = (channel, channel);
+                        write_rows(
+                            plan,
+                            layout,
+                            (first, size),
+                            down,
+                            product,
+                            line,
+                            to,
+                            epilogue,
+                            window,
+                        );
+                    }
+                },
+            );
         }
     });
 }
@@ -154,32 +167,8 @@ fn multiply_columns(
     }
 }
 
-/// Takes the points that exist from the product to their place in the output.
-#[inline(always)]
-fn write_back(
-    plan: &Plan,
-    layout: &Layout,
-    area: ([usize; 2], [usize; 2]),
-    phase: usize,
-    (product, pitch): (&[f32], usize),
-    epilogue: &Epilogue,
-    window: &mut Window,
-) {
-    for (channel, product) in product.chunks_exact(pitch).enumerate() {
-        write_rows(
-            plan,
-            layout,
-            area,
-            phase,
-            product,
-            (channel, channel),
-            epilogue,
-            window,
-        );
-    }
-}
-
-/// Takes one channel's points to a channel of the window, and through one of the epilogue.
+/// Takes one channel's points to a channel of the window, and through one of the epilogue: the rows
+/// of one vertical output phase, whose horizontal phases' products lie `distance` apart.
 #[inline(always)]
 #[expect(
     clippy::too_many_arguments,
@@ -189,27 +178,50 @@ pub(crate) fn write_rows(
     plan: &Plan,
     layout: &Layout,
     (first, size): ([usize; 2], [usize; 2]),
-    phase: usize,
-    product: &[f32],
+    down: usize,
+    (product, distance): (&[f32], usize),
+    line: &mut [f32],
     (channel, of_epilogue): (usize, usize),
     epilogue: &Epilogue,
     window: &mut Window,
 ) {
     let [vertical, horizontal] = &plan.axes;
-    let [down, across] = [phase / horizontal.out_step, phase % horizontal.out_step];
     for row in 0..size[0] {
         let y = (first[0] + row) * vertical.out_step + down;
         if y >= vertical.output {
             continue;
         }
-        let offset = window.offset(channel, y) + across;
-        let points = &product[row * layout.pitch..][..size[1]];
-        let Some(target) = window.row(channel, y).get_mut(across..) else {
-            continue;
+        let offset = window.offset(channel, y);
+        let target = window.row(channel, y);
+        let product = &product[row * layout.pitch..];
+        let points = match horizontal.out_step {
+            1 => &product[..size[1]],
+            step => {
+                interleave(product, distance, step, &mut line[..step * size[1]]);
+                &line[..target.len()]
+            }
         };
-        match horizontal.out_step {
-            1 => epilogue.write(of_epilogue, offset, points, target),
-            step => epilogue.write_strided(of_epilogue, offset, points, step, target),
+        epilogue.write(of_epilogue, offset, points, target);
+    }
+}
+
+/// One value of each of `step` rows in turn.
+#[inline(always)]
+fn interleave(rows: &[f32], distance: usize, step: usize, line: &mut [f32]) {
+    if step == 2 {
+        let pairs = rows.iter().zip(&rows[distance..]);
+        for (to, (even, odd)) in line.as_chunks_mut::<2>().0.iter_mut().zip(pairs) {
+            *to = [*even, *odd];
+        }
+    } else {
+        for phase in 0..step {
+            for (to, from) in line[phase..]
+                .iter_mut()
+                .step_by(step)
+                .zip(&rows[phase * distance..])
+            {
+                *to = *from;
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ pub(crate) struct Worker {
     pub product: Vec<f32>,
     pub other: Vec<f32>,
     pub sums: Vec<f32>,
+    pub line: Vec<f32>,
 }
 
 impl Scratch {
