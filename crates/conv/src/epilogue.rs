@@ -1,0 +1,80 @@
+//! What happens to a product on its way to the output.
+
+use crate::error::{Error, expect_len};
+
+/// The function applied last.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum Activation<'a> {
+    /// None: the output is linear.
+    #[default]
+    Identity,
+    /// `max(x, 0)`.
+    Relu,
+    /// `x` where positive and `slope * x` elsewhere; one slope, or one for each output channel.
+    Prelu(&'a [f32]),
+}
+
+/// `output = activation(product + bias + residual)`, done while the product is still in cache.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Epilogue<'a> {
+    /// One value for each output channel.
+    pub bias: Option<&'a [f32]>,
+    /// Values added to the output, of the output's length and layout.
+    pub residual: Option<&'a [f32]>,
+    /// The function applied last.
+    pub activation: Activation<'a>,
+}
+
+impl Epilogue<'_> {
+    /// Checks lengths against the output's channels and length.
+    pub(crate) fn check(&self, channels: usize, output: usize) -> Result<(), Error> {
+        if let Some(bias) = self.bias {
+            expect_len("bias", bias.len(), channels)?;
+        }
+        if let Some(residual) = self.residual {
+            expect_len("residual", residual.len(), output)?;
+        }
+        match self.activation {
+            Activation::Prelu(slopes) if slopes.len() != 1 => {
+                expect_len("PReLU slope", slopes.len(), channels)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The slope left of zero: linear functions have 1, so that one loop serves all activations.
+    fn slope(&self, channel: usize) -> f32 {
+        match self.activation {
+            Activation::Identity => 1.0,
+            Activation::Relu => 0.0,
+            Activation::Prelu([slope]) => *slope,
+            Activation::Prelu(slopes) => slopes[channel],
+        }
+    }
+
+    /// Writes a run of one channel's points; `offset` is where `output` starts in the whole output.
+    #[inline(always)]
+    pub(crate) fn write(&self, channel: usize, offset: usize, product: &[f32], output: &mut [f32]) {
+        let bias = self.bias.map_or(0.0, |bias| bias[channel]);
+        let slope = self.slope(channel);
+        match self.residual {
+            Some(residual) => {
+                let residual = &residual[offset..][..output.len()];
+                for ((to, from), add) in output.iter_mut().zip(product).zip(residual) {
+                    *to = activate(from + bias + add, slope);
+                }
+            }
+            None => {
+                for (to, from) in output.iter_mut().zip(product) {
+                    *to = activate(from + bias, slope);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn activate(value: f32, slope: f32) -> f32 {
+    // A comparison and not max(): NaN must reach the output.
+    if value > 0.0 { value } else { value * slope }
+}

@@ -1,0 +1,193 @@
+//! The crate's only unsafe code: the call into `gemm`, and writing one output from many threads.
+//!
+//! `gemm` takes raw pointers because its operands may be strided views; [`gemm`] takes slices and
+//! checks that the last element each view reaches lies inside them. [`for_each_tile`] lets threads
+//! write disjoint rectangles of all channels of an image, which no safe splitting of a slice can
+//! express, since a rectangle's rows are scattered through it; [`Window`] hands out only rows of
+//! its own rectangle, and the rectangles are cut here, so that they are disjoint by construction.
+#![allow(unsafe_code)]
+
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A strided view of a matrix: element (i, j) is `data[i * rows + j * columns]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<'a> {
+    /// Where the elements are.
+    pub data: &'a [f32],
+    /// Distance from a row to the next.
+    pub rows: usize,
+    /// Distance from a column to the next.
+    pub columns: usize,
+}
+
+/// `dst (m x n, column-major, columns `dst_columns` apart) = [dst +] lhs (m x k) * rhs (k x n)`.
+///
+/// Fastest without any packing when `lhs.rows == 1`, `m` is a multiple of 64, `n <= 48` and
+/// `rhs.rows == 1`.
+pub(crate) fn gemm(
+    [m, n, k]: [usize; 3],
+    (dst, dst_columns): (&mut [f32], usize),
+    accumulate: bool,
+    lhs: Matrix,
+    rhs: Matrix,
+) {
+    if m == 0 || n == 0 {
+        return;
+    }
+    assert!(
+        dst_columns >= m && dst.len() >= (n - 1) * dst_columns + m,
+        "destination of a product"
+    );
+    if k > 0 {
+        let reach = |view: &Matrix, rows: usize, columns: usize| {
+            (rows - 1) * view.rows + (columns - 1) * view.columns
+        };
+        assert!(
+            lhs.data.len() > reach(&lhs, m, k),
+            "left operand of a product"
+        );
+        assert!(
+            rhs.data.len() > reach(&rhs, k, n),
+            "right operand of a product"
+        );
+    }
+    let strides = |view: &Matrix| (view.columns as isize, view.rows as isize);
+    let ((lhs_cs, lhs_rs), (rhs_cs, rhs_rs)) = (strides(&lhs), strides(&rhs));
+    // SAFETY: the asserts above bound every element that the three views reach, strides are
+    // non-negative, and `dst` is a unique borrow, so that it cannot overlap the operands.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            dst.as_mut_ptr(),
+            dst_columns as isize,
+            1,
+            accumulate,
+            lhs.data.as_ptr(),
+            lhs_cs,
+            lhs_rs,
+            rhs.data.as_ptr(),
+            rhs_cs,
+            rhs_rs,
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
+/// How an output of many images is cut: every image into a grid of rectangles.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grid {
+    /// Channels, height and width of one image.
+    pub image: [usize; 3],
+    /// Height and width of a rectangle; those at the lower and right edges may be smaller.
+    pub tile: [usize; 2],
+}
+
+/// One rectangle of all channels of one image of the output, writable by one thread.
+pub(crate) struct Window<'a> {
+    output: *mut f32,
+    image_size: [usize; 3],
+    /// Index of the image.
+    pub image: usize,
+    /// First and past-the-last row, and column.
+    pub area: [[usize; 2]; 2],
+    lifetime: PhantomData<&'a mut [f32]>,
+}
+
+impl Window<'_> {
+    /// Row `y` (in the image) of a channel, from the rectangle's first column to its last.
+    pub fn row(&mut self, channel: usize, y: usize) -> &mut [f32] {
+        let [channels, height, width] = self.image_size;
+        let [[top, bottom], [left, right]] = self.area;
+        assert!(
+            channel < channels && (top..bottom).contains(&y),
+            "row outside the window"
+        );
+        let start = self.offset(channel, y);
+        debug_assert!(bottom <= height && right <= width);
+        // SAFETY: inside the output, since the window's area is inside the image; no other window
+        // reaches this row segment, and `&mut self` keeps this one from being borrowed twice.
+        unsafe { std::slice::from_raw_parts_mut(self.output.add(start), right - left) }
+    }
+
+    /// Where [`Self::row`] starts in the whole output; a residual has the same layout.
+    pub fn offset(&self, channel: usize, y: usize) -> usize {
+        let [channels, height, width] = self.image_size;
+        ((self.image * channels + channel) * height + y) * width + self.area[1][0]
+    }
+}
+
+struct Shared(*mut f32);
+// SAFETY: only used to build disjoint windows.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    fn window<'a>(&self, grid: Grid, index: usize) -> Window<'a> {
+        let [_, height, width] = grid.image;
+        let across = width.div_ceil(grid.tile[1]);
+        let per_image = across * height.div_ceil(grid.tile[0]);
+        let (image, index) = (index / per_image, index % per_image);
+        let [top, left] = [index / across * grid.tile[0], index % across * grid.tile[1]];
+        Window {
+            output: self.0,
+            image_size: grid.image,
+            image,
+            area: [
+                [top, height.min(top + grid.tile[0])],
+                [left, width.min(left + grid.tile[1])],
+            ],
+            lifetime: PhantomData,
+        }
+    }
+}
+
+/// Runs `work` once for every rectangle of every whole image of `output`, on as many threads of
+/// rayon's pool as there are `workers`; each call owns one of these.
+pub(crate) fn for_each_tile<S: Send>(
+    output: &mut [f32],
+    grid: Grid,
+    workers: &mut [S],
+    work: impl Fn(&mut Window, &mut S) + Sync,
+) {
+    let [channels, height, width] = grid.image;
+    let images = output.len() / (channels * height * width);
+    let tiles = images * width.div_ceil(grid.tile[1]) * height.div_ceil(grid.tile[0]);
+    let shared = Shared(output.as_mut_ptr());
+    for_each_index(tiles, workers, |index, worker| {
+        work(&mut shared.window(grid, index), worker)
+    });
+}
+
+/// Runs `work` for every index below `count`, on as many threads as there are `workers`. Indices
+/// are taken one by one, so that a thread that is slowed down takes fewer of them.
+pub(crate) fn for_each_index<S: Send>(
+    count: usize,
+    workers: &mut [S],
+    work: impl Fn(usize, &mut S) + Sync,
+) {
+    let next = AtomicUsize::new(0);
+    let run = |worker: &mut S| {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                break;
+            }
+            work(index, worker);
+        }
+    };
+    match workers {
+        [only] => run(only),
+        many => rayon::scope(|scope| {
+            for worker in many.iter_mut().take(count) {
+                scope.spawn(|_| run(worker));
+            }
+        }),
+    }
+}
