@@ -7,10 +7,7 @@ use std::time::Duration;
 
 use super::{Common, terminal};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Card, Golden, Kernel, Model, tune, verify};
-
-/// How far tract may differ from what training computed, on values of 0..1.
-const GOLDEN_TOLERANCE: f32 = 1e-4;
+use crate::model::{Card, GOLDEN_TOLERANCE, Golden, Kernel, Model, tune, verify};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
@@ -117,7 +114,9 @@ fn verify_one(common: &Common, name: &str) -> Result<String> {
         let difference = verify(&model, &golden, kernel)?;
         if difference > GOLDEN_TOLERANCE {
             let what = format!("`{name}` by {kernel:?} differs from its golden output by {difference:.1e}");
-            return Err(Error::new(Kind::Model, what).mend("copy the model again, or publish it again with latentd-train"));
+            return Err(
+                Error::new(Kind::Model, what).mend("copy the model again, or publish it again with latentd-train")
+            );
         }
         differences.push(format!("{} {difference:.1e}", kernel.name()));
     }
@@ -141,7 +140,10 @@ fn bench(common: &Common, asked: &[String], json: bool) -> Result<ExitCode> {
                 let mark = if t.choice == best.choice { "*" } else { " " };
                 println!(
                     " {mark} {:<13} tile {:>3}  {:>8.1} ms a tile  {:>6.2} s a megapixel",
-                    t.choice.kernel.name(), t.choice.tile, t.ms, t.ns_per_pixel / 1e3
+                    t.choice.kernel.name(),
+                    t.choice.tile,
+                    t.ms,
+                    t.ns_per_pixel / 1e3
                 );
             }
         }

@@ -30,7 +30,8 @@ pub fn start_logging(common: &Common) {
 
 /// `error: what happened`, and `help: what to do` below.
 pub fn print_error(error: &Error) {
-    let (red, cyan, bold, end) = if colour() { ("\x1b[1;31m", "\x1b[1;36m", "\x1b[1m", "\x1b[0m") } else { ("", "", "", "") };
+    let (red, cyan, bold, end) =
+        if colour() { ("\x1b[1;31m", "\x1b[1;36m", "\x1b[1m", "\x1b[0m") } else { ("", "", "", "") };
     eprintln!("{red}error{end}{bold}: {error}{end}");
     if let Some(mend) = error.mend_text() {
         eprintln!("{cyan}help{end}: {mend}");

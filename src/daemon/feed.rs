@@ -124,7 +124,8 @@ impl Feed {
 
     /// Marks a path that somebody told of, if it is the source's to take and not done.
     fn mark(&mut self, path: PathBuf, mark: Mark, stamp: Stamp) {
-        if self.open.get(&path) == Some(&stamp) || self.later.contains_key(&path) || self.journal.is_done(&path, stamp) {
+        if self.open.get(&path) == Some(&stamp) || self.later.contains_key(&path) || self.journal.is_done(&path, stamp)
+        {
             return;
         }
         self.settle.mark(path, mark, stamp, Instant::now());

@@ -40,8 +40,7 @@ impl Journal {
         if again || !path.exists() {
             durable::write(&path, b"")?;
         }
-        let mut file =
-            File::options().read(true).append(true).open(&path).map_err(|e| Error::io("write", &path, e))?;
+        let mut file = File::options().read(true).append(true).open(&path).map_err(|e| Error::io("write", &path, e))?;
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(|e| Error::io("read", &path, e))?;
         if !text.is_empty() && !text.ends_with('\n') {

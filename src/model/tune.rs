@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Kernel, Model};
+use super::{GOLDEN_TOLERANCE, Golden, Kernel, Model, verify};
 use crate::error::{Error, Kind, Result};
 
 /// How a model is run on this machine.
@@ -84,7 +84,7 @@ pub fn quick(model: &Model) -> Result<Choice> {
     let budget = Duration::from_millis(100);
     let middling = Choice::default().tile;
     let mut best: Option<Timing> = None;
-    let mut consider = |choice: Choice, best: &mut Option<Timing>| -> Result<()> {
+    let consider = |choice: Choice, best: &mut Option<Timing>| -> Result<()> {
         let timing = time(model, choice, budget)?;
         model.forget_plans();
         if best.is_none_or(|b| timing.ns_per_pixel < b.ns_per_pixel) {
@@ -92,7 +92,12 @@ pub fn quick(model: &Model) -> Result<Choice> {
         }
         Ok(())
     };
+    let golden = Golden::of(model).ok();
     for &kernel in Kernel::ALL {
+        // A kernel that is fast and wrong is no choice.
+        if golden.as_ref().is_some_and(|g| !verify(model, g, kernel).is_ok_and(|d| d <= GOLDEN_TOLERANCE)) {
+            continue;
+        }
         consider(Choice { tile: middling, kernel }, &mut best)?;
     }
     let kernel = best.map_or(Kernel::BEST_GUESS, |b| b.choice.kernel);

@@ -70,7 +70,8 @@ impl Pipeline {
             .collect();
         for (index, message) in misfits(&kinds) {
             problems.push(
-                Problem::new(config.stages[index].span, message).mend("change the order of the stages, or leave one out"),
+                Problem::new(config.stages[index].span, message)
+                    .mend("change the order of the stages, or leave one out"),
             );
         }
         let source = FolderSource::build(&config.source).map_err(|more| problems.extend(more));
@@ -78,8 +79,10 @@ impl Pipeline {
         let (Ok(mut source), Ok(sink)) = (source, sink) else { return Err(problems) };
         for (what, path) in watched_outputs(&source, &sink) {
             let setting = if what == "the sink" { "path" } else { "originals" };
-            let text = format!("{what} writes into the folder that the source watches: results would be taken as inputs");
-            problems.push(Problem::new(config.sink.settings.span(setting), text).label(crate::error::show_path(&path)).mend(
+            let text =
+                format!("{what} writes into the folder that the source watches: results would be taken as inputs");
+            problems
+                .push(Problem::new(config.sink.settings.span(setting), text).label(crate::error::show_path(&path)).mend(
                 "use a folder beside the source's, or set `recursive: false` in the source and use a folder within it",
             ));
         }

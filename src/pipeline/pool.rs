@@ -86,7 +86,8 @@ fn work(queue: &Receiver<Job>, mut calls: Receiver<Call>, crew: &Crew, stopping:
         let outcome = if stopping.load(Ordering::Relaxed) {
             Outcome::Dropped
         } else {
-            let span = tracing::info_span!("job", pipeline = job.pipeline.name, file = crate::error::show_path(&job.relative));
+            let span =
+                tracing::info_span!("job", pipeline = job.pipeline.name, file = crate::error::show_path(&job.relative));
             let _entered = span.enter();
             catch_unwind(AssertUnwindSafe(|| job.run(crew))).unwrap_or_else(|_| {
                 let e = Error::new(Kind::Bug, "latentd stumbled over this file").at(&job.relative);

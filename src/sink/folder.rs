@@ -32,12 +32,7 @@ pub const DESCRIPTION: Description = Description {
             doc: "What becomes of the input when its result is safe: `keep`, `delete`, or `move: DIR`.",
             kind: Kind::Either(&[
                 Kind::Choice(&["keep", "delete"]),
-                Kind::Map(&[Field {
-                    name: "move",
-                    doc: "Where to.",
-                    kind: Kind::Path,
-                    presence: Presence::Required,
-                }]),
+                Kind::Map(&[Field { name: "move", doc: "Where to.", kind: Kind::Path, presence: Presence::Required }]),
             ]),
             presence: Presence::Default("keep"),
         },
@@ -156,14 +151,8 @@ impl FolderSink {
         let own = relative.extension().unwrap_or_default();
         // A file without an ending, or with one that is no format, becomes a PNG, which loses nothing.
         let ext = if Format::from_extension(relative).is_ok() { own } else { "png".as_ref() };
-        let names = Names {
-            input: relative,
-            ext,
-            pipeline,
-            now: (&date, &time),
-            size: (image.width, image.height),
-            index,
-        };
+        let names =
+            Names { input: relative, ext, pipeline, now: (&date, &time), size: (image.width, image.height), index };
         relative.parent().unwrap_or(Path::new("")).join(self.name.fill(&names))
     }
 

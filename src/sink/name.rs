@@ -49,13 +49,19 @@ impl NameTemplate {
                 pieces.push(Piece::Text(rest[..open].to_owned()));
             }
             let Some(close) = rest[open..].find('}').filter(|_| rest[open..].starts_with('{')) else {
-                return Err((format!("a brace without its partner in `{text}`"), "write variables like `{stem}`".into()));
+                return Err((
+                    format!("a brace without its partner in `{text}`"),
+                    "write variables like `{stem}`".into(),
+                ));
             };
             let name = &rest[open + 1..open + close];
             let Some(variable) = VARIABLES.iter().find(|v| **v == name) else {
                 let mend = match crate::did_you_mean(name, VARIABLES.iter().copied()) {
                     Some(near) => format!("did you mean `{{{near}}}`?"),
-                    None => format!("there are: {}", VARIABLES.iter().map(|v| format!("{{{v}}}")).collect::<Vec<_>>().join(", ")),
+                    None => format!(
+                        "there are: {}",
+                        VARIABLES.iter().map(|v| format!("{{{v}}}")).collect::<Vec<_>>().join(", ")
+                    ),
                 };
                 return Err((format!("there is no variable `{{{name}}}`"), mend));
             };
@@ -106,8 +112,7 @@ impl NameTemplate {
                 },
             }
         }
-        let mut path: PathBuf =
-            Path::new(&text).components().filter(|c| matches!(c, Component::Normal(_))).collect();
+        let mut path: PathBuf = Path::new(&text).components().filter(|c| matches!(c, Component::Normal(_))).collect();
         if let Some(name) = path.file_name().filter(|n| n.len() > LONGEST) {
             let short = shorten(Path::new(name));
             path.set_file_name(short);
@@ -146,7 +151,10 @@ mod tests {
     #[test]
     fn variables_are_filled_in() {
         assert_eq!(fill("{stem}.{ext}", "a/b/cat.jpg"), "cat.png");
-        assert_eq!(fill("{date}/{parent}-{stem}-{width}x{height}.webp", "a/b/cat.jpg"), "2026-01-31/b-cat-640x480.webp");
+        assert_eq!(
+            fill("{date}/{parent}-{stem}-{width}x{height}.webp", "a/b/cat.jpg"),
+            "2026-01-31/b-cat-640x480.webp"
+        );
     }
 
     #[test]

@@ -34,7 +34,9 @@ pub const DESCRIPTION: Description = Description {
             name: "exclude",
             doc: "Which files to leave alone. Hidden files are always left alone.",
             kind: Kind::List(&Kind::Text),
-            presence: Presence::Default("[\"*.part\", \"*.crdownload\", \"*.download\", \"*.tmp\", \"*~\", Thumbs.db, desktop.ini]"),
+            presence: Presence::Default(
+                "[\"*.part\", \"*.crdownload\", \"*.download\", \"*.tmp\", \"*~\", Thumbs.db, desktop.ini]",
+            ),
         },
         Field {
             name: "recursive",
@@ -108,7 +110,9 @@ impl FolderSource {
         };
         let path = settings.path("path");
         Ok(FolderSource {
-            root: std::fs::canonicalize(path).or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_path_buf()),
+            root: std::fs::canonicalize(path)
+                .or_else(|_| std::path::absolute(path))
+                .unwrap_or_else(|_| path.to_path_buf()),
             recursive: settings.flag("recursive"),
             settle: settings.duration("settle"),
             quiet: settings.duration("quiet"),
@@ -149,7 +153,12 @@ impl FolderSource {
 
     /// Looks into `folder` (the root or one below it) and hands every entry that is the source's to take to `each`: files, and what only
     /// looks like one (links, pipes), which is refused later with a reason. Folders that cannot be read are told to `unreadable`.
-    pub fn scan(&self, folder: &Path, each: &mut impl FnMut(Found), unreadable: &mut impl FnMut(&Path, std::io::Error)) {
+    pub fn scan(
+        &self,
+        folder: &Path,
+        each: &mut impl FnMut(Found),
+        unreadable: &mut impl FnMut(&Path, std::io::Error),
+    ) {
         let mut folders = vec![folder.to_path_buf()];
         // The same folder twice in one pass can only come from a mount on itself.
         let mut seen = HashSet::new();

@@ -50,7 +50,8 @@ impl Settle {
         match self.pending.get_mut(&path) {
             None => {
                 // A file that nobody has touched for longer than it would have to wait is ready at once.
-                let waited = if mark == Mark::Present { stamp.age().min(Duration::from_secs(3600)) } else { Duration::ZERO };
+                let waited =
+                    if mark == Mark::Present { stamp.age().min(Duration::from_secs(3600)) } else { Duration::ZERO };
                 let since = now.checked_sub(waited).unwrap_or(now);
                 self.pending.insert(path, Pending { mark, stamp, since });
             }
@@ -99,10 +100,7 @@ impl Settle {
 
     /// When to ask again at the latest; nothing while nothing is pending.
     pub fn next(&self, now: Instant) -> Option<Duration> {
-        self.pending
-            .values()
-            .map(|p| (p.since + p.wait(self.settle, self.quiet)).saturating_duration_since(now))
-            .min()
+        self.pending.values().map(|p| (p.since + p.wait(self.settle, self.quiet)).saturating_duration_since(now)).min()
     }
 
     /// How many files are waiting.

@@ -92,8 +92,10 @@ fn model_for(component: &Component, task: Task, site: &Site) -> std::result::Res
     })?;
     if model.card.task != task {
         let (made, asked) = (model.card.task.name(), task.name());
-        return Err(vec![Problem::new(span, format!("`{name}` is a model for `{made}`, and this stage is `{asked}`"))
-            .mend(format!("choose a model for `{asked}`; `latentd models list` shows them"))]);
+        return Err(vec![
+            Problem::new(span, format!("`{name}` is a model for `{made}`, and this stage is `{asked}`"))
+                .mend(format!("choose a model for `{asked}`; `latentd models list` shows them")),
+        ]);
     }
     Ok(model)
 }

@@ -64,8 +64,10 @@ pub(super) fn build(component: &Component, _: &Site) -> std::result::Result<Box<
         enlarge: settings.flag("enlarge"),
     };
     if resize.long_side.or(resize.width).or(resize.height).or(resize.scale).is_none() {
-        return Err(vec![Problem::new(component.span, "`resize` is not told the size")
-            .mend("give one of `long_side`, `width`, `height` or `scale`")]);
+        return Err(vec![
+            Problem::new(component.span, "`resize` is not told the size")
+                .mend("give one of `long_side`, `width`, `height` or `scale`"),
+        ]);
     }
     Ok(Box::new(resize))
 }
@@ -74,12 +76,8 @@ impl Resize {
     /// The size that a picture of `width` x `height` gets: all that is asked holds, proportions are kept, no side becomes 0.
     fn target(&self, width: usize, height: usize) -> (usize, usize) {
         let (w, h) = (width as f64, height as f64);
-        let wanted = [
-            self.long_side.map(|n| n / w.max(h)),
-            self.width.map(|n| n / w),
-            self.height.map(|n| n / h),
-            self.scale,
-        ];
+        let wanted =
+            [self.long_side.map(|n| n / w.max(h)), self.width.map(|n| n / w), self.height.map(|n| n / h), self.scale];
         let factor = wanted.into_iter().flatten().fold(f64::INFINITY, f64::min);
         // A scale above 1 that is asked for by name needs no second permission.
         let most = if self.enlarge || self.scale.is_some() { 16.0 } else { 1.0 };
@@ -100,7 +98,11 @@ impl Stage for Resize {
     fn run(&self, media: Vec<Media>, _: &Context) -> Result<Vec<Media>> {
         each_image(media, |picture| {
             let (width, height) = self.target(picture.width, picture.height);
-            if (width, height) == (picture.width, picture.height) { Ok(picture) } else { image::resize(&picture, width, height) }
+            if (width, height) == (picture.width, picture.height) {
+                Ok(picture)
+            } else {
+                image::resize(&picture, width, height)
+            }
         })
     }
 }

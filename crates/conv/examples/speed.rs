@@ -11,16 +11,10 @@ const BUDGET: Duration = Duration::from_millis(150);
 const POINTS: usize = 4 * 48 * 48;
 
 fn main() -> Result<(), Error> {
-    let threads = std::env::args()
-        .nth(1)
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(1);
+    let threads = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(1);
     let mut scratch = Scratch::with_threads(threads);
     println!("GFLOP/s, {threads} thread(s)   |------- direct --------|   |-- Winograd --|");
-    println!(
-        "{:<24}{:>8}{:>9}{:>9}{:>10}{:>9}",
-        "shape", "forward", "d input", "d weight", "forward", "d input"
-    );
+    println!("{:<24}{:>8}{:>9}{:>9}{:>10}{:>9}", "shape", "forward", "d input", "d weight", "forward", "d input");
     for (name, geometry) in shapes() {
         row(name, geometry, &mut scratch)?;
     }
@@ -28,8 +22,7 @@ fn main() -> Result<(), Error> {
 }
 
 fn shapes() -> Vec<(&'static str, Geometry)> {
-    let same =
-        |inputs, outputs, kernel, side| Geometry::same(inputs, outputs, kernel, [side, side]);
+    let same = |inputs, outputs, kernel, side| Geometry::same(inputs, outputs, kernel, [side, side]);
     let mut shapes = vec![
         ("3x3 16->16 48x48", same(16, 16, 3, 48)),
         ("3x3 32->32 48x48", same(32, 32, 3, 48)),
@@ -47,39 +40,13 @@ fn shapes() -> Vec<(&'static str, Geometry)> {
         ("1x1 64->64 48x48", same(64, 64, 1, 48)),
         ("5x5 32->32 48x48", same(32, 32, 5, 48)),
     ];
-    let down = Geometry {
-        kernel: [2; 2],
-        stride: [2; 2],
-        ..same(64, 128, 1, 48)
-    };
+    let down = Geometry { kernel: [2; 2], stride: [2; 2], ..same(64, 128, 1, 48) };
     shapes.push(("2x2 s2 64->128 48x48", down));
-    shapes.push((
-        "3x3 s2 64->64 48x48",
-        Geometry {
-            stride: [2; 2],
-            ..same(64, 64, 3, 48)
-        },
-    ));
-    let sound = Geometry {
-        kernel: [1, 9],
-        padding: [[0; 2], [4; 2]],
-        ..Geometry::same(64, 64, 1, [1, 16384])
-    };
+    shapes.push(("3x3 s2 64->64 48x48", Geometry { stride: [2; 2], ..same(64, 64, 3, 48) }));
+    let sound = Geometry { kernel: [1, 9], padding: [[0; 2], [4; 2]], ..Geometry::same(64, 64, 1, [1, 16384]) };
     shapes.push(("1x9 64->64 1x16384", sound));
-    shapes.push((
-        "3x3 depthwise 64 48x48",
-        Geometry {
-            depthwise: true,
-            ..same(64, 64, 3, 48)
-        },
-    ));
-    shapes.push((
-        "7x7 depthwise 64 48x48",
-        Geometry {
-            depthwise: true,
-            ..same(64, 64, 7, 48)
-        },
-    ));
+    shapes.push(("3x3 depthwise 64 48x48", Geometry { depthwise: true, ..same(64, 64, 3, 48) }));
+    shapes.push(("7x7 depthwise 64 48x48", Geometry { depthwise: true, ..same(64, 64, 7, 48) }));
     shapes
 }
 
@@ -101,8 +68,7 @@ fn row(name: &str, geometry: Geometry, scratch: &mut Scratch) -> Result<(), Erro
         let backward = best(|| conv.input_gradient(&output, &weight, &mut gradient, scratch))?;
         print!("{:>8.0}{:>9.0}", rate(forward), rate(backward));
         if algorithm == Algorithm::Direct {
-            let weight =
-                best(|| conv.weight_gradient(&input, &output, &mut weight_gradient, scratch))?;
+            let weight = best(|| conv.weight_gradient(&input, &output, &mut weight_gradient, scratch))?;
             print!("{:>9.0}  ", rate(weight));
         }
     }
@@ -111,11 +77,7 @@ fn row(name: &str, geometry: Geometry, scratch: &mut Scratch) -> Result<(), Erro
 }
 
 fn transposed(scratch: &mut Scratch) -> Result<(), Error> {
-    let geometry = Geometry {
-        kernel: [2; 2],
-        stride: [2; 2],
-        ..Geometry::same(128, 64, 1, [24, 24])
-    };
+    let geometry = Geometry { kernel: [2; 2], stride: [2; 2], ..Geometry::same(128, 64, 1, [24, 24]) };
     let conv = TransposedConv2d::new(geometry, [0; 2])?;
     let batch = 4;
     let input = noise(batch * conv.adjoint().output_len());
@@ -129,12 +91,7 @@ fn transposed(scratch: &mut Scratch) -> Result<(), Error> {
     let backward = best(|| conv.input_gradient(&output, &weight, &mut gradient, scratch))?;
     let weight = best(|| conv.weight_gradient(&input, &output, &mut weight_gradient, scratch))?;
     let name = "2x2 T2 128->64 24x24";
-    println!(
-        "{name:<24}{:>8.0}{:>9.0}{:>9.0}",
-        rate(forward),
-        rate(backward),
-        rate(weight)
-    );
+    println!("{name:<24}{:>8.0}{:>9.0}{:>9.0}", rate(forward), rate(backward), rate(weight));
     Ok(())
 }
 

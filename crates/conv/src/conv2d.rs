@@ -48,12 +48,7 @@ impl Conv2d {
         let forward = Pass::new(Plan::convolution(&geometry), algorithm)?;
         let backward = Pass::new(Plan::input_gradient(&geometry), algorithm)?;
         let tiles = Layout::new(forward.plan());
-        Ok(Self {
-            geometry,
-            forward,
-            backward,
-            tiles,
-        })
+        Ok(Self { geometry, forward, backward, tiles })
     }
 
     /// The geometry given to [`Self::new`].
@@ -71,29 +66,15 @@ impl Conv2d {
         let g = &self.geometry;
         expect_len("weight", weight.len(), g.weight_len())?;
         let pass = Pass::new(self.forward.plan().clone(), algorithm)?;
-        Ok(Prepared::new(
-            pass,
-            weight,
-            g.out_channels,
-            [g.input_len(), g.output_len()],
-        ))
+        Ok(Prepared::new(pass, weight, g.out_channels, [g.input_len(), g.output_len()]))
     }
 
     /// As [`Self::prepare`], for the input gradient.
-    pub(crate) fn prepare_adjoint(
-        &self,
-        weight: &[f32],
-        algorithm: Option<Algorithm>,
-    ) -> Result<Prepared, Error> {
+    pub(crate) fn prepare_adjoint(&self, weight: &[f32], algorithm: Option<Algorithm>) -> Result<Prepared, Error> {
         let g = &self.geometry;
         expect_len("weight", weight.len(), g.weight_len())?;
         let pass = Pass::new(self.backward.plan().clone(), algorithm)?;
-        Ok(Prepared::new(
-            pass,
-            weight,
-            g.in_channels,
-            [g.output_len(), g.input_len()],
-        ))
+        Ok(Prepared::new(pass, weight, g.in_channels, [g.output_len(), g.input_len()]))
     }
 
     /// `output = activation(input * weight + bias + residual)`.
@@ -113,12 +94,7 @@ impl Conv2d {
         expect_len("weight", weight.len(), self.geometry.weight_len())?;
         epilogue.check(self.geometry.out_channels, output.len())?;
         self.forward.pack(weight, &mut scratch.packed);
-        self.forward.run(
-            &scratch.packed,
-            epilogue,
-            (input, output),
-            &mut scratch.workers,
-        );
+        self.forward.run(&scratch.packed, epilogue, (input, output), &mut scratch.workers);
         Ok(())
     }
 
@@ -135,10 +111,7 @@ impl Conv2d {
         input_gradient: &mut [f32],
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        let (from, to) = (
-            ("output_gradient", output_gradient),
-            ("input_gradient", input_gradient),
-        );
+        let (from, to) = (("output_gradient", output_gradient), ("input_gradient", input_gradient));
         self.backward(from, weight, to, &Epilogue::default(), scratch)
     }
 
@@ -154,12 +127,7 @@ impl Conv2d {
         self.lengths((input.0, input.1.len()), (output.0, output.1.len()))?;
         expect_len("weight", weight.len(), self.geometry.weight_len())?;
         self.backward.pack(weight, &mut scratch.packed);
-        self.backward.run(
-            &scratch.packed,
-            epilogue,
-            (output.1, input.1),
-            &mut scratch.workers,
-        );
+        self.backward.run(&scratch.packed, epilogue, (output.1, input.1), &mut scratch.workers);
         Ok(())
     }
 
@@ -175,28 +143,11 @@ impl Conv2d {
         weight_gradient: &mut [f32],
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        self.lengths(
-            ("input", input.len()),
-            ("output_gradient", output_gradient.len()),
-        )?;
-        expect_len(
-            "weight_gradient",
-            weight_gradient.len(),
-            self.geometry.weight_len(),
-        )?;
-        let run = if self.geometry.depthwise {
-            depthwise::weight_gradient
-        } else {
-            weight_gradient::run
-        };
+        self.lengths(("input", input.len()), ("output_gradient", output_gradient.len()))?;
+        expect_len("weight_gradient", weight_gradient.len(), self.geometry.weight_len())?;
+        let run = if self.geometry.depthwise { depthwise::weight_gradient } else { weight_gradient::run };
         let plan = self.forward.plan();
-        run(
-            plan,
-            &self.tiles,
-            (input, output_gradient),
-            weight_gradient,
-            &mut scratch.workers,
-        );
+        run(plan, &self.tiles, (input, output_gradient), weight_gradient, &mut scratch.workers);
         Ok(())
     }
 
@@ -206,32 +157,16 @@ impl Conv2d {
     /// # Errors
     ///
     /// As [`Self::forward`].
-    pub fn bias_gradient(
-        &self,
-        output_gradient: &[f32],
-        bias_gradient: &mut [f32],
-    ) -> Result<(), Error> {
-        batch(
-            "output_gradient",
-            output_gradient.len(),
-            self.geometry.output_len(),
-        )?;
-        expect_len(
-            "bias_gradient",
-            bias_gradient.len(),
-            self.geometry.out_channels,
-        )?;
+    pub fn bias_gradient(&self, output_gradient: &[f32], bias_gradient: &mut [f32]) -> Result<(), Error> {
+        batch("output_gradient", output_gradient.len(), self.geometry.output_len())?;
+        expect_len("bias_gradient", bias_gradient.len(), self.geometry.out_channels)?;
         let [height, width] = self.geometry.output();
         weight_gradient::bias(output_gradient, height * width, bias_gradient);
         Ok(())
     }
 
     /// Checks that both slices hold whole images, and equally many.
-    fn lengths(
-        &self,
-        input: (&'static str, usize),
-        output: (&'static str, usize),
-    ) -> Result<(), Error> {
+    fn lengths(&self, input: (&'static str, usize), output: (&'static str, usize)) -> Result<(), Error> {
         let images = batch(input.0, input.1, self.geometry.input_len())?;
         expect_len(output.0, output.1, images * self.geometry.output_len())
     }

@@ -26,10 +26,7 @@ pub(crate) fn run(
     workers: &mut [Worker],
 ) {
     let plane = plan.axes[0].input * plan.axes[1].input;
-    let grid = Grid {
-        image: [1, plan.axes[0].output, plan.axes[1].output],
-        tile: layout.output_tile(plan),
-    };
+    let grid = Grid { image: [1, plan.axes[0].output, plan.axes[1].output], tile: layout.output_tile(plan) };
     let channels = weight.len() / plan.kernel_len;
     for_each_tile(output, grid, workers, |window, worker| {
         let channel = window.image % channels;
@@ -45,30 +42,11 @@ pub(crate) fn run(
             || {
                 gather(plan, layout, (first, size), image, gathered);
                 for (down, phases) in plan.out_phases.chunks(across).enumerate() {
-                    for (taps, product) in
-                        phases.iter().zip(product.chunks_exact_mut(layout.points))
-                    {
-                        sum(
-                            plan,
-                            layout,
-                            taps,
-                            kernel,
-                            gathered,
-                            &mut product[..layout.run(size)],
-                        );
+                    for (taps, product) in phases.iter().zip(product.chunks_exact_mut(layout.points)) {
+                        sum(plan, layout, taps, kernel, gathered, &mut product[..layout.run(size)]);
                     }
                     let (product, to) = ((&*product, layout.points), (0, channel));
-                    write_rows(
-                        plan,
-                        layout,
-                        (first, size),
-                        down,
-                        product,
-                        line,
-                        to,
-                        epilogue,
-                        window,
-                    );
+                    write_rows(plan, layout, (first, size), down, product, line, to, epilogue, window);
                 }
             },
         );
@@ -77,14 +55,7 @@ pub(crate) fn run(
 
 /// The weighted sum of one output phase's taps.
 #[inline(always)]
-fn sum(
-    plan: &Plan,
-    layout: &Layout,
-    taps: &[Tap],
-    kernel: &[f32],
-    gathered: &[f32],
-    product: &mut [f32],
-) {
+fn sum(plan: &Plan, layout: &Layout, taps: &[Tap], kernel: &[f32], gathered: &[f32], product: &mut [f32]) {
     for (index, target) in product.chunks_exact_mut(RUN * LANES).enumerate() {
         let mut sums = [[0.0; LANES]; RUN];
         for tap in taps {
@@ -109,25 +80,17 @@ pub(crate) fn weight_gradient(
     workers: &mut [Worker],
 ) {
     let [vertical, horizontal] = &plan.axes;
-    let (in_plane, out_plane) = (
-        vertical.input * horizontal.input,
-        vertical.output * horizontal.output,
-    );
+    let (in_plane, out_plane) = (vertical.input * horizontal.input, vertical.output * horizontal.output);
     let channels = gradient.len() / plan.kernel_len;
     // The gradient of one channel is one "image" of a single row, so that threads share channels.
-    let grid = Grid {
-        image: [1, 1, plan.kernel_len],
-        tile: [1, plan.kernel_len],
-    };
+    let grid = Grid { image: [1, 1, plan.kernel_len], tile: [1, plan.kernel_len] };
     for_each_tile(gradient, grid, workers, |window, worker| {
         let channel = window.image;
         let gathered = take(&mut worker.gathered, layout.gathered(plan));
         let wide = take(&mut worker.other, layout.points);
         let gradient = window.row(0, 0);
         gradient.fill(0.0);
-        let planes = input
-            .chunks_exact(in_plane)
-            .zip(output_gradient.chunks_exact(out_plane));
+        let planes = input.chunks_exact(in_plane).zip(output_gradient.chunks_exact(out_plane));
         for (image, source) in planes.skip(channel).step_by(channels) {
             for (first, size) in layout.tiles(plan) {
                 Arch::new().dispatch(
@@ -138,8 +101,7 @@ pub(crate) fn weight_gradient(
                         run.fill(0.0);
                         for row in 0..size[0] {
                             let from = (first[0] + row) * horizontal.output + first[1];
-                            run[row * layout.pitch..][..size[1]]
-                                .copy_from_slice(&source[from..][..size[1]]);
+                            run[row * layout.pitch..][..size[1]].copy_from_slice(&source[from..][..size[1]]);
                         }
                         for tap in &plan.out_phases[0] {
                             gradient[tap.kernel] += dot(run, &gathered[layout.start(plan, tap)..]);

@@ -35,9 +35,7 @@ impl Epilogue<'_> {
             expect_len("residual", residual.len(), output)?;
         }
         match self.activation {
-            Activation::Prelu(slopes) if slopes.len() != 1 => {
-                expect_len("PReLU slope", slopes.len(), channels)
-            }
+            Activation::Prelu(slopes) if slopes.len() != 1 => expect_len("PReLU slope", slopes.len(), channels),
             _ => Ok(()),
         }
     }

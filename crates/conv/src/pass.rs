@@ -50,9 +50,9 @@ impl Pass {
                 _ => Method::Depthwise(Layout::new(&plan)),
             },
             Some(Algorithm::Direct) => Method::Direct(Layout::new(&plan)),
-            Some(Algorithm::Winograd) => Method::Winograd(
-                Blocks::new(&plan).ok_or(Error::Unsupported("Winograd's algorithm"))?,
-            ),
+            Some(Algorithm::Winograd) => {
+                Method::Winograd(Blocks::new(&plan).ok_or(Error::Unsupported("Winograd's algorithm"))?)
+            }
             None => match Blocks::new(&plan) {
                 Some(blocks) if blocks.pays(&plan) => Method::Winograd(blocks),
                 _ => Method::Direct(Layout::new(&plan)),
@@ -86,23 +86,11 @@ impl Pass {
     }
 
     /// Computes whole images.
-    pub fn run(
-        &self,
-        packed: &[f32],
-        epilogue: &Epilogue,
-        images: (&[f32], &mut [f32]),
-        workers: &mut [Worker],
-    ) {
+    pub fn run(&self, packed: &[f32], epilogue: &Epilogue, images: (&[f32], &mut [f32]), workers: &mut [Worker]) {
         match &self.method {
-            Method::Direct(layout) => {
-                product::run(&self.plan, layout, packed, epilogue, images, workers)
-            }
-            Method::Winograd(blocks) => {
-                winograd::run(&self.plan, blocks, packed, epilogue, images, workers)
-            }
-            Method::Depthwise(layout) => {
-                depthwise::run(&self.plan, layout, packed, epilogue, images, workers)
-            }
+            Method::Direct(layout) => product::run(&self.plan, layout, packed, epilogue, images, workers),
+            Method::Winograd(blocks) => winograd::run(&self.plan, blocks, packed, epilogue, images, workers),
+            Method::Depthwise(layout) => depthwise::run(&self.plan, layout, packed, epilogue, images, workers),
         }
     }
 }

@@ -24,12 +24,7 @@ impl Prepared {
         let mut packed = Vec::new();
         pass.pack(weight, &mut packed);
         packed.shrink_to_fit();
-        Self {
-            pass,
-            packed,
-            channels,
-            lens,
-        }
+        Self { pass, packed, channels, lens }
     }
 
     /// The algorithm that [`Self::run`] uses.
@@ -62,12 +57,7 @@ impl Prepared {
         let batch = crate::geometry::batch("input", input.len(), self.lens[0])?;
         expect_len("output", output.len(), batch * self.lens[1])?;
         epilogue.check(self.channels, output.len())?;
-        self.pass.run(
-            &self.packed,
-            epilogue,
-            (input, output),
-            &mut scratch.workers,
-        );
+        self.pass.run(&self.packed, epilogue, (input, output), &mut scratch.workers);
         Ok(())
     }
 }

@@ -27,10 +27,7 @@ pub(crate) fn run(
 ) {
     let [inputs, outputs] = plan.channels;
     let plane = inputs * plan.axes[0].input * plan.axes[1].input;
-    let grid = Grid {
-        image: [outputs, plan.axes[0].output, plan.axes[1].output],
-        tile: layout.output_tile(plan),
-    };
+    let grid = Grid { image: [outputs, plan.axes[0].output, plan.axes[1].output], tile: layout.output_tile(plan) };
     for_each_tile(output, grid, workers, |window, worker| {
         let image = &input[window.image * plane..][..plane];
         let gathered = take(&mut worker.gathered, layout.gathered(plan));
@@ -47,16 +44,7 @@ pub(crate) fn run(
                 weight = rest;
                 if inputs < FEW_CHANNELS && taps.len() > 1 {
                     let columns = take(&mut worker.other, taps.len() * inputs * BLOCK);
-                    multiply_columns(
-                        plan,
-                        layout,
-                        taps,
-                        own,
-                        gathered,
-                        columns,
-                        (product, pitch),
-                        points,
-                    );
+                    multiply_columns(plan, layout, taps, own, gathered, columns, (product, pitch), points);
                 } else {
                     multiply_taps(plan, layout, taps, own, gathered, (product, pitch), points);
                 }
@@ -68,17 +56,7 @@ pub(crate) fn run(
                     for channel in 0..outputs {
                         let product = (&product[channel * pitch..], outputs * pitch);
                         let to = (channel, channel);
-                        write_rows(
-                            plan,
-                            layout,
-                            (first, size),
-                            down,
-                            product,
-                            line,
-                            to,
-                            epilogue,
-                            window,
-                        );
+                        write_rows(plan, layout, (first, size), down, product, line, to, epilogue, window);
                     }
                 },
             );
@@ -110,16 +88,8 @@ fn multiply_taps(
                     [rows, columns, inputs],
                     (&mut product[output * pitch + block..], pitch),
                     index > 0,
-                    Matrix {
-                        data: &gathered[layout.start(plan, tap) + block..],
-                        rows: 1,
-                        columns: layout.channel,
-                    },
-                    Matrix {
-                        data: &weight[output * depth + index * inputs..],
-                        rows: 1,
-                        columns: depth,
-                    },
+                    Matrix { data: &gathered[layout.start(plan, tap) + block..], rows: 1, columns: layout.channel },
+                    Matrix { data: &weight[output * depth + index * inputs..], rows: 1, columns: depth },
                 );
             }
         }
@@ -143,8 +113,7 @@ fn multiply_columns(
     for block in (0..points).step_by(BLOCK) {
         let rows = BLOCK.min(points - block);
         for (index, target) in columns.chunks_exact_mut(BLOCK).enumerate() {
-            let start =
-                layout.start(plan, &taps[index / inputs]) + index % inputs * layout.channel + block;
+            let start = layout.start(plan, &taps[index / inputs]) + index % inputs * layout.channel + block;
             target[..rows].copy_from_slice(&gathered[start..][..rows]);
         }
         for output in (0..outputs).step_by(UNPACKED_COLUMNS) {
@@ -152,16 +121,8 @@ fn multiply_columns(
                 [rows, UNPACKED_COLUMNS.min(outputs - output), depth],
                 (&mut product[output * pitch + block..], pitch),
                 false,
-                Matrix {
-                    data: columns,
-                    rows: 1,
-                    columns: BLOCK,
-                },
-                Matrix {
-                    data: &weight[output * depth..],
-                    rows: 1,
-                    columns: depth,
-                },
+                Matrix { data: columns, rows: 1, columns: BLOCK },
+                Matrix { data: &weight[output * depth..], rows: 1, columns: depth },
             );
         }
     }
@@ -170,10 +131,7 @@ fn multiply_columns(
 /// Takes one channel's points to a channel of the window, and through one of the epilogue: the rows
 /// of one vertical output phase, whose horizontal phases' products lie `distance` apart.
 #[inline(always)]
-#[expect(
-    clippy::too_many_arguments,
-    reason = "what, where from, where to, and how"
-)]
+#[expect(clippy::too_many_arguments, reason = "what, where from, where to, and how")]
 pub(crate) fn write_rows(
     plan: &Plan,
     layout: &Layout,
@@ -215,11 +173,7 @@ fn interleave(rows: &[f32], distance: usize, step: usize, line: &mut [f32]) {
         }
     } else {
         for phase in 0..step {
-            for (to, from) in line[phase..]
-                .iter_mut()
-                .step_by(step)
-                .zip(&rows[phase * distance..])
-            {
+            for (to, from) in line[phase..].iter_mut().step_by(step).zip(&rows[phase * distance..]) {
                 *to = *from;
             }
         }

@@ -57,13 +57,7 @@ impl Layout {
         let points = ((size[0] - 1) * pitch + size[1]).next_multiple_of(PANEL);
         // The last tap's run may end past the last row by what rounding added to it.
         let values = plan.axes[0].halo * pitch + plan.axes[1].halo + points.max(size[0] * pitch);
-        Self {
-            size,
-            pitch,
-            points,
-            channel: spread(values),
-            rows,
-        }
+        Self { size, pitch, points, channel: spread(values), rows }
     }
 
     /// All tiles of an image: their first steps and sizes.
@@ -71,12 +65,9 @@ impl Layout {
         let [height, width] = plan.steps();
         let [rows, columns] = self.size;
         (0..height).step_by(rows).flat_map(move |top| {
-            (0..width).step_by(columns).map(move |left| {
-                (
-                    [top, left],
-                    [rows.min(height - top), columns.min(width - left)],
-                )
-            })
+            (0..width)
+                .step_by(columns)
+                .map(move |left| ([top, left], [rows.min(height - top), columns.min(width - left)]))
         })
     }
 
@@ -97,10 +88,7 @@ impl Layout {
 
     /// The tile of output points that `size` steps cover.
     pub fn output_tile(&self, plan: &Plan) -> [usize; 2] {
-        [
-            self.size[0] * plan.axes[0].out_step,
-            self.size[1] * plan.axes[1].out_step,
-        ]
+        [self.size[0] * plan.axes[0].out_step, self.size[1] * plan.axes[1].out_step]
     }
 }
 
@@ -112,9 +100,7 @@ pub(crate) fn spread(values: usize) -> usize {
 /// Steps of a window: the first of each axis and how many.
 pub(crate) fn steps(plan: &Plan, window: &Window) -> ([usize; 2], [usize; 2]) {
     let first = std::array::from_fn(|axis| window.area[axis][0] / plan.axes[axis].out_step);
-    let size = std::array::from_fn(|axis| {
-        window.area[axis][1].div_ceil(plan.axes[axis].out_step) - first[axis]
-    });
+    let size = std::array::from_fn(|axis| window.area[axis][1].div_ceil(plan.axes[axis].out_step) - first[axis]);
     (first, size)
 }
 
@@ -182,13 +168,7 @@ impl Inside {
         let to = (left + columns as isize).clamp(from, end);
         let zeros = ((from - left).max(0) as usize).min(columns);
         let start = from as usize * step + phase;
-        Self {
-            width,
-            zeros,
-            start,
-            len: (to - from) as usize,
-            step,
-        }
+        Self { width, zeros, start, len: (to - from) as usize, step }
     }
 
     fn copy(&self, source: &[f32], target: &mut [f32]) {
@@ -203,10 +183,7 @@ impl Inside {
             1 => target.copy_from_slice(&source[self.start..][..self.len]),
             2 => subsample::<2>(&source[self.start..], target),
             step => {
-                for (to, from) in target
-                    .iter_mut()
-                    .zip(source[self.start..].iter().step_by(step))
-                {
+                for (to, from) in target.iter_mut().zip(source[self.start..].iter().step_by(step)) {
                     *to = *from;
                 }
             }

@@ -33,12 +33,9 @@ impl TransposedConv2d {
     pub fn new(geometry: Geometry, output_padding: [usize; 2]) -> Result<Self, Error> {
         let mut output = [0; 2];
         for axis in 0..2 {
-            let full =
-                (geometry.input[axis].max(1) - 1) * geometry.stride[axis] + geometry.span(axis);
+            let full = (geometry.input[axis].max(1) - 1) * geometry.stride[axis] + geometry.span(axis);
             let cut = geometry.padding[axis][0] + geometry.padding[axis][1];
-            output[axis] = (full + output_padding[axis])
-                .checked_sub(cut)
-                .ok_or(Error::Zero("output"))?;
+            output[axis] = (full + output_padding[axis]).checked_sub(cut).ok_or(Error::Zero("output"))?;
         }
         let adjoint = Geometry {
             in_channels: geometry.out_channels,
@@ -72,13 +69,7 @@ impl TransposedConv2d {
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
         epilogue.check(self.adjoint().in_channels, output.len())?;
-        self.adjoint.backward(
-            ("input", input),
-            weight,
-            ("output", output),
-            epilogue,
-            scratch,
-        )
+        self.adjoint.backward(("input", input), weight, ("output", output), epilogue, scratch)
     }
 
     /// As [`Conv2d::input_gradient`].
@@ -93,13 +84,7 @@ impl TransposedConv2d {
         input_gradient: &mut [f32],
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        self.adjoint.forward(
-            output_gradient,
-            weight,
-            input_gradient,
-            &Epilogue::default(),
-            scratch,
-        )
+        self.adjoint.forward(output_gradient, weight, input_gradient, &Epilogue::default(), scratch)
     }
 
     /// As [`Conv2d::weight_gradient`].
@@ -114,8 +99,7 @@ impl TransposedConv2d {
         weight_gradient: &mut [f32],
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        self.adjoint
-            .weight_gradient(output_gradient, input, weight_gradient, scratch)
+        self.adjoint.weight_gradient(output_gradient, input, weight_gradient, scratch)
     }
 
     /// As [`Conv2d::bias_gradient`].
@@ -123,17 +107,9 @@ impl TransposedConv2d {
     /// # Errors
     ///
     /// As [`Self::forward`].
-    pub fn bias_gradient(
-        &self,
-        output_gradient: &[f32],
-        bias_gradient: &mut [f32],
-    ) -> Result<(), Error> {
+    pub fn bias_gradient(&self, output_gradient: &[f32], bias_gradient: &mut [f32]) -> Result<(), Error> {
         let adjoint = self.adjoint();
-        crate::geometry::batch(
-            "output_gradient",
-            output_gradient.len(),
-            adjoint.input_len(),
-        )?;
+        crate::geometry::batch("output_gradient", output_gradient.len(), adjoint.input_len())?;
         expect_len("bias_gradient", bias_gradient.len(), adjoint.in_channels)?;
         let plane = adjoint.input[0] * adjoint.input[1];
         crate::weight_gradient::bias(output_gradient, plane, bias_gradient);

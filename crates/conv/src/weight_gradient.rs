@@ -34,9 +34,7 @@ pub(crate) fn run(
     let in_image = inputs * vertical.input * horizontal.input;
     let out_plane = vertical.output * horizontal.output;
     let images = input.len() / in_image;
-    let [in_lanes, out_lanes] = plan
-        .channels
-        .map(|channels| channels.next_multiple_of(LANES));
+    let [in_lanes, out_lanes] = plan.channels.map(|channels| channels.next_multiple_of(LANES));
     // Rows and columns of a tap's matrix, column-major.
     let (transposed, lanes, others) = match out_lanes * inputs <= in_lanes * outputs {
         true => (Transposed::OutputGradient, out_lanes, inputs),
@@ -59,13 +57,7 @@ pub(crate) fn run(
         let gathered = take(&mut worker.gathered, layout.gathered(plan));
         let wide = take(&mut worker.product, outputs * pitch);
         Arch::new().dispatch(|| {
-            gather(
-                plan,
-                layout,
-                (first, size),
-                &input[image * in_image..][..in_image],
-                gathered,
-            );
+            gather(plan, layout, (first, size), &input[image * in_image..][..in_image], gathered);
             widen(source, out_plane, rows, (wide, pitch), (size, layout.pitch));
         });
         let phases = plan.in_phases.len();
@@ -93,32 +85,16 @@ pub(crate) fn run(
         for (tap, sums) in taps.iter().zip(sums) {
             let shift = tap.shift[0] * layout.pitch + tap.shift[1];
             let (turned, others_view, distance) = match transposed {
-                Transposed::Input => (
-                    &turned[(tap.in_phase * layout.channel + shift) * lanes..],
-                    &*wide,
-                    pitch,
-                ),
-                Transposed::OutputGradient => (
-                    &*turned,
-                    &gathered[layout.start(plan, tap)..],
-                    layout.channel,
-                ),
+                Transposed::Input => (&turned[(tap.in_phase * layout.channel + shift) * lanes..], &*wide, pitch),
+                Transposed::OutputGradient => (&*turned, &gathered[layout.start(plan, tap)..], layout.channel),
             };
             for other in (0..others).step_by(UNPACKED_COLUMNS) {
                 gemm(
                     [lanes, UNPACKED_COLUMNS.min(others - other), points],
                     (&mut sums[other * lanes..], lanes),
                     true,
-                    Matrix {
-                        data: turned,
-                        rows: 1,
-                        columns: lanes,
-                    },
-                    Matrix {
-                        data: &others_view[other * distance..],
-                        rows: 1,
-                        columns: distance,
-                    },
+                    Matrix { data: turned, rows: 1, columns: lanes },
+                    Matrix { data: &others_view[other * distance..], rows: 1, columns: distance },
                 );
             }
         }
@@ -129,14 +105,9 @@ pub(crate) fn run(
             let (kernel, other) = (taps[index / others].kernel, index % others);
             let (kept, start, step) = match transposed {
                 Transposed::Input => (inputs, other * inputs * plan.kernel_len, plan.kernel_len),
-                Transposed::OutputGradient => {
-                    (outputs, other * plan.kernel_len, inputs * plan.kernel_len)
-                }
+                Transposed::OutputGradient => (outputs, other * plan.kernel_len, inputs * plan.kernel_len),
             };
-            for (sum, target) in sums[..kept]
-                .iter()
-                .zip(gradient[start + kernel..].iter_mut().step_by(step))
-            {
+            for (sum, target) in sums[..kept].iter().zip(gradient[start + kernel..].iter_mut().step_by(step)) {
                 *target += sum;
             }
         }
@@ -167,11 +138,7 @@ fn widen(
 /// `target[point * lanes + channel] = source[channel * pitch + point]`, zeros for lanes beyond the
 /// channels; points up to what `target` holds, a multiple of sixteen.
 #[inline(always)]
-fn transpose_all(
-    (source, pitch, channels): (&[f32], usize, usize),
-    target: &mut [f32],
-    lanes: usize,
-) {
+fn transpose_all((source, pitch, channels): (&[f32], usize, usize), target: &mut [f32], lanes: usize) {
     let points = target.len() / lanes;
     for channel in (0..lanes).step_by(LANES) {
         for point in (0..points).step_by(LANES) {

@@ -31,9 +31,7 @@ pub(crate) struct Blocks {
 impl Blocks {
     /// None for a plan that is not a 3x3 convolution of stride and dilation 1.
     pub fn new(plan: &Plan) -> Option<Self> {
-        let fits = |axis: &Axis| {
-            axis.in_step == 1 && axis.out_step == 1 && axis.taps.len() == 3 && axis.halo == 2
-        };
+        let fits = |axis: &Axis| axis.in_step == 1 && axis.out_step == 1 && axis.taps.len() == 3 && axis.halo == 2;
         if plan.depthwise || !plan.axes.iter().all(fits) {
             return None;
         }
@@ -42,18 +40,13 @@ impl Blocks {
         let columns = width.div_ceil(width.div_ceil(limit));
         let computed = |rows: usize| match height % rows {
             0 => height / rows * (rows * columns).next_multiple_of(LANES),
-            rest => {
-                height / rows * (rows * columns).next_multiple_of(LANES)
-                    + (rest * columns).next_multiple_of(LANES)
-            }
+            rest => height / rows * (rows * columns).next_multiple_of(LANES) + (rest * columns).next_multiple_of(LANES),
         };
         let rows = (1..=height)
             .take_while(|&rows| rows == 1 || (rows * columns).next_multiple_of(LANES) <= limit)
             .min_by_key(|&rows| (computed(rows), std::cmp::Reverse(rows)))
             .unwrap_or(1);
-        Some(Self {
-            size: [rows, columns],
-        })
+        Some(Self { size: [rows, columns] })
     }
 
     /// Whether the transforms cost less than the products they save.
@@ -83,8 +76,7 @@ pub(crate) fn pack(plan: &Plan, values: &[f32], packed: &mut Vec<f32>) {
                     let rows = kernel.map(|row| weight(&row));
                     #[expect(clippy::needless_range_loop, reason = "a column of three rows")]
                     for column in 0..SIDE {
-                        let transformed =
-                            weight(&[rows[0][column], rows[1][column], rows[2][column]]);
+                        let transformed = weight(&[rows[0][column], rows[1][column], rows[2][column]]);
                         for (row, from) in transformed.iter().enumerate() {
                             let start = ((row * SIDE + column) * outputs + output) * inputs + first;
                             packed[start..start + lanes].copy_from_slice(&from[..lanes]);
@@ -108,10 +100,7 @@ pub(crate) fn run(
     let [inputs, outputs] = plan.channels;
     let [vertical, horizontal] = &plan.axes;
     let image_len = inputs * vertical.input * horizontal.input;
-    let grid = Grid {
-        image: [outputs, vertical.output, horizontal.output],
-        tile: blocks.size.map(|size| size * STEP),
-    };
+    let grid = Grid { image: [outputs, vertical.output, horizontal.output], tile: blocks.size.map(|size| size * STEP) };
     let most = (blocks.size[0] * blocks.size[1]).next_multiple_of(LANES);
     // Each point's values end with room for a row of tiles that is written sixteen lanes at a time.
     let in_point = spread(inputs * most + LANES);
@@ -125,17 +114,7 @@ pub(crate) fn run(
         let rows = &mut worker.other;
         Arch::new().dispatch(
             #[inline(always)]
-            || {
-                transform_input(
-                    plan,
-                    window,
-                    size,
-                    image,
-                    rows,
-                    (transformed, in_point),
-                    tiles,
-                )
-            },
+            || transform_input(plan, window, size, image, rows, (transformed, in_point), tiles),
         );
         for first in (0..outputs).step_by(UNPACKED_COLUMNS) {
             let columns = UNPACKED_COLUMNS.min(outputs - first);
@@ -144,16 +123,8 @@ pub(crate) fn run(
                     [tiles, columns, inputs],
                     (&mut product[point * out_point..], tiles),
                     false,
-                    Matrix {
-                        data: &transformed[point * in_point..],
-                        rows: 1,
-                        columns: tiles,
-                    },
-                    Matrix {
-                        data: &packed[(point * outputs + first) * inputs..],
-                        rows: 1,
-                        columns: inputs,
-                    },
+                    Matrix { data: &transformed[point * in_point..], rows: 1, columns: tiles },
+                    Matrix { data: &packed[(point * outputs + first) * inputs..], rows: 1, columns: inputs },
                 );
             }
             Arch::new().dispatch(
@@ -185,10 +156,7 @@ fn transform_input(
     let pitch = size[1].next_multiple_of(LANES) * STEP + LANES;
     let rows = take(rows, (size[0] * STEP + 2) * pitch);
     let inside = Inside::new(left, size[1] * STEP + 2, 0, horizontal);
-    for (channel, plane) in image
-        .chunks_exact(vertical.input * horizontal.input)
-        .enumerate()
-    {
+    for (channel, plane) in image.chunks_exact(vertical.input * horizontal.input).enumerate() {
         gather_rows(vertical, &inside, plane, top, rows, pitch);
         for row in 0..size[0] {
             for column in (0..size[1]).step_by(LANES) {
@@ -244,10 +212,7 @@ fn write_back(
             for across in 0..SIDE {
                 let mut down: [Lanes; SIDE] = [[0.0; LANES]; SIDE];
                 for (index, lanes) in down.iter_mut().enumerate() {
-                    *lanes = load(
-                        product,
-                        (index * SIDE + across) * point + row * size[1] + column,
-                    );
+                    *lanes = load(product, (index * SIDE + across) * point + row * size[1] + column);
                 }
                 for (line, lanes) in lines.iter_mut().zip(output(&down)) {
                     line[across] = lanes;
@@ -260,12 +225,7 @@ fn write_back(
                 if y < bottom {
                     let points = join(&output(line));
                     let offset = window.offset(channel, y) + from;
-                    epilogue.write(
-                        channel,
-                        offset,
-                        &points[..count],
-                        &mut window.row(channel, y)[from..from + count],
-                    );
+                    epilogue.write(channel, offset, &points[..count], &mut window.row(channel, y)[from..from + count]);
                 }
             }
         }

@@ -15,19 +15,15 @@ fn scatter(g: &Geometry, output: [usize; 2], input: &[f32], weight: &[f32]) -> V
                 for x in 0..g.input[1] {
                     for ky in 0..g.kernel[0] {
                         for kx in 0..g.kernel[1] {
-                            let row =
-                                (y * g.stride[0] + ky * g.dilation[0]).checked_sub(g.padding[0][0]);
-                            let column =
-                                (x * g.stride[1] + kx * g.dilation[1]).checked_sub(g.padding[1][0]);
+                            let row = (y * g.stride[0] + ky * g.dilation[0]).checked_sub(g.padding[0][0]);
+                            let column = (x * g.stride[1] + kx * g.dilation[1]).checked_sub(g.padding[1][0]);
                             let (Some(row), Some(column)) = (row, column) else {
                                 continue;
                             };
                             if row < output[0] && column < output[1] {
                                 let value = input[(from * g.input[0] + y) * g.input[1] + x];
-                                let factor = weight[((from * g.out_channels + to) * g.kernel[0]
-                                    + ky)
-                                    * g.kernel[1]
-                                    + kx];
+                                let factor =
+                                    weight[((from * g.out_channels + to) * g.kernel[0] + ky) * g.kernel[1] + kx];
                                 result[(to * output[0] + row) * output[1] + column] +=
                                     f64::from(value) * f64::from(factor);
                             }
@@ -75,11 +71,7 @@ proptest! {
 /// `<input, input gradient>` and `<weight, weight gradient>`.
 #[test]
 fn gradients_are_adjoint_to_the_forward_pass() {
-    let geometry = Geometry {
-        kernel: [2; 2],
-        stride: [2; 2],
-        ..Geometry::same(20, 13, 1, [9, 7])
-    };
+    let geometry = Geometry { kernel: [2; 2], stride: [2; 2], ..Geometry::same(20, 13, 1, [9, 7]) };
     let conv = TransposedConv2d::new(geometry, [0; 2]).expect("a valid geometry");
     assert_eq!(conv.adjoint().input, [18, 14]);
     let mut scratch = Scratch::single();
@@ -90,37 +82,14 @@ fn gradients_are_adjoint_to_the_forward_pass() {
     let mut input_gradient = vec![f32::NAN; input.len()];
     let mut weight_gradient = vec![f32::NAN; weight.len()];
     let mut bias_gradient = vec![f32::NAN; 13];
-    conv.forward(
-        &input,
-        &weight,
-        &mut output,
-        &Epilogue::default(),
-        &mut scratch,
-    )
-    .expect("lengths");
-    conv.input_gradient(&gradient, &weight, &mut input_gradient, &mut scratch)
-        .expect("lengths");
-    conv.weight_gradient(&input, &gradient, &mut weight_gradient, &mut scratch)
-        .expect("lengths");
-    conv.bias_gradient(&gradient, &mut bias_gradient)
-        .expect("lengths");
-    let product = |a: &[f32], b: &[f32]| -> f64 {
-        a.iter()
-            .zip(b)
-            .map(|(a, b)| f64::from(*a) * f64::from(*b))
-            .sum()
-    };
+    conv.forward(&input, &weight, &mut output, &Epilogue::default(), &mut scratch).expect("lengths");
+    conv.input_gradient(&gradient, &weight, &mut input_gradient, &mut scratch).expect("lengths");
+    conv.weight_gradient(&input, &gradient, &mut weight_gradient, &mut scratch).expect("lengths");
+    conv.bias_gradient(&gradient, &mut bias_gradient).expect("lengths");
+    let product = |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum() };
     let expected = product(&output, &gradient);
     assert!((product(&input, &input_gradient) - expected).abs() < 1e-3);
     assert!((product(&weight, &weight_gradient) - expected).abs() < 1e-3);
     let sum: f64 = gradient.iter().map(|value| f64::from(*value)).sum();
-    assert!(
-        (bias_gradient
-            .iter()
-            .map(|value| f64::from(*value))
-            .sum::<f64>()
-            - sum)
-            .abs()
-            < 1e-3
-    );
+    assert!((bias_gradient.iter().map(|value| f64::from(*value)).sum::<f64>() - sum).abs() < 1e-3);
 }

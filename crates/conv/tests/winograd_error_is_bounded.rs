@@ -16,23 +16,12 @@ fn errors(geometry: Geometry, batch: usize, algorithm: Algorithm, threads: usize
     let weight = noise(geometry.weight_len(), 2);
     let output_gradient = noise(batch * geometry.output_len(), 3);
     let mut output = vec![f32::NAN; output_gradient.len()];
-    conv.forward(
-        &input,
-        &weight,
-        &mut output,
-        &Epilogue::default(),
-        &mut scratch,
-    )
-    .expect("lengths");
+    conv.forward(&input, &weight, &mut output, &Epilogue::default(), &mut scratch).expect("lengths");
     let mut gradient = vec![f32::NAN; input.len()];
-    conv.input_gradient(&output_gradient, &weight, &mut gradient, &mut scratch)
-        .expect("lengths");
+    conv.input_gradient(&output_gradient, &weight, &mut gradient, &mut scratch).expect("lengths");
     [
         error(&common::forward(&geometry, batch, &input, &weight), &output),
-        error(
-            &common::input_gradient(&geometry, batch, &output_gradient, &weight),
-            &gradient,
-        ),
+        error(&common::input_gradient(&geometry, batch, &output_gradient, &weight), &gradient),
     ]
 }
 
@@ -62,10 +51,7 @@ fn many_channels_are_within_the_bound() {
         assert!(found < TOLERANCE, "{found:e}");
     }
     for found in errors(geometry, 1, Algorithm::Direct, 2) {
-        assert!(
-            found < TOLERANCE / 10.0,
-            "the direct sum is the more accurate one: {found:e}"
-        );
+        assert!(found < TOLERANCE / 10.0, "the direct sum is the more accurate one: {found:e}");
     }
 }
 
@@ -74,24 +60,12 @@ fn other_kernels_are_refused() {
     let same = Geometry::same(16, 16, 3, [12, 12]);
     let others = [
         Geometry::same(16, 16, 5, [12, 12]),
-        Geometry {
-            stride: [1, 2],
-            ..same
-        },
-        Geometry {
-            dilation: [2, 1],
-            ..same
-        },
-        Geometry {
-            depthwise: true,
-            ..same
-        },
+        Geometry { stride: [1, 2], ..same },
+        Geometry { dilation: [2, 1], ..same },
+        Geometry { depthwise: true, ..same },
     ];
     for geometry in others {
         let refused = Conv2d::with_algorithm(geometry, Algorithm::Winograd);
-        assert!(
-            matches!(refused, Err(Error::Unsupported(_))),
-            "{geometry:?}"
-        );
+        assert!(matches!(refused, Err(Error::Unsupported(_))), "{geometry:?}");
     }
 }
