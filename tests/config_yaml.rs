@@ -68,12 +68,13 @@ fn bombs_are_refused_at_once() {
     let mut laughs = String::from("a0: &a0 lol\n");
     (1..10).for_each(|n| laughs += &format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(", ")));
     let started = Instant::now();
-    assert!(decode(&laughs).unwrap_err().problems[0].message.starts_with("anchors"));
+    assert!(decode(&laughs).unwrap_err().problems.iter().any(|p| p.message.starts_with("anchors")));
     assert!(started.elapsed() < Duration::from_secs(2));
 
     for nested in ["[".repeat(100_000), "{a: ".repeat(30_000), "- ".repeat(100_000), "? ".repeat(100_000)] {
         let message = refusal(&nested).message;
-        assert!(message.contains("nested more than 32 deep") || message.contains("not expected"), "{message}");
+        let refused = ["nested more than 32 deep", "too many brackets", "is not expected here"];
+        assert!(refused.iter().any(|part| message.contains(part)), "{message}");
     }
     assert!(refusal(&"a".repeat(10 << 20)).message.contains("larger than 256 KiB"));
     assert!(refusal(&format!("[{}]", "1,".repeat(100_000))).message.contains("more than 20000 values"));
