@@ -52,7 +52,7 @@ impl Component {
         description: &'static Description,
         settings: impl IntoIterator<Item = (&'a str, Node)>,
     ) -> Result<Component, Report> {
-        let Content::Mapping(entries) = Node::mapping(settings).content else { unreachable!("a mapping is a mapping") };
+        let entries: Vec<Entry> = settings.into_iter().map(Entry::from).collect();
         let mut problems = Vec::new();
         let mut checker = Checker { base: Path::new(""), problems: &mut problems };
         let settings = checker.settings(description.name, description.fields, &entries, Span::default());

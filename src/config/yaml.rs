@@ -62,8 +62,13 @@ pub struct Entry {
 impl Node {
     /// A mapping made in code: `Node::mapping([("move", "done".into())])`.
     pub fn mapping<'a>(entries: impl IntoIterator<Item = (&'a str, Node)>) -> Node {
-        let entry = |(key, value): (&str, Node)| Entry { key: key.to_owned(), key_span: Span::default(), value };
-        Content::Mapping(entries.into_iter().map(entry).collect()).into()
+        Content::Mapping(entries.into_iter().map(Entry::from).collect()).into()
+    }
+}
+
+impl From<(&str, Node)> for Entry {
+    fn from((key, value): (&str, Node)) -> Entry {
+        Entry { key: key.to_owned(), key_span: Span::default(), value }
     }
 }
 
