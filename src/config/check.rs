@@ -73,7 +73,7 @@ impl Checker<'_> {
     pub fn value(&mut self, name: &str, kind: &'static Kind, node: &Node) -> Option<Value> {
         match (kind, &node.content) {
             (_, Content::Null) => {
-                let mend = format!("write {} after the `:`, or leave the line out", expected(kind));
+                let mend = format!("write {} after the `:`", expected(kind));
                 self.problems.push(Problem::new(node.span, format!("`{name}` has no value")).mend(mend));
                 None
             }
@@ -136,17 +136,15 @@ fn scalar(kind: &Kind, node: &Node, base: &Path) -> Result<Value, Option<String>
         (Kind::Choice(words), Content::Text(text)) => words.iter().find(|w| *w == text).map(|w| Value::Choice(w)),
         (Kind::Number { min, max }, Content::Number(n)) => number(*n, *min, *max),
         (Kind::Number { min, max }, Content::Integer(n)) => number(*n as f64, *min, *max),
-        (Kind::Integer { min, max }, Content::Integer(n)) => (min..=max).contains(&n).then_some(Value::Integer(*n)),
-        // `2.0` is a whole number, too. Beyond 2^53 floats have gaps, and nobody writes such a number that way.
-        (Kind::Integer { min, max }, Content::Number(n)) if n.fract() == 0.0 && n.abs() < 9e15 => {
-            (min..=max).contains(&&(*n as i64)).then_some(Value::Integer(*n as i64))
+        (Kind::Integer { min, max }, content) => {
+            whole(content).filter(|n| (*min..=*max).contains(n)).map(Value::Integer)
         }
-        (Kind::Duration, Content::Integer(0)) => Some(Value::Duration(Duration::ZERO)),
         (Kind::Duration, Content::Text(text)) => {
             with_unit(text, SECONDS).and_then(|s| Duration::try_from_secs_f64(s).ok()).map(Value::Duration)
         }
-        (Kind::Size, Content::Integer(n)) => u64::try_from(*n).ok().map(Value::Size),
+        (Kind::Duration, content) => whole(content).filter(|n| *n == 0).map(|_| Value::Duration(Duration::ZERO)),
         (Kind::Size, Content::Text(text)) => with_unit(text, BYTES).map(|bytes| Value::Size(bytes.round() as u64)),
+        (Kind::Size, content) => whole(content).and_then(|n| u64::try_from(n).ok()).map(Value::Size),
         (Kind::Path, Content::Path(path)) => Some(Value::Path(base.join(path))),
         (Kind::Path, Content::Text(text)) if text == "~" || text.starts_with("~/") => {
             return Err(Some(
@@ -164,6 +162,15 @@ fn scalar(kind: &Kind, node: &Node, base: &Path) -> Result<Value, Option<String>
 /// `base` and `path`, without the `./` that people write for clarity.
 fn join(base: &Path, path: &str) -> PathBuf {
     base.join(path).components().collect()
+}
+
+/// A whole number, also one written `2.0` or `1e9`. Beyond 2^53 floats have gaps, and nobody writes such a number that way.
+fn whole(content: &Content) -> Option<i64> {
+    match content {
+        Content::Integer(n) => Some(*n),
+        Content::Number(n) if n.fract() == 0.0 && n.abs() < 9e15 => Some(*n as i64),
+        _ => None,
+    }
 }
 
 fn number(n: f64, min: f64, max: f64) -> Option<Value> {
@@ -233,7 +240,7 @@ fn guess(kind: &Kind, node: &Node) -> Option<String> {
 }
 
 /// A doc sentence as the second half of another.
-fn lower_first(doc: &str) -> String {
+pub(super) fn lower_first(doc: &str) -> String {
     let doc = doc.strip_suffix('.').unwrap_or(doc);
     let mut chars = doc.chars();
     chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::error::{self, Error, show_path};
 
-use super::check::Checker;
+use super::check::{Checker, lower_first};
 use super::fields::{Catalog, Description, Presence};
 use super::report::{Lines, Problem, Report, Span, shown};
 use super::settings::Settings;
@@ -52,7 +52,7 @@ impl Component {
         description: &'static Description,
         settings: impl IntoIterator<Item = (&'a str, Node)>,
     ) -> Result<Component, Report> {
-        let Content::Mapping(entries) = Node::mapping(settings).content else { unreachable!("a mapping is a mapping") };
+        let entries: Vec<Entry> = settings.into_iter().map(Entry::from).collect();
         let mut problems = Vec::new();
         let mut checker = Checker { base: Path::new(""), problems: &mut problems };
         let settings = checker.settings(description.name, description.fields, &entries, Span::default());
@@ -261,13 +261,13 @@ impl Decoder<'_> {
     fn unknown(&self, role: Role, key: &str, span: Span) -> Problem {
         let Role { name, known } = role;
         let problem = Problem::new(span, format!("unknown {name} `{}`", shown(key)));
-        let there_are = format!("the {name}s are {}", names(known.iter().map(|d| d.name)));
+        let there_are = format!("The {name}s are {}", names(known.iter().map(|d| d.name)));
         if let Some(near) = nearest(key, known.iter().map(|d| d.name)) {
             return problem.mend(format!("did you mean `{near}`? {there_are}"));
         }
         match self.roles().into_iter().find(|r| r.name != name && r.known.iter().any(|d| d.name == key)) {
-            Some(other) => problem.label(format!("this is a {}", other.name)).mend(there_are),
-            None => problem.mend(there_are),
+            Some(other) => problem.label(format!("this is a {}", other.name)).mend(lower_first(&there_are)),
+            None => problem.mend(lower_first(&there_are)),
         }
     }
 

@@ -11,6 +11,11 @@ const SENTENCES: &[(&str, &str, &str)] = &[
         "add the missing quote at the end of the text",
     ),
     (
+        "indentation in quoted scalar",
+        "a quote is opened here but not closed in time",
+        "add the missing quote at the end of the text",
+    ),
+    (
         "unknown escape character",
         "this `\\` does not begin anything that YAML knows",
         "write `\\\\` for a backslash, or put the text in single quotes",
@@ -56,7 +61,7 @@ const SENTENCES: &[(&str, &str, &str)] = &[
 
 /// A problem for the parser's message `info` about the byte `at`.
 pub(super) fn explain(text: &str, at: usize, info: &str) -> Problem {
-    let span = word(text, at);
+    let span = if info.contains("tab") { tab(text, at) } else { word(text, at) };
     if info.contains("unknown anchor") || info.contains("anchor or alias") {
         return alias(text, span);
     }
@@ -91,6 +96,16 @@ pub(super) fn anchor(span: Span) -> Problem {
 
 pub(super) fn tag(span: Span) -> Problem {
     Problem::new(span, "tags (`!name`) are not supported").mend("remove it, or put text that begins with `!` in quotes")
+}
+
+/// The tab nearest before `at` on its line: the parser points behind it.
+fn tab(text: &str, at: usize) -> Span {
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.rfind('\n').map_or(0, |end| end + 1);
+    match before.get(line..).and_then(|line| line.rfind('\t')) {
+        Some(tab) if text.as_bytes().get(at) != Some(&b'\t') => Span { start: line + tab, end: line + tab + 1 },
+        _ => word(text, at),
+    }
 }
 
 /// The word that begins at `at`, or one character where there is none, or nothing at the end of the file.

@@ -62,8 +62,13 @@ pub struct Entry {
 impl Node {
     /// A mapping made in code: `Node::mapping([("move", "done".into())])`.
     pub fn mapping<'a>(entries: impl IntoIterator<Item = (&'a str, Node)>) -> Node {
-        let entry = |(key, value): (&str, Node)| Entry { key: key.to_owned(), key_span: Span::default(), value };
-        Content::Mapping(entries.into_iter().map(entry).collect()).into()
+        Content::Mapping(entries.into_iter().map(Entry::from).collect()).into()
+    }
+}
+
+impl From<(&str, Node)> for Entry {
+    fn from((key, value): (&str, Node)) -> Entry {
+        Entry { key: key.to_owned(), key_span: Span::default(), value }
     }
 }
 
@@ -195,7 +200,9 @@ impl<'a> Loader<'a, '_> {
             }
             Event::Alias(_) => {
                 self.problems.push(syntax::alias(self.text, span));
-                Ok(Node { content: Content::Null, span })
+                // Most likely a pattern that wants quotes: taken as that, it brings no further errors.
+                let text = self.text.get(span.start..span.end).unwrap_or_default();
+                Ok(Node { content: Content::Text(text.to_owned()), span })
             }
             _ => Err(Problem::new(span, "this is not valid YAML")),
         }
@@ -228,14 +235,13 @@ impl<'a> Loader<'a, '_> {
                 }
                 Event::Scalar(key, _, anchor, tag) => {
                     self.refuse(anchor, tag.is_some(), span);
-                    (key.into_owned(), span)
+                    (Some(key.into_owned()), span)
                 }
                 other => {
                     let node = self.node(other, span, depth + 1)?;
-                    self.problems.push(
-                        Problem::new(node.span, "a key must be a word").mend("did you forget a quote or a space?"),
-                    );
-                    (String::new(), node.span)
+                    let problem = Problem::new(node.span, "a key must be a word");
+                    self.problems.push(problem.mend("put text that begins with a bracket in quotes"));
+                    (None, node.span)
                 }
             };
             let (event, span) = self.next()?;
@@ -243,6 +249,7 @@ impl<'a> Loader<'a, '_> {
             let span = if is_empty(&event) { key_span } else { span };
             let value = self.node(event, span, depth + 1)?;
             end = value.span.end.max(end);
+            let Some(key) = key else { continue };
             if seen.insert(key.clone()) {
                 entries.push(Entry { key, key_span, value });
             } else {
