@@ -2,12 +2,22 @@
 //!
 //! Everything is [`media`] that flows one way: source, stages, sink. ARCHITECTURE.md is the map.
 
+#[cfg(feature = "daemon")]
+pub mod cli;
 pub mod config;
 pub mod crew;
+#[cfg(feature = "daemon")]
+pub mod daemon;
 pub mod durable;
 pub mod error;
 pub mod media;
 pub mod model;
+#[cfg(feature = "daemon")]
+pub mod pipeline;
+#[cfg(feature = "daemon")]
+pub mod sink;
+#[cfg(feature = "daemon")]
+pub mod source;
 pub mod stage;
 
 pub use error::{Error, Kind, Result};

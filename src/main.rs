@@ -1,2 +1,7 @@
 //! The program `latentd`.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    latentd::cli::main()
+}

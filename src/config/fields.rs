@@ -58,8 +58,10 @@ pub enum Kind {
         /// The most.
         max: i64,
     },
-    /// A length of time: a number followed by `ms`, `s`, `min` or `h`.
+    /// A length of time: a number followed by `ms`, `s`, `min` or `h`, or `0`.
     Duration,
+    /// A number of bytes: a number followed by `B`, `kB`, `MB`, `GB`, `KiB`, `MiB` or `GiB`, or just bytes.
+    Size,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A list of values of one kind.

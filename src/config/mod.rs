@@ -1,6 +1,20 @@
 //! YAML to a checked pipeline. All errors are found at once, each with its place, what is wrong and the mend.
 //! This module knows how settings look, not what they do: each source, stage and sink brings a [`Description`] of its own.
 
+mod check;
+mod decode;
 pub mod fields;
+mod report;
+mod schema;
+mod settings;
+mod syntax;
+mod words;
+pub mod yaml;
 
+pub use check::audit;
+pub use decode::{Component, Pipeline, read};
 pub use fields::{Catalog, Description, Field, Kind, Presence};
+pub use report::{Place, Problem, Report, Span, shown};
+pub use schema::{schema, to_json};
+pub use settings::{Settings, Value};
+pub use yaml::Node;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::builtin::BUILTIN;
-use super::{CARD_FILE, Card, Model};
+use super::tune::{self, Choice, Tuned};
+use super::{CARD_FILE, Card, Kernel, Model};
 use crate::error::{Error, Kind, Result};
 
 /// Where a model came from.
@@ -33,13 +34,56 @@ impl std::fmt::Display for Place {
 #[derive(Debug, Default)]
 pub struct Models {
     folders: Vec<PathBuf>,
+    cache: Option<PathBuf>,
     loaded: Mutex<HashMap<String, Arc<Model>>>,
 }
 
 impl Models {
     /// Looks in `folders` (each holds folders named like models), in this order, before the built-in models.
     pub fn new(folders: Vec<PathBuf>) -> Models {
-        Models { folders, loaded: Mutex::default() }
+        Models { folders, cache: None, loaded: Mutex::default() }
+    }
+
+    /// Remembers in the folder `cache` how each model is run fastest on this machine.
+    #[must_use]
+    pub fn remembering(self, cache: PathBuf) -> Models {
+        Models { cache: Some(cache), ..self }
+    }
+
+    /// Sees that every loaded model runs the fastest way: as remembered, or else as measured now (a few seconds for a model, once).
+    /// `LATENTD_KERNEL` in the environment (`tract`, ...) decides the kernel instead and measures nothing.
+    pub fn tune(&self) {
+        let models: Vec<Arc<Model>> = self.lock().values().cloned().collect();
+        let forced = std::env::var("LATENTD_KERNEL").ok();
+        for model in models {
+            if let Some(name) = &forced {
+                match Kernel::ALL.iter().find(|k| k.name() == name) {
+                    Some(&kernel) => model.choose(Choice { kernel, ..model.choice() }),
+                    None => tracing::warn!("LATENTD_KERNEL: there is no kernel `{name}`"),
+                }
+                continue;
+            }
+            let Some(cache) = &self.cache else { continue };
+            if let Some(choice) = Tuned::open(cache).get(&model) {
+                model.choose(choice);
+                continue;
+            }
+            tracing::info!("measuring how `{}` runs fastest on this machine (once)", model.card.name);
+            match tune::quick(&model) {
+                Ok(choice) => self.remember(&model, choice),
+                Err(e) => tracing::warn!("`{}` could not be measured: {e}", model.card.name),
+            }
+        }
+    }
+
+    /// Runs the model this way from now on, also after the next start.
+    pub fn remember(&self, model: &Model, choice: Choice) {
+        model.choose(choice);
+        if let Some(cache) = &self.cache
+            && let Err(e) = Tuned::open(cache).put(model, choice)
+        {
+            tracing::debug!("the measurement will be made again at the next start: {e}");
+        }
     }
 
     /// The model that a pipeline in the folder `beside` means by `name`: a name, or a path (of a model's folder, or of an ONNX file with a

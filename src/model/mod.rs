@@ -3,6 +3,7 @@
 
 mod builtin;
 mod card;
+mod convolution;
 mod find;
 mod golden;
 mod load;
@@ -21,6 +22,9 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     use sha2::{Digest, Sha256};
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
+
+/// How far tract may differ from what training computed, on values of 0..1.
+pub const GOLDEN_TOLERANCE: f32 = 1e-4;
 
 /// The name of the card's file in a model's folder.
 pub const CARD_FILE: &str = "card.yaml";

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use latentd_conv::Algorithm;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::knobs::KnobScope;
 
 use super::load::guarded;
-use super::{Card, Dim, Role};
+use super::{Card, Dim, Role, convolution};
 use crate::error::{Error, Kind, Result};
 
 /// Which code computes the convolutions. What is fastest differs by model, tile and machine (a factor of 2 to 3), so it is measured.
@@ -17,14 +18,28 @@ pub enum Kernel {
     Tract,
     /// tract without its direct spatial kernel, which is AVX2 only where its matrix products use AVX-512.
     TractIm2col,
+    /// latentd-conv, matrix products over strips of the picture.
+    Direct,
+    /// latentd-conv, Winograd's F(4x4, 3x3) where it suits the layer; rounding errors are a few times larger.
+    Winograd,
 }
 
 impl Kernel {
     /// All of them.
-    pub const ALL: &[Kernel] = &[Kernel::Tract, Kernel::TractIm2col];
+    pub const ALL: &[Kernel] = &[Kernel::Tract, Kernel::TractIm2col, Kernel::Direct, Kernel::Winograd];
+
+    /// The word in `--json` and in the cache.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kernel::Tract => "tract",
+            Kernel::TractIm2col => "tract-im2col",
+            Kernel::Direct => "direct",
+            Kernel::Winograd => "winograd",
+        }
+    }
 
     /// What to use before anything is measured.
-    pub const BEST_GUESS: Kernel = Kernel::TractIm2col;
+    pub const BEST_GUESS: Kernel = Kernel::Winograd;
 }
 
 /// A model ready to run on pictures of one size, shared by all threads.
@@ -64,7 +79,12 @@ impl Plan {
             for (index, (_, shape, _)) in inputs.iter().enumerate() {
                 graph.set_input_fact(index, f32::fact(shape).into())?;
             }
-            let typed = graph.into_typed()?.into_decluttered()?;
+            let mut typed = graph.into_typed()?.into_decluttered()?;
+            match kernel {
+                Kernel::Tract | Kernel::TractIm2col => {}
+                Kernel::Direct => convolution::replace(&mut typed, Some(Algorithm::Direct))?,
+                Kernel::Winograd => convolution::replace(&mut typed, None)?,
+            }
             let direct = if kernel == Kernel::TractIm2col { "1" } else { "0" };
             KnobScope::new([("TRACT_DISABLE_DIRECT_SPATIAL", direct)])?
                 .enter(|| typed.into_optimized()?.into_runnable())

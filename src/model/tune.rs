@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Kernel, Model};
+use super::{GOLDEN_TOLERANCE, Golden, Kernel, Model, verify};
 use crate::error::{Error, Kind, Result};
 
 /// How a model is run on this machine.
@@ -65,10 +65,8 @@ pub fn time(model: &Model, choice: Choice, budget: Duration) -> Result<Timing> {
 /// # Errors
 /// Kind model: the model cannot run at all.
 pub fn time_all(model: &Model, kernels: &[Kernel], budget: Duration) -> Result<Vec<Timing>> {
-    let least = 2 * model.card.context() + 32;
-    let tiles: Vec<usize> = TILES.iter().copied().filter(|&t| t >= least && t % model.card.multiple_of == 0).collect();
     let mut timings = Vec::new();
-    for &tile in if tiles.is_empty() { &TILES[TILES.len() - 1..] } else { &tiles } {
+    for tile in tiles(model) {
         for &kernel in kernels {
             timings.push(time(model, Choice { tile, kernel }, budget)?);
             model.forget_plans();
@@ -76,6 +74,47 @@ pub fn time_all(model: &Model, kernels: &[Kernel], budget: Duration) -> Result<V
     }
     timings.sort_by(|a, b| a.ns_per_pixel.total_cmp(&b.ns_per_pixel));
     Ok(timings)
+}
+
+/// The fastest choice as far as a few seconds can tell: first the kernel at a middling tile, then the tile for that kernel.
+///
+/// # Errors
+/// Kind model: the model cannot run at all.
+pub fn quick(model: &Model) -> Result<Choice> {
+    let budget = Duration::from_millis(100);
+    let middling = Choice::default().tile;
+    let mut best: Option<Timing> = None;
+    let consider = |choice: Choice, best: &mut Option<Timing>| -> Result<()> {
+        let timing = time(model, choice, budget)?;
+        model.forget_plans();
+        if best.is_none_or(|b| timing.ns_per_pixel < b.ns_per_pixel) {
+            *best = Some(timing);
+        }
+        Ok(())
+    };
+    let golden = Golden::of(model).ok();
+    for &kernel in Kernel::ALL {
+        // A kernel that is fast and wrong is no choice.
+        if golden.as_ref().is_some_and(|g| !verify(model, g, kernel).is_ok_and(|d| d <= GOLDEN_TOLERANCE)) {
+            continue;
+        }
+        consider(Choice { tile: middling, kernel }, &mut best)?;
+    }
+    let kernel = best.map_or(Kernel::BEST_GUESS, |b| b.choice.kernel);
+    for tile in tiles(model).into_iter().filter(|&t| t != middling) {
+        consider(Choice { tile, kernel }, &mut best)?;
+    }
+    Ok(best.map_or_else(Choice::default, |b| b.choice))
+}
+
+/// Tile sizes that suit the model: at least half of each side is not context.
+fn tiles(model: &Model) -> Vec<usize> {
+    let (least, multiple) = (3 * model.card.context(), model.card.multiple_of);
+    let suits = |t: &usize| *t >= least && t % multiple == 0;
+    match TILES.iter().copied().filter(suits).collect::<Vec<_>>() {
+        none if none.is_empty() => vec![TILES[TILES.len() - 1]],
+        some => some,
+    }
 }
 
 /// The choices made on this machine, by model.

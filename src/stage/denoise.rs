@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Context, Site, Stage, each_image, noise, tiles};
-use crate::config::{Component, Description, Field, Kind, Presence, Problem};
+use crate::config::{Component, Description, Field, Kind, Presence, Problem, Value};
 use crate::error::Result;
 use crate::media::{Media, MediaKind};
 use crate::model::{Model, Role, Task};
@@ -44,8 +44,8 @@ struct Denoise {
 pub(super) fn build(component: &Component, site: &Site) -> std::result::Result<Box<dyn Stage>, Vec<Problem>> {
     let settings = &component.settings;
     let model = super::model_for(component, Task::Denoise, site)?;
-    let sigma = settings.number("sigma").map(|s| s as f32 / 255.0);
-    let strength = settings.number("strength").unwrap_or(1.0) as f32;
+    let sigma = settings.get("sigma").and_then(Value::as_number).map(|s| s as f32 / 255.0);
+    let strength = settings.number("strength") as f32;
     Ok(Box::new(Denoise { model, sigma, strength }))
 }
 

@@ -81,10 +81,10 @@ fn each_image(media: Vec<Media>, mut work: impl FnMut(Image) -> Result<Image>) -
 /// Finds the model that a stage's `model` names, and sees that it was made for the stage.
 fn model_for(component: &Component, task: Task, site: &Site) -> std::result::Result<Arc<Model>, Vec<Problem>> {
     let settings = &component.settings;
-    let name = settings.text("model").unwrap_or_default();
-    let span = settings.span("model").unwrap_or_else(|| component.span.clone());
+    let name = settings.text("model");
+    let span = settings.span("model");
     let model = site.models.get(name, site.folder).map_err(|e| {
-        let problem = Problem::new(span.clone(), e.to_string());
+        let problem = Problem::new(span, e.to_string());
         vec![match e.mend_text() {
             Some(mend) => problem.mend(mend),
             None => problem,
@@ -92,8 +92,10 @@ fn model_for(component: &Component, task: Task, site: &Site) -> std::result::Res
     })?;
     if model.card.task != task {
         let (made, asked) = (model.card.task.name(), task.name());
-        return Err(vec![Problem::new(span, format!("`{name}` is a model for `{made}`, and this stage is `{asked}`"))
-            .mend(format!("choose a model for `{asked}`; `latentd models list` shows them"))]);
+        return Err(vec![
+            Problem::new(span, format!("`{name}` is a model for `{made}`, and this stage is `{asked}`"))
+                .mend(format!("choose a model for `{asked}`; `latentd models list` shows them")),
+        ]);
     }
     Ok(model)
 }

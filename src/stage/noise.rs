@@ -7,6 +7,7 @@
 use nalgebra::DMatrix;
 
 use crate::media::Image;
+use crate::media::image::Tile;
 
 /// Side of a patch in pixels.
 const SIDE: usize = 8;
@@ -35,16 +36,15 @@ fn sigma_of_plane(image: &Image, color: usize) -> f64 {
     let mut count = 0usize;
     let mut patch = [0.0f32; SIZE];
     for top in (0..rows).step_by(step) {
+        let band = Tile { y: top as isize, x: 0, height: SIDE, width: image.width };
+        let planes = image.tile_f32(band, image.layout.colors());
+        let plane = &planes[color * SIDE * image.width..(color + 1) * SIDE * image.width];
         for left in (0..columns).step_by(step) {
-            let mut clipped = 0;
-            for (y, row) in patch.chunks_exact_mut(SIDE).enumerate() {
-                for (x, value) in row.iter_mut().enumerate() {
-                    *value = image.sample(color, top + y, left + x);
-                    clipped += usize::from(*value <= 0.0 || *value >= 1.0);
-                }
+            for (row, line) in patch.chunks_exact_mut(SIDE).zip(plane.chunks_exact(image.width)) {
+                row.copy_from_slice(&line[left..left + SIDE]);
             }
             // Where the sensor was at its limits, noise is cut off.
-            if clipped > SIZE / 8 {
+            if patch.iter().filter(|v| **v <= 0.0 || **v >= 1.0).count() > SIZE / 8 {
                 continue;
             }
             count += 1;

@@ -1,9 +1,9 @@
 //! `resize`: classical resampling, for thumbnails or to cap the size.
 
 use super::{Context, Site, Stage, each_image};
-use crate::config::{Component, Description, Field, Kind, Presence, Problem};
+use crate::config::{Component, Description, Field, Kind, Presence, Problem, Value};
 use crate::error::Result;
-use crate::media::{Media, MediaKind};
+use crate::media::{Media, MediaKind, image};
 
 const LENGTH: Kind = Kind::Integer { min: 1, max: 65535 };
 
@@ -55,17 +55,19 @@ struct Resize {
 
 pub(super) fn build(component: &Component, _: &Site) -> std::result::Result<Box<dyn Stage>, Vec<Problem>> {
     let settings = &component.settings;
-    let length = |name| settings.integer(name).map(|n| n as f64);
+    let length = |name| settings.get(name).and_then(Value::as_integer).map(|n| n as f64);
     let resize = Resize {
         long_side: length("long_side"),
         width: length("width"),
         height: length("height"),
-        scale: settings.number("scale"),
-        enlarge: settings.flag("enlarge").unwrap_or(false),
+        scale: settings.get("scale").and_then(Value::as_number),
+        enlarge: settings.flag("enlarge"),
     };
     if resize.long_side.or(resize.width).or(resize.height).or(resize.scale).is_none() {
-        return Err(vec![Problem::new(component.span.clone(), "`resize` is not told the size")
-            .mend("give one of `long_side`, `width`, `height` or `scale`")]);
+        return Err(vec![
+            Problem::new(component.span, "`resize` is not told the size")
+                .mend("give one of `long_side`, `width`, `height` or `scale`"),
+        ]);
     }
     Ok(Box::new(resize))
 }
@@ -74,12 +76,8 @@ impl Resize {
     /// The size that a picture of `width` x `height` gets: all that is asked holds, proportions are kept, no side becomes 0.
     fn target(&self, width: usize, height: usize) -> (usize, usize) {
         let (w, h) = (width as f64, height as f64);
-        let wanted = [
-            self.long_side.map(|n| n / w.max(h)),
-            self.width.map(|n| n / w),
-            self.height.map(|n| n / h),
-            self.scale,
-        ];
+        let wanted =
+            [self.long_side.map(|n| n / w.max(h)), self.width.map(|n| n / w), self.height.map(|n| n / h), self.scale];
         let factor = wanted.into_iter().flatten().fold(f64::INFINITY, f64::min);
         // A scale above 1 that is asked for by name needs no second permission.
         let most = if self.enlarge || self.scale.is_some() { 16.0 } else { 1.0 };
@@ -98,9 +96,13 @@ impl Stage for Resize {
     }
 
     fn run(&self, media: Vec<Media>, _: &Context) -> Result<Vec<Media>> {
-        each_image(media, |image| {
-            let (width, height) = self.target(image.width, image.height);
-            if (width, height) == (image.width, image.height) { Ok(image) } else { image.resize(width, height) }
+        each_image(media, |picture| {
+            let (width, height) = self.target(picture.width, picture.height);
+            if (width, height) == (picture.width, picture.height) {
+                Ok(picture)
+            } else {
+                image::resize(&picture, width, height)
+            }
         })
     }
 }

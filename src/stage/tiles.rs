@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Context;
 use crate::error::{Error, Kind, Result};
 use crate::media::Image;
-use crate::media::image::Depth;
+use crate::media::image::{Depth, Tile, fill_under_alpha, resize_alpha};
 use crate::model::{Choice, Model};
 
 /// Tiles smaller than the tuned size, for small pictures and for what is left at the edge. Few, because each size that occurs costs a plan.
@@ -61,18 +61,25 @@ pub fn run(model: &Arc<Model>, image: Image, settings: Settings, context: &Conte
     let colors = image.layout.colors();
     let depth = if context.intermediate { Depth::Sixteen } else { image.depth };
 
-    let image = Arc::new(image.fill_under_alpha());
-    let mut output = image.blank(image.width * scale, image.height * scale, depth);
-    output.set_alpha_from(&image)?;
+    let mut image = image;
+    fill_under_alpha(&mut image);
+    let image = Arc::new(image);
+    let mut output = Image::new(image.width * scale, image.height * scale, image.layout, depth);
+    (output.depth, output.metadata) = (image.depth, image.metadata.clone());
+    resize_alpha(&image, &mut output)?;
 
     let plan = model.plan(rows.size, columns.size, kernel)?;
     let channels = model.card.channels();
     let (source, network) = (Arc::clone(&image), Arc::clone(&plan));
     let piece = move |index: usize| {
         let (row, column) = (index / columns.count, index % columns.count);
-        let top = (row * rows.step) as isize - margin as isize;
-        let left = (column * columns.step) as isize - margin as isize;
-        let planes = source.tile(channels.max(colors), top, left, rows.size, columns.size);
+        let tile = Tile {
+            y: (row * rows.step) as isize - margin as isize,
+            x: (column * columns.step) as isize - margin as isize,
+            height: rows.size,
+            width: columns.size,
+        };
+        let planes = source.tile_f32(tile, channels.max(colors));
         let mut result = match (channels, colors) {
             // A network for gray pictures sees the colours of a colour picture one after another.
             (1, 3) => {
@@ -95,13 +102,11 @@ pub fn run(model: &Arc<Model>, image: Image, settings: Settings, context: &Conte
     let place = |index: usize, planes: Vec<f32>| {
         let (top, height) = rows.part(index / columns.count, image.height);
         let (left, width) = columns.part(index % columns.count, image.width);
-        let tile = crate::media::image::Tile {
-            planes: &planes,
-            height: rows.size * scale,
-            width: columns.size * scale,
-        };
-        let inner = [margin * scale, margin * scale, height * scale, width * scale];
-        output.put_tile(&tile, inner, top * scale, left * scale);
+        let offset = |start: usize| (start * scale) as isize - (margin * scale) as isize;
+        let tile = Tile { y: offset(top), x: offset(left), height: rows.size * scale, width: columns.size * scale };
+        let inner = (margin * scale) as isize;
+        let part = Tile { y: inner, x: inner, height: height * scale, width: width * scale };
+        output.put_tile_f32(&planes, channels.max(colors), tile, part);
         Ok(())
     };
     context.crew.share(rows.count * columns.count, piece, place)?;

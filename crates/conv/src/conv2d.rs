@@ -2,10 +2,13 @@
 
 use crate::epilogue::Epilogue;
 use crate::error::{Error, expect_len};
-use crate::geometry::Geometry;
+use crate::geometry::{Geometry, batch};
+use crate::pass::{Algorithm, Pass};
 use crate::plan::Plan;
+use crate::prepared::Prepared;
 use crate::scratch::Scratch;
-use crate::{product, weight_gradient};
+use crate::tile::Layout;
+use crate::{depthwise, weight_gradient};
 
 /// A convolution whose weight is a slice that may change with every call.
 ///
@@ -14,32 +17,64 @@ use crate::{product, weight_gradient};
 #[derive(Debug, Clone)]
 pub struct Conv2d {
     geometry: Geometry,
-    forward: Plan,
-    backward: Plan,
+    forward: Pass,
+    backward: Pass,
+    tiles: Layout,
 }
 
 impl Conv2d {
-    /// Prepares the geometry (microseconds; nothing that depends on a weight).
+    /// Prepares the geometry (microseconds; nothing that depends on a weight), each pass by the
+    /// algorithm that is usually fastest.
     ///
     /// # Errors
     ///
     /// A geometry with a zero size, with a kernel larger than its padded input, or depthwise with
     /// unequal channels.
     pub fn new(geometry: Geometry) -> Result<Self, Error> {
+        Self::build(geometry, None)
+    }
+
+    /// As [`Self::new`], with the forward pass and the input gradient by the given algorithm.
+    ///
+    /// # Errors
+    ///
+    /// Also [`Error::Unsupported`] when the algorithm cannot compute this geometry.
+    pub fn with_algorithm(geometry: Geometry, algorithm: Algorithm) -> Result<Self, Error> {
+        Self::build(geometry, Some(algorithm))
+    }
+
+    fn build(geometry: Geometry, algorithm: Option<Algorithm>) -> Result<Self, Error> {
         geometry.check()?;
-        if geometry.depthwise {
-            return Err(Error::Unsupported("the dense convolution"));
-        }
-        Ok(Self {
-            geometry,
-            forward: Plan::convolution(&geometry),
-            backward: Plan::input_gradient(&geometry),
-        })
+        let forward = Pass::new(Plan::convolution(&geometry), algorithm)?;
+        let backward = Pass::new(Plan::input_gradient(&geometry), algorithm)?;
+        let tiles = Layout::new(forward.plan());
+        Ok(Self { geometry, forward, backward, tiles })
     }
 
     /// The geometry given to [`Self::new`].
     pub fn geometry(&self) -> &Geometry {
         &self.geometry
+    }
+
+    /// The weight packed once for inference by an algorithm, or by the one that is usually fastest.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Length`] for the weight's length and [`Error::Unsupported`] when the algorithm
+    /// cannot compute this geometry.
+    pub fn prepare(&self, weight: &[f32], algorithm: Option<Algorithm>) -> Result<Prepared, Error> {
+        let g = &self.geometry;
+        expect_len("weight", weight.len(), g.weight_len())?;
+        let pass = Pass::new(self.forward.plan().clone(), algorithm)?;
+        Ok(Prepared::new(pass, weight, g.out_channels, [g.input_len(), g.output_len()]))
+    }
+
+    /// As [`Self::prepare`], for the input gradient.
+    pub(crate) fn prepare_adjoint(&self, weight: &[f32], algorithm: Option<Algorithm>) -> Result<Prepared, Error> {
+        let g = &self.geometry;
+        expect_len("weight", weight.len(), g.weight_len())?;
+        let pass = Pass::new(self.backward.plan().clone(), algorithm)?;
+        Ok(Prepared::new(pass, weight, g.in_channels, [g.output_len(), g.input_len()]))
     }
 
     /// `output = activation(input * weight + bias + residual)`.
@@ -59,13 +94,7 @@ impl Conv2d {
         expect_len("weight", weight.len(), self.geometry.weight_len())?;
         epilogue.check(self.geometry.out_channels, output.len())?;
         self.forward.pack(weight, &mut scratch.packed);
-        product::run(
-            &self.forward,
-            &scratch.packed,
-            epilogue,
-            (input, output),
-            &mut scratch.workers,
-        );
+        self.forward.run(&scratch.packed, epilogue, (input, output), &mut scratch.workers);
         Ok(())
     }
 
@@ -82,20 +111,23 @@ impl Conv2d {
         input_gradient: &mut [f32],
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        self.lengths(
-            ("input_gradient", input_gradient.len()),
-            ("output_gradient", output_gradient.len()),
-        )?;
+        let (from, to) = (("output_gradient", output_gradient), ("input_gradient", input_gradient));
+        self.backward(from, weight, to, &Epilogue::default(), scratch)
+    }
+
+    /// The input gradient, which is also the forward pass of a transposed convolution.
+    pub(crate) fn backward(
+        &self,
+        output: (&'static str, &[f32]),
+        weight: &[f32],
+        input: (&'static str, &mut [f32]),
+        epilogue: &Epilogue,
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
+        self.lengths((input.0, input.1.len()), (output.0, output.1.len()))?;
         expect_len("weight", weight.len(), self.geometry.weight_len())?;
         self.backward.pack(weight, &mut scratch.packed);
-        let slices = (output_gradient, input_gradient);
-        product::run(
-            &self.backward,
-            &scratch.packed,
-            &Epilogue::default(),
-            slices,
-            &mut scratch.workers,
-        );
+        self.backward.run(&scratch.packed, epilogue, (output.1, input.1), &mut scratch.workers);
         Ok(())
     }
 
@@ -111,21 +143,11 @@ impl Conv2d {
         weight_gradient: &mut [f32],
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        self.lengths(
-            ("input", input.len()),
-            ("output_gradient", output_gradient.len()),
-        )?;
-        expect_len(
-            "weight_gradient",
-            weight_gradient.len(),
-            self.geometry.weight_len(),
-        )?;
-        weight_gradient::run(
-            &self.forward,
-            (input, output_gradient),
-            weight_gradient,
-            &mut scratch.workers,
-        );
+        self.lengths(("input", input.len()), ("output_gradient", output_gradient.len()))?;
+        expect_len("weight_gradient", weight_gradient.len(), self.geometry.weight_len())?;
+        let run = if self.geometry.depthwise { depthwise::weight_gradient } else { weight_gradient::run };
+        let plan = self.forward.plan();
+        run(plan, &self.tiles, (input, output_gradient), weight_gradient, &mut scratch.workers);
         Ok(())
     }
 
@@ -135,35 +157,17 @@ impl Conv2d {
     /// # Errors
     ///
     /// As [`Self::forward`].
-    pub fn bias_gradient(
-        &self,
-        output_gradient: &[f32],
-        bias_gradient: &mut [f32],
-    ) -> Result<(), Error> {
-        self.geometry.batch(
-            "output_gradient",
-            output_gradient.len(),
-            self.geometry.output_len(),
-        )?;
-        expect_len(
-            "bias_gradient",
-            bias_gradient.len(),
-            self.geometry.out_channels,
-        )?;
+    pub fn bias_gradient(&self, output_gradient: &[f32], bias_gradient: &mut [f32]) -> Result<(), Error> {
+        batch("output_gradient", output_gradient.len(), self.geometry.output_len())?;
+        expect_len("bias_gradient", bias_gradient.len(), self.geometry.out_channels)?;
         let [height, width] = self.geometry.output();
         weight_gradient::bias(output_gradient, height * width, bias_gradient);
         Ok(())
     }
 
     /// Checks that both slices hold whole images, and equally many.
-    fn lengths(
-        &self,
-        input: (&'static str, usize),
-        output: (&'static str, usize),
-    ) -> Result<(), Error> {
-        let batch = self
-            .geometry
-            .batch(input.0, input.1, self.geometry.input_len())?;
-        expect_len(output.0, output.1, batch * self.geometry.output_len())
+    fn lengths(&self, input: (&'static str, usize), output: (&'static str, usize)) -> Result<(), Error> {
+        let images = batch(input.0, input.1, self.geometry.input_len())?;
+        expect_len(output.0, output.1, images * self.geometry.output_len())
     }
 }

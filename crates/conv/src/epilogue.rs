@@ -35,9 +35,7 @@ impl Epilogue<'_> {
             expect_len("residual", residual.len(), output)?;
         }
         match self.activation {
-            Activation::Prelu(slopes) if slopes.len() != 1 => {
-                expect_len("PReLU slope", slopes.len(), channels)
-            }
+            Activation::Prelu(slopes) if slopes.len() != 1 => expect_len("PReLU slope", slopes.len(), channels),
             _ => Ok(()),
         }
     }
@@ -69,25 +67,6 @@ impl Epilogue<'_> {
                     *to = activate(from + bias, slope);
                 }
             }
-        }
-    }
-
-    /// As [`Self::write`], for every `step`-th point of `output` from its first.
-    pub(crate) fn write_strided(
-        &self,
-        channel: usize,
-        offset: usize,
-        product: &[f32],
-        step: usize,
-        output: &mut [f32],
-    ) {
-        let bias = self.bias.map_or(0.0, |bias| bias[channel]);
-        let slope = self.slope(channel);
-        for (index, (to, from)) in output.iter_mut().step_by(step).zip(product).enumerate() {
-            let add = self
-                .residual
-                .map_or(0.0, |residual| residual[offset + index * step]);
-            *to = activate(from + bias + add, slope);
         }
     }
 }

@@ -52,13 +52,5 @@ pub enum Error {
 
 /// Checks a slice's length.
 pub(crate) fn expect_len(name: &'static str, found: usize, expected: usize) -> Result<(), Error> {
-    if found == expected {
-        Ok(())
-    } else {
-        Err(Error::Length {
-            name,
-            found,
-            expected,
-        })
-    }
+    if found == expected { Ok(()) } else { Err(Error::Length { name, found, expected }) }
 }

@@ -97,36 +97,20 @@ impl Geometry {
             return Err(Error::Zero(name));
         }
         if self.depthwise && self.in_channels != self.out_channels {
-            return Err(Error::Depthwise {
-                inputs: self.in_channels,
-                outputs: self.out_channels,
-            });
+            return Err(Error::Depthwise { inputs: self.in_channels, outputs: self.out_channels });
         }
         for (index, axis) in ["height", "width"].into_iter().enumerate() {
             let padded = self.input[index] + self.padding[index][0] + self.padding[index][1];
             let kernel = self.span(index);
             if kernel > padded {
-                return Err(Error::KernelTooLarge {
-                    axis,
-                    kernel,
-                    padded,
-                });
+                return Err(Error::KernelTooLarge { axis, kernel, padded });
             }
         }
         Ok(())
     }
+}
 
-    /// The number of images in a slice of whole images.
-    pub(crate) fn batch(
-        &self,
-        name: &'static str,
-        found: usize,
-        image: usize,
-    ) -> Result<usize, Error> {
-        if found.is_multiple_of(image) {
-            Ok(found / image)
-        } else {
-            Err(Error::Batch { name, found, image })
-        }
-    }
+/// The number of images in a slice of whole images.
+pub(crate) fn batch(name: &'static str, found: usize, image: usize) -> Result<usize, Error> {
+    if found.is_multiple_of(image) { Ok(found / image) } else { Err(Error::Batch { name, found, image }) }
 }

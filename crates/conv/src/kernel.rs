@@ -35,22 +35,11 @@ pub(crate) fn gemm(
     if m == 0 || n == 0 {
         return;
     }
-    assert!(
-        dst_columns >= m && dst.len() >= (n - 1) * dst_columns + m,
-        "destination of a product"
-    );
+    assert!(dst_columns >= m && dst.len() >= (n - 1) * dst_columns + m, "destination of a product");
     if k > 0 {
-        let reach = |view: &Matrix, rows: usize, columns: usize| {
-            (rows - 1) * view.rows + (columns - 1) * view.columns
-        };
-        assert!(
-            lhs.data.len() > reach(&lhs, m, k),
-            "left operand of a product"
-        );
-        assert!(
-            rhs.data.len() > reach(&rhs, k, n),
-            "right operand of a product"
-        );
+        let reach = |view: &Matrix, rows: usize, columns: usize| (rows - 1) * view.rows + (columns - 1) * view.columns;
+        assert!(lhs.data.len() > reach(&lhs, m, k), "left operand of a product");
+        assert!(rhs.data.len() > reach(&rhs, k, n), "right operand of a product");
     }
     let strides = |view: &Matrix| (view.columns as isize, view.rows as isize);
     let ((lhs_cs, lhs_rs), (rhs_cs, rhs_rs)) = (strides(&lhs), strides(&rhs));
@@ -106,10 +95,7 @@ impl Window<'_> {
     pub fn row(&mut self, channel: usize, y: usize) -> &mut [f32] {
         let [channels, height, width] = self.image_size;
         let [[top, bottom], [left, right]] = self.area;
-        assert!(
-            channel < channels && (top..bottom).contains(&y),
-            "row outside the window"
-        );
+        assert!(channel < channels && (top..bottom).contains(&y), "row outside the window");
         let start = self.offset(channel, y);
         debug_assert!(bottom <= height && right <= width);
         // SAFETY: inside the output, since the window's area is inside the image; no other window
@@ -139,10 +125,7 @@ impl Shared {
             output: self.0,
             image_size: grid.image,
             image,
-            area: [
-                [top, height.min(top + grid.tile[0])],
-                [left, width.min(left + grid.tile[1])],
-            ],
+            area: [[top, height.min(top + grid.tile[0])], [left, width.min(left + grid.tile[1])]],
             lifetime: PhantomData,
         }
     }
@@ -160,18 +143,12 @@ pub(crate) fn for_each_tile<S: Send>(
     let images = output.len() / (channels * height * width);
     let tiles = images * width.div_ceil(grid.tile[1]) * height.div_ceil(grid.tile[0]);
     let shared = Shared(output.as_mut_ptr());
-    for_each_index(tiles, workers, |index, worker| {
-        work(&mut shared.window(grid, index), worker)
-    });
+    for_each_index(tiles, workers, |index, worker| work(&mut shared.window(grid, index), worker));
 }
 
 /// Runs `work` for every index below `count`, on as many threads as there are `workers`. Indices
 /// are taken one by one, so that a thread that is slowed down takes fewer of them.
-pub(crate) fn for_each_index<S: Send>(
-    count: usize,
-    workers: &mut [S],
-    work: impl Fn(usize, &mut S) + Sync,
-) {
+pub(crate) fn for_each_index<S: Send>(count: usize, workers: &mut [S], work: impl Fn(usize, &mut S) + Sync) {
     let next = AtomicUsize::new(0);
     let run = |worker: &mut S| {
         loop {

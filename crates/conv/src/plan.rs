@@ -31,31 +31,16 @@ pub(crate) struct Axis {
 }
 
 impl Axis {
-    fn new(
-        input: usize,
-        output: usize,
-        in_step: usize,
-        out_step: usize,
-        taps: Vec<AxisTap>,
-    ) -> Self {
+    fn new(input: usize, output: usize, in_step: usize, out_step: usize, taps: Vec<AxisTap>) -> Self {
         let first = taps.iter().map(|tap| tap.shift).min().unwrap_or(0);
         let last = taps.iter().map(|tap| tap.shift).max().unwrap_or(0);
-        Self {
-            input,
-            output,
-            in_step,
-            out_step,
-            taps,
-            first,
-            halo: (last - first) as usize,
-        }
+        Self { input, output, in_step, out_step, taps, first, halo: (last - first) as usize }
     }
 
     fn convolution(geometry: &Geometry, axis: usize) -> Self {
         let step = geometry.stride[axis];
         let taps = (0..geometry.kernel[axis]).map(|kernel| {
-            let offset =
-                (kernel * geometry.dilation[axis]) as isize - geometry.padding[axis][0] as isize;
+            let offset = (kernel * geometry.dilation[axis]) as isize - geometry.padding[axis][0] as isize;
             AxisTap {
                 kernel,
                 out_phase: 0,
@@ -63,21 +48,14 @@ impl Axis {
                 shift: offset.div_euclid(step as isize),
             }
         });
-        Self::new(
-            geometry.input[axis],
-            geometry.output()[axis],
-            step,
-            1,
-            taps.collect(),
-        )
+        Self::new(geometry.input[axis], geometry.output()[axis], step, 1, taps.collect())
     }
 
     /// Input point x takes part in output point o when `x = stride * o + dilation * k - padding`.
     fn input_gradient(geometry: &Geometry, axis: usize) -> Self {
         let step = geometry.stride[axis];
         let taps = (0..geometry.kernel[axis]).map(|kernel| {
-            let offset =
-                (kernel * geometry.dilation[axis]) as isize - geometry.padding[axis][0] as isize;
+            let offset = (kernel * geometry.dilation[axis]) as isize - geometry.padding[axis][0] as isize;
             AxisTap {
                 kernel,
                 out_phase: offset.rem_euclid(step as isize) as usize,
@@ -85,13 +63,7 @@ impl Axis {
                 shift: -offset.div_euclid(step as isize),
             }
         });
-        Self::new(
-            geometry.output()[axis],
-            geometry.input[axis],
-            1,
-            step,
-            taps.collect(),
-        )
+        Self::new(geometry.output()[axis], geometry.input[axis], 1, step, taps.collect())
     }
 
     /// Steps t from the first output point to the last.
@@ -122,7 +94,7 @@ pub(crate) struct Tap {
 /// A sum of shifted products.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
-    /// Input and output channels.
+    /// Input and output channels; one of each when depthwise.
     pub channels: [usize; 2],
     pub axes: [Axis; 2],
     /// The input phases that are read, as row and column phase.
@@ -131,6 +103,8 @@ pub(crate) struct Plan {
     pub out_phases: Vec<Vec<Tap>>,
     /// Kernel points.
     pub kernel_len: usize,
+    /// Every channel is convolved alone, by its own kernel.
+    pub depthwise: bool,
     /// Distance in the weight from one output channel to the next, and from one input channel.
     weight_strides: [usize; 2],
 }
@@ -139,14 +113,7 @@ impl Plan {
     /// The forward pass.
     pub fn convolution(geometry: &Geometry) -> Self {
         let kernel = geometry.kernel[0] * geometry.kernel[1];
-        let strides = [
-            if geometry.depthwise {
-                1
-            } else {
-                geometry.in_channels
-            } * kernel,
-            kernel,
-        ];
+        let strides = [geometry.in_channels * kernel, kernel];
         let channels = [geometry.in_channels, geometry.out_channels];
         Self::new(geometry, channels, strides, Axis::convolution)
     }
@@ -154,14 +121,7 @@ impl Plan {
     /// The gradient with respect to the input, whose own input is the output's gradient.
     pub fn input_gradient(geometry: &Geometry) -> Self {
         let kernel = geometry.kernel[0] * geometry.kernel[1];
-        let strides = [
-            kernel,
-            if geometry.depthwise {
-                1
-            } else {
-                geometry.in_channels
-            } * kernel,
-        ];
+        let strides = [kernel, geometry.in_channels * kernel];
         let channels = [geometry.out_channels, geometry.in_channels];
         Self::new(geometry, channels, strides, Axis::input_gradient)
     }
@@ -174,37 +134,22 @@ impl Plan {
     ) -> Self {
         let axes = [axis(geometry, 0), axis(geometry, 1)];
         let columns = axes[1].in_phases();
-        let in_phases: Vec<[usize; 2]> = axes[0]
-            .in_phases()
-            .iter()
-            .flat_map(|&row| columns.iter().map(move |&column| [row, column]))
-            .collect();
+        let in_phases: Vec<[usize; 2]> =
+            axes[0].in_phases().iter().flat_map(|&row| columns.iter().map(move |&column| [row, column])).collect();
         let mut out_phases = vec![Vec::new(); axes[0].out_step * axes[1].out_step];
         for row in &axes[0].taps {
             for column in &axes[1].taps {
                 let phase = [row.in_phase, column.in_phase];
                 out_phases[row.out_phase * axes[1].out_step + column.out_phase].push(Tap {
-                    in_phase: in_phases
-                        .iter()
-                        .position(|&known| known == phase)
-                        .unwrap_or(0),
-                    shift: [
-                        (row.shift - axes[0].first) as usize,
-                        (column.shift - axes[1].first) as usize,
-                    ],
+                    in_phase: in_phases.iter().position(|&known| known == phase).unwrap_or(0),
+                    shift: [(row.shift - axes[0].first) as usize, (column.shift - axes[1].first) as usize],
                     kernel: row.kernel * geometry.kernel[1] + column.kernel,
                 });
             }
         }
         let kernel_len = geometry.kernel[0] * geometry.kernel[1];
-        Self {
-            channels,
-            axes,
-            in_phases,
-            out_phases,
-            kernel_len,
-            weight_strides,
-        }
+        let channels = if geometry.depthwise { [1, 1] } else { channels };
+        Self { channels, axes, in_phases, out_phases, kernel_len, depthwise: geometry.depthwise, weight_strides }
     }
 
     /// Height and width in steps.
@@ -220,12 +165,14 @@ impl Plan {
         for taps in &self.out_phases {
             for output in 0..outputs {
                 for tap in taps {
-                    let start = output * self.weight_strides[0] + tap.kernel;
-                    packed.extend(
-                        (0..inputs).map(|input| weight[start + input * self.weight_strides[1]]),
-                    );
+                    packed.extend((0..inputs).map(|input| weight[self.weight_index(output, input, tap.kernel)]));
                 }
             }
         }
+    }
+
+    /// Where the weight between two channels is for one kernel point.
+    pub fn weight_index(&self, output: usize, input: usize, kernel: usize) -> usize {
+        output * self.weight_strides[0] + input * self.weight_strides[1] + kernel
     }
 }

@@ -19,56 +19,47 @@ const FEW_CHANNELS: usize = 12;
 /// Computes `plan` of `input` with a weight from [`Plan::pack`] into whole images of `output`.
 pub(crate) fn run(
     plan: &Plan,
+    layout: &Layout,
     packed: &[f32],
     epilogue: &Epilogue,
     (input, output): (&[f32], &mut [f32]),
     workers: &mut [Worker],
 ) {
-    let layout = Layout::new(plan);
     let [inputs, outputs] = plan.channels;
     let plane = inputs * plan.axes[0].input * plan.axes[1].input;
-    let grid = Grid {
-        image: [outputs, plan.axes[0].output, plan.axes[1].output],
-        tile: layout.output_tile(plan),
-    };
+    let grid = Grid { image: [outputs, plan.axes[0].output, plan.axes[1].output], tile: layout.output_tile(plan) };
     for_each_tile(output, grid, workers, |window, worker| {
         let image = &input[window.image * plane..][..plane];
         let gathered = take(&mut worker.gathered, layout.gathered(plan));
         let (first, size) = steps(plan, window);
-        Arch::new().dispatch(|| gather(plan, &layout, (first, size), image, gathered));
+        Arch::new().dispatch(|| gather(plan, layout, (first, size), image, gathered));
         let pitch = spread(layout.points);
-        let product = take(&mut worker.product, outputs * pitch);
+        let across = plan.axes[1].out_step;
+        let product = take(&mut worker.product, across * outputs * pitch);
         let points = layout.run(size);
         let mut weight = packed;
-        for (phase, taps) in plan.out_phases.iter().enumerate() {
-            let (own, rest) = weight.split_at(outputs * taps.len() * inputs);
-            weight = rest;
-            if inputs < FEW_CHANNELS && taps.len() > 1 {
-                let columns = take(&mut worker.other, taps.len() * inputs * BLOCK);
-                multiply_columns(
-                    plan,
-                    &layout,
-                    taps,
-                    own,
-                    gathered,
-                    columns,
-                    (product, pitch),
-                    points,
-                );
-            } else {
-                multiply_taps(plan, &layout, taps, own, gathered, (product, pitch), points);
+        for (down, phases) in plan.out_phases.chunks(across).enumerate() {
+            for (taps, product) in phases.iter().zip(product.chunks_exact_mut(outputs * pitch)) {
+                let (own, rest) = weight.split_at(outputs * taps.len() * inputs);
+                weight = rest;
+                if inputs < FEW_CHANNELS && taps.len() > 1 {
+                    let columns = take(&mut worker.other, taps.len() * inputs * BLOCK);
+                    multiply_columns(plan, layout, taps, own, gathered, columns, (product, pitch), points);
+                } else {
+                    multiply_taps(plan, layout, taps, own, gathered, (product, pitch), points);
+                }
             }
-            Arch::new().dispatch(|| {
-                write_back(
-                    plan,
-                    &layout,
-                    (first, size),
-                    phase,
-                    (product, pitch),
-                    epilogue,
-                    window,
-                )
-            });
+            let line = take(&mut worker.line, across * layout.size[1]);
+            Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    for channel in 0..outputs {
+                        let product = (&product[channel * pitch..], outputs * pitch);
+                        let to = (channel, channel);
+                        write_rows(plan, layout, (first, size), down, product, line, to, epilogue, window);
+                    }
+                },
+            );
         }
     });
 }
@@ -97,16 +88,8 @@ fn multiply_taps(
                     [rows, columns, inputs],
                     (&mut product[output * pitch + block..], pitch),
                     index > 0,
-                    Matrix {
-                        data: &gathered[layout.start(plan, tap) + block..],
-                        rows: 1,
-                        columns: layout.channel,
-                    },
-                    Matrix {
-                        data: &weight[output * depth + index * inputs..],
-                        rows: 1,
-                        columns: depth,
-                    },
+                    Matrix { data: &gathered[layout.start(plan, tap) + block..], rows: 1, columns: layout.channel },
+                    Matrix { data: &weight[output * depth + index * inputs..], rows: 1, columns: depth },
                 );
             }
         }
@@ -130,8 +113,7 @@ fn multiply_columns(
     for block in (0..points).step_by(BLOCK) {
         let rows = BLOCK.min(points - block);
         for (index, target) in columns.chunks_exact_mut(BLOCK).enumerate() {
-            let start =
-                layout.start(plan, &taps[index / inputs]) + index % inputs * layout.channel + block;
+            let start = layout.start(plan, &taps[index / inputs]) + index % inputs * layout.channel + block;
             target[..rows].copy_from_slice(&gathered[start..][..rows]);
         }
         for output in (0..outputs).step_by(UNPACKED_COLUMNS) {
@@ -139,48 +121,60 @@ fn multiply_columns(
                 [rows, UNPACKED_COLUMNS.min(outputs - output), depth],
                 (&mut product[output * pitch + block..], pitch),
                 false,
-                Matrix {
-                    data: columns,
-                    rows: 1,
-                    columns: BLOCK,
-                },
-                Matrix {
-                    data: &weight[output * depth..],
-                    rows: 1,
-                    columns: depth,
-                },
+                Matrix { data: columns, rows: 1, columns: BLOCK },
+                Matrix { data: &weight[output * depth..], rows: 1, columns: depth },
             );
         }
     }
 }
 
-/// Takes the points that exist from the product to their place in the output.
+/// Takes one channel's points to a channel of the window, and through one of the epilogue: the rows
+/// of one vertical output phase, whose horizontal phases' products lie `distance` apart.
 #[inline(always)]
-fn write_back(
+#[expect(clippy::too_many_arguments, reason = "what, where from, where to, and how")]
+pub(crate) fn write_rows(
     plan: &Plan,
     layout: &Layout,
     (first, size): ([usize; 2], [usize; 2]),
-    phase: usize,
-    (product, pitch): (&[f32], usize),
+    down: usize,
+    (product, distance): (&[f32], usize),
+    line: &mut [f32],
+    (channel, of_epilogue): (usize, usize),
     epilogue: &Epilogue,
     window: &mut Window,
 ) {
     let [vertical, horizontal] = &plan.axes;
-    let [down, across] = [phase / horizontal.out_step, phase % horizontal.out_step];
-    for channel in 0..plan.channels[1] {
-        for row in 0..size[0] {
-            let y = (first[0] + row) * vertical.out_step + down;
-            if y >= vertical.output {
-                continue;
+    for row in 0..size[0] {
+        let y = (first[0] + row) * vertical.out_step + down;
+        if y >= vertical.output {
+            continue;
+        }
+        let offset = window.offset(channel, y);
+        let target = window.row(channel, y);
+        let product = &product[row * layout.pitch..];
+        let points = match horizontal.out_step {
+            1 => &product[..size[1]],
+            step => {
+                interleave(product, distance, step, &mut line[..step * size[1]]);
+                &line[..target.len()]
             }
-            let offset = window.offset(channel, y) + across;
-            let points = &product[channel * pitch + row * layout.pitch..][..size[1]];
-            let Some(target) = window.row(channel, y).get_mut(across..) else {
-                continue;
-            };
-            match horizontal.out_step {
-                1 => epilogue.write(channel, offset, points, target),
-                step => epilogue.write_strided(channel, offset, points, step, target),
+        };
+        epilogue.write(of_epilogue, offset, points, target);
+    }
+}
+
+/// One value of each of `step` rows in turn.
+#[inline(always)]
+fn interleave(rows: &[f32], distance: usize, step: usize, line: &mut [f32]) {
+    if step == 2 {
+        let pairs = rows.iter().zip(&rows[distance..]);
+        for (to, (even, odd)) in line.as_chunks_mut::<2>().0.iter_mut().zip(pairs) {
+            *to = [*even, *odd];
+        }
+    } else {
+        for phase in 0..step {
+            for (to, from) in line[phase..].iter_mut().step_by(step).zip(&rows[phase * distance..]) {
+                *to = *from;
             }
         }
     }

@@ -18,6 +18,7 @@ pub(crate) struct Worker {
     pub product: Vec<f32>,
     pub other: Vec<f32>,
     pub sums: Vec<f32>,
+    pub line: Vec<f32>,
 }
 
 impl Scratch {
@@ -33,13 +34,8 @@ impl Scratch {
 
     /// Computes on at most `threads` threads of the current rayon pool (at least 1).
     pub fn with_threads(threads: usize) -> Self {
-        let workers = std::iter::repeat_with(Worker::default)
-            .take(threads.max(1))
-            .collect();
-        Self {
-            packed: Vec::new(),
-            workers,
-        }
+        let workers = std::iter::repeat_with(Worker::default).take(threads.max(1)).collect();
+        Self { packed: Vec::new(), workers }
     }
 
     /// Threads that compute.

@@ -2,7 +2,7 @@
 //! contiguous run of points.
 
 use crate::kernel::Window;
-use crate::plan::{Plan, Tap};
+use crate::plan::{Axis, Plan, Tap};
 
 /// Points that `gemm`'s widest microkernel computes at once.
 const PANEL: usize = 64;
@@ -57,13 +57,18 @@ impl Layout {
         let points = ((size[0] - 1) * pitch + size[1]).next_multiple_of(PANEL);
         // The last tap's run may end past the last row by what rounding added to it.
         let values = plan.axes[0].halo * pitch + plan.axes[1].halo + points.max(size[0] * pitch);
-        Self {
-            size,
-            pitch,
-            points,
-            channel: spread(values),
-            rows,
-        }
+        Self { size, pitch, points, channel: spread(values), rows }
+    }
+
+    /// All tiles of an image: their first steps and sizes.
+    pub fn tiles(&self, plan: &Plan) -> impl Iterator<Item = ([usize; 2], [usize; 2])> {
+        let [height, width] = plan.steps();
+        let [rows, columns] = self.size;
+        (0..height).step_by(rows).flat_map(move |top| {
+            (0..width)
+                .step_by(columns)
+                .map(move |left| ([top, left], [rows.min(height - top), columns.min(width - left)]))
+        })
     }
 
     /// Points to compute for a tile that the image's edge has cut to `size` steps.
@@ -83,10 +88,7 @@ impl Layout {
 
     /// The tile of output points that `size` steps cover.
     pub fn output_tile(&self, plan: &Plan) -> [usize; 2] {
-        [
-            self.size[0] * plan.axes[0].out_step,
-            self.size[1] * plan.axes[1].out_step,
-        ]
+        [self.size[0] * plan.axes[0].out_step, self.size[1] * plan.axes[1].out_step]
     }
 }
 
@@ -98,9 +100,7 @@ pub(crate) fn spread(values: usize) -> usize {
 /// Steps of a window: the first of each axis and how many.
 pub(crate) fn steps(plan: &Plan, window: &Window) -> ([usize; 2], [usize; 2]) {
     let first = std::array::from_fn(|axis| window.area[axis][0] / plan.axes[axis].out_step);
-    let size = std::array::from_fn(|axis| {
-        window.area[axis][1].div_ceil(plan.axes[axis].out_step) - first[axis]
-    });
+    let size = std::array::from_fn(|axis| window.area[axis][1].div_ceil(plan.axes[axis].out_step) - first[axis]);
     (first, size)
 }
 
@@ -121,31 +121,38 @@ pub(crate) fn gather(
     debug_assert!(rows <= layout.rows && columns <= layout.pitch);
     let mut channels = gathered.chunks_exact_mut(layout.channel);
     for phase in &plan.in_phases {
-        let inside = Inside::new(
-            left,
-            columns,
-            phase[1],
-            horizontal.in_step,
-            horizontal.input,
-        );
+        let inside = Inside::new(left, columns, phase[1], horizontal);
+        let start = top * vertical.in_step as isize + phase[0] as isize;
         for (source, target) in image.chunks_exact(plane).zip(&mut channels) {
-            // Points that no row covers are multiplied by zeros in the weight gradient: no stale NaN.
-            target[rows * layout.pitch..].fill(0.0);
-            for (row, target) in target.chunks_exact_mut(layout.pitch).take(rows).enumerate() {
-                let y = (top + row as isize) * vertical.in_step as isize + phase[0] as isize;
-                match usize::try_from(y).ok().filter(|&y| y < vertical.input) {
-                    Some(y) => {
-                        inside.copy(&source[y * horizontal.input..][..horizontal.input], target)
-                    }
-                    None => target.fill(0.0),
-                }
-            }
+            let (target, after) = target.split_at_mut(rows * layout.pitch);
+            gather_rows(vertical, &inside, source, start, target, layout.pitch);
+            // These points are multiplied by zeros in the weight gradient: no stale NaN.
+            after.fill(0.0);
+        }
+    }
+}
+
+/// Gathers rows of one phase of one channel, from row `start` of its plane, `pitch` apart.
+pub(crate) fn gather_rows(
+    vertical: &Axis,
+    inside: &Inside,
+    plane: &[f32],
+    start: isize,
+    target: &mut [f32],
+    pitch: usize,
+) {
+    for (row, target) in target.chunks_exact_mut(pitch).enumerate() {
+        let y = usize::try_from(start + (row * vertical.in_step) as isize).ok();
+        match y.filter(|&y| y < vertical.input) {
+            Some(y) => inside.copy(&plane[y * inside.width..][..inside.width], target),
+            None => target.fill(0.0),
         }
     }
 }
 
 /// The part of a gathered row that lies inside the image.
-struct Inside {
+pub(crate) struct Inside {
+    width: usize,
     zeros: usize,
     start: usize,
     len: usize,
@@ -153,18 +160,15 @@ struct Inside {
 }
 
 impl Inside {
-    /// Columns `left..left + columns` of one phase of rows of `width` points.
-    fn new(left: isize, columns: usize, phase: usize, step: usize, width: usize) -> Self {
-        let end = (width.saturating_sub(phase)).div_ceil(step) as isize;
+    /// Columns `left..left + columns` of one phase of the axis.
+    pub fn new(left: isize, columns: usize, phase: usize, axis: &Axis) -> Self {
+        let (width, step) = (axis.input, axis.in_step);
+        let end = width.saturating_sub(phase).div_ceil(step) as isize;
         let from = left.clamp(0, end);
         let to = (left + columns as isize).clamp(from, end);
         let zeros = ((from - left).max(0) as usize).min(columns);
-        Self {
-            zeros,
-            start: from as usize * step + phase,
-            len: (to - from) as usize,
-            step,
-        }
+        let start = from as usize * step + phase;
+        Self { width, zeros, start, len: (to - from) as usize, step }
     }
 
     fn copy(&self, source: &[f32], target: &mut [f32]) {
@@ -179,10 +183,7 @@ impl Inside {
             1 => target.copy_from_slice(&source[self.start..][..self.len]),
             2 => subsample::<2>(&source[self.start..], target),
             step => {
-                for (to, from) in target
-                    .iter_mut()
-                    .zip(source[self.start..].iter().step_by(step))
-                {
+                for (to, from) in target.iter_mut().zip(source[self.start..].iter().step_by(step)) {
                     *to = *from;
                 }
             }

@@ -16,18 +16,9 @@ struct Loss {
 impl Loss {
     fn of(&mut self, input: &[f32], weight: &[f32], bias: &[f32]) -> f64 {
         let mut output = vec![0.0; self.output_gradient.len()];
-        let epilogue = Epilogue {
-            bias: Some(bias),
-            ..Epilogue::default()
-        };
-        self.conv
-            .forward(input, weight, &mut output, &epilogue, &mut self.scratch)
-            .expect("lengths");
-        output
-            .iter()
-            .zip(&self.output_gradient)
-            .map(|(a, b)| f64::from(*a) * f64::from(*b))
-            .sum()
+        let epilogue = Epilogue { bias: Some(bias), ..Epilogue::default() };
+        self.conv.forward(input, weight, &mut output, &epilogue, &mut self.scratch).expect("lengths");
+        output.iter().zip(&self.output_gradient).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
     }
 }
 
@@ -40,11 +31,7 @@ fn differences(values: &mut [f32], gradient: &[f32], mut loss: impl FnMut(&[f32]
         let below = loss(values);
         values[index] = value;
         let difference = above - below;
-        assert!(
-            (difference - f64::from(gradient[index])).abs() < 2e-3,
-            "{difference} is not {}",
-            gradient[index]
-        );
+        assert!((difference - f64::from(gradient[index])).abs() < 2e-3, "{difference} is not {}", gradient[index]);
     }
 }
 
@@ -52,20 +39,9 @@ fn differences(values: &mut [f32], gradient: &[f32], mut loss: impl FnMut(&[f32]
 fn gradients_agree_with_finite_differences() {
     let shapes = [
         Geometry::same(3, 5, 3, [7, 9]),
-        Geometry {
-            stride: [2, 2],
-            ..Geometry::same(4, 3, 3, [8, 7])
-        },
-        Geometry {
-            dilation: [2, 1],
-            padding: [[0, 3], [1, 0]],
-            ..Geometry::same(2, 3, 3, [9, 6])
-        },
-        Geometry {
-            stride: [2; 2],
-            kernel: [2; 2],
-            ..Geometry::same(3, 6, 1, [8, 6])
-        },
+        Geometry { stride: [2, 2], ..Geometry::same(4, 3, 3, [8, 7]) },
+        Geometry { dilation: [2, 1], padding: [[0, 3], [1, 0]], ..Geometry::same(2, 3, 3, [9, 6]) },
+        Geometry { stride: [2; 2], kernel: [2; 2], ..Geometry::same(3, 6, 1, [8, 6]) },
     ];
     for geometry in shapes {
         let batch = 2;
@@ -78,27 +54,14 @@ fn gradients_agree_with_finite_differences() {
         let mut input_gradient = vec![0.0; input.len()];
         let mut weight_gradient = vec![0.0; weight.len()];
         let mut bias_gradient = vec![0.0; bias.len()];
-        conv.input_gradient(&output_gradient, &weight, &mut input_gradient, &mut scratch)
-            .expect("lengths");
-        conv.weight_gradient(&input, &output_gradient, &mut weight_gradient, &mut scratch)
-            .expect("lengths");
-        conv.bias_gradient(&output_gradient, &mut bias_gradient)
-            .expect("lengths");
+        conv.input_gradient(&output_gradient, &weight, &mut input_gradient, &mut scratch).expect("lengths");
+        conv.weight_gradient(&input, &output_gradient, &mut weight_gradient, &mut scratch).expect("lengths");
+        conv.bias_gradient(&output_gradient, &mut bias_gradient).expect("lengths");
 
-        let mut loss = Loss {
-            conv,
-            output_gradient,
-            scratch,
-        };
+        let mut loss = Loss { conv, output_gradient, scratch };
         let (fixed_weight, fixed_bias, fixed_input) = (weight.clone(), bias.clone(), input.clone());
-        differences(&mut input, &input_gradient, |input| {
-            loss.of(input, &fixed_weight, &fixed_bias)
-        });
-        differences(&mut weight, &weight_gradient, |weight| {
-            loss.of(&fixed_input, weight, &fixed_bias)
-        });
-        differences(&mut bias, &bias_gradient, |bias| {
-            loss.of(&fixed_input, &fixed_weight, bias)
-        });
+        differences(&mut input, &input_gradient, |input| loss.of(input, &fixed_weight, &fixed_bias));
+        differences(&mut weight, &weight_gradient, |weight| loss.of(&fixed_input, weight, &fixed_bias));
+        differences(&mut bias, &bias_gradient, |bias| loss.of(&fixed_input, &fixed_weight, bias));
     }
 }

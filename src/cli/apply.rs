@@ -1,0 +1,162 @@
+//! `latentd apply`: a pipeline once over files and folders.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use crossbeam::channel::{Receiver, unbounded};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{Common, load, terminal, threads};
+use crate::error::{Error, Kind, Result, show_path};
+use crate::pipeline::{Job, Outcome, Pipeline, Pool, Ticket};
+use crate::sink::Originals;
+use crate::source::{FolderSource, Stamp};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The pipeline; of its source only the patterns count, and originals are always kept
+    pipeline: PathBuf,
+    /// Files and folders; folders are mirrored
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// Where results go; the pipeline's sink if not given
+    #[arg(long, short, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Worker threads; as many as there are cores if not given
+    #[arg(long, short = 'j', value_name = "N")]
+    threads: Option<usize>,
+    /// Only tell what would be done
+    #[arg(long)]
+    dry_run: bool,
+    /// Print one JSON object for each input
+    #[arg(long)]
+    json: bool,
+}
+
+/// An input and its path within what the user named.
+type Input = (PathBuf, PathBuf);
+
+pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
+    let models = common.models();
+    let mut pipeline = load(&args.pipeline, &models)?;
+    pipeline.sink.originals = Originals::Keep;
+    if let Some(out) = &args.out {
+        pipeline.sink.root = out.clone();
+    }
+    let mut failures = Vec::new();
+    let inputs = collect(args, &pipeline, &mut failures);
+    let pipeline = Arc::new(pipeline);
+    let mut done = 0;
+    if args.dry_run {
+        for (path, relative) in &inputs {
+            println!("{} -> {}", show_path(path), show_path(&pipeline.sink.root.join(relative)));
+        }
+    } else if !inputs.is_empty() {
+        models.tune();
+        done = work(args, &pipeline, inputs, &mut failures)?;
+    }
+    for (path, error) in &failures {
+        if args.json {
+            let json = serde_json::json!({ "input": path, "error": error.to_string(), "kind": error.kind().name(), "mend": error.mend_text() });
+            println!("{json}");
+        }
+        terminal::print_error(error);
+    }
+    match failures.first() {
+        None => Ok(ExitCode::SUCCESS),
+        Some((_, error)) => {
+            eprintln!("{done} done, {} failed", failures.len());
+            Ok(error.kind().exit_code().into())
+        }
+    }
+}
+
+/// All inputs, those in folders included. What is named but not there, or cannot be read, is a failure among others.
+fn collect(args: &Args, pipeline: &Pipeline, failures: &mut Vec<(PathBuf, Error)>) -> Vec<Input> {
+    let mut inputs = Vec::new();
+    for named in &args.inputs {
+        if named.is_dir() {
+            // An output folder within an input folder must not be taken as input.
+            let mut source = FolderSource { root: named.clone(), recursive: true, ..pipeline.source.clone() };
+            source.keep_out = vec![pipeline.sink.root.clone()];
+            let mut found = Vec::new();
+            source.scan(named, &mut |f| found.push(f.path), &mut |path, e| {
+                failures.push((path.to_path_buf(), Error::io("read", path, e)));
+            });
+            found.sort();
+            inputs.extend(found.into_iter().map(|path| {
+                let relative = path.strip_prefix(named).unwrap_or(&path).to_path_buf();
+                (path, relative)
+            }));
+        } else {
+            let relative = named.file_name().map_or_else(|| named.clone(), PathBuf::from);
+            match Stamp::of(named) {
+                Ok(_) => inputs.push((named.clone(), relative)),
+                Err(e) => failures.push((named.clone(), Error::io("read", named, e))),
+            }
+        }
+    }
+    inputs
+}
+
+fn work(
+    args: &Args,
+    pipeline: &Arc<Pipeline>,
+    inputs: Vec<Input>,
+    failures: &mut Vec<(PathBuf, Error)>,
+) -> Result<usize> {
+    let count = inputs.len();
+    let pool = Pool::new(threads(args.threads))?;
+    let (home, tickets) = unbounded();
+    let (jobs, pipeline) = (pool.jobs(), Arc::clone(pipeline));
+    // Fed from a thread of its own, so that tickets are taken as they come.
+    let feeder = std::thread::spawn(move || {
+        for (path, relative) in inputs {
+            let stamp = Stamp::of(&path).unwrap_or_default();
+            let job = Job { pipeline: Arc::clone(&pipeline), path, relative, stamp, home: home.clone() };
+            if jobs.send(job).is_err() {
+                return;
+            }
+        }
+    });
+    let done = report(args, count, &tickets, failures);
+    let _ = feeder.join();
+    pool.finish();
+    Ok(done)
+}
+
+fn report(args: &Args, count: usize, tickets: &Receiver<Ticket>, failures: &mut Vec<(PathBuf, Error)>) -> usize {
+    let bar = ProgressBar::with_draw_target(Some(count as u64), target());
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} left  {wide_msg}") {
+        bar.set_style(style);
+    }
+    let mut done = 0;
+    for ticket in tickets {
+        let Ticket { path, outcome, elapsed, .. } = ticket;
+        bar.set_message(show_path(Path::new(path.file_name().unwrap_or_default())));
+        bar.inc(1);
+        match outcome {
+            Outcome::Done(results) => {
+                done += 1;
+                if args.json {
+                    let json =
+                        serde_json::json!({ "input": path, "results": results, "seconds": elapsed.as_secs_f64() });
+                    bar.suspend(|| println!("{json}"));
+                }
+            }
+            Outcome::Failed(e) => failures.push((path, e)),
+            Outcome::Vanished | Outcome::Dropped => {
+                let e = Error::new(Kind::NoInput, "it was moved or changed while it was read").at(&path);
+                failures.push((path, e));
+            }
+        }
+    }
+    bar.finish_and_clear();
+    done
+}
+
+fn target() -> ProgressDrawTarget {
+    // Hidden by itself where stderr is no terminal.
+    ProgressDrawTarget::stderr()
+}

@@ -1,0 +1,40 @@
+//! `latentd schema`, `completions` and `man`: what other programs show of this one, all made of the same definitions.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+
+use super::Cli;
+use crate::config;
+use crate::error::{Error, Kind, Result};
+use crate::pipeline::CATALOG;
+
+pub fn schema() -> Result<ExitCode> {
+    let text = serde_json::to_string_pretty(&config::schema(&CATALOG))
+        .map_err(|e| Error::new(Kind::Bug, "the schema cannot be written").because(e))?;
+    print(format!("{text}\n").as_bytes())
+}
+
+pub fn completions(shell: clap_complete::Shell) -> Result<ExitCode> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "latentd", &mut text);
+    print(&text)
+}
+
+pub fn man() -> Result<ExitCode> {
+    let mut text = Vec::new();
+    clap_mangen::Man::new(Cli::command())
+        .render(&mut text)
+        .map_err(|e| Error::new(Kind::Bug, "the manual page cannot be written").because(e))?;
+    print(&text)
+}
+
+fn print(bytes: &[u8]) -> Result<ExitCode> {
+    match std::io::stdout().write_all(bytes) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::new(Kind::Output, "cannot write to stdout").because(e))
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}

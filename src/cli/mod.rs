@@ -1,0 +1,144 @@
+//! The command line: one verb a file. Data goes to stdout, messages and logs to stderr.
+
+mod apply;
+mod check;
+mod manual;
+mod models;
+mod paths;
+mod run;
+mod terminal;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::{Error, Kind, Result};
+use crate::model::Models;
+use crate::pipeline::Pipeline;
+
+/// Makes images better with small trained autoencoders, on an ordinary CPU.
+///
+/// A pipeline is a YAML file: a source, stages, a sink. `latentd run` watches its folder; `latentd apply` does the same once.
+#[derive(Debug, Parser)]
+#[command(name = "latentd", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What every verb understands.
+#[derive(Debug, clap::Args)]
+struct Common {
+    /// Look for models in this folder too (may be given more than once)
+    #[arg(long, global = true, value_name = "DIR")]
+    models: Vec<PathBuf>,
+    /// Say more; twice: everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run pipelines until told to stop (Ctrl-C): watch their folders and work on what is put there
+    Run(run::Args),
+    /// Run a pipeline once over files and folders
+    Apply(apply::Args),
+    /// Tell all mistakes in pipelines
+    Check(check::Args),
+    /// List, show, verify and time models
+    #[command(subcommand)]
+    Models(models::Verb),
+    /// Print the JSON Schema of pipelines, for editors
+    Schema,
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// Parses the command line, does what it says, and gives the exit code by the convention of sysexits.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // A terminal that is gone is no reason to fail on top.
+            let _ = e.print();
+            return if e.use_stderr() { Kind::Usage.exit_code().into() } else { ExitCode::SUCCESS };
+        }
+    };
+    terminal::start_logging(&cli.common);
+    match dispatch(&cli) {
+        Ok(code) => code,
+        Err(e) => {
+            terminal::print_error(&e);
+            e.kind().exit_code().into()
+        }
+    }
+}
+
+fn dispatch(cli: &Cli) -> Result<ExitCode> {
+    let common = &cli.common;
+    match &cli.verb {
+        Verb::Run(args) => run::run(args, common),
+        Verb::Apply(args) => apply::run(args, common),
+        Verb::Check(args) => check::run(args, common),
+        Verb::Models(verb) => models::run(verb, common),
+        Verb::Schema => manual::schema(),
+        Verb::Completions { shell } => manual::completions(*shell),
+        Verb::Man => manual::man(),
+    }
+}
+
+impl Common {
+    fn models(&self) -> Models {
+        let mut folders = self.models.clone();
+        folders.push(paths::data().join("models"));
+        Models::new(folders).remembering(paths::cache())
+    }
+}
+
+/// Loads a pipeline; its mistakes are printed as a report, and the error tells only how many there are.
+fn load(file: &Path, models: &Models) -> Result<Pipeline> {
+    Pipeline::load(file, models).map_err(|e| {
+        if let crate::pipeline::LoadError::Report(report) = &e {
+            terminal::print_report(report);
+        }
+        Error::from(e)
+    })
+}
+
+/// The pipelines in a file, or in all `.yaml` and `.yml` files of a folder, by name.
+fn pipeline_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let entries = std::fs::read_dir(path).map_err(|e| Error::io("read", path, e))?;
+            let mut found: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(|p| is_yaml(p)).collect();
+            if found.is_empty() {
+                return Err(Error::new(Kind::NoInput, "there is no .yaml file in this folder").at(path));
+            }
+            found.sort();
+            files.extend(found);
+        } else {
+            files.push(path.clone());
+        }
+    }
+    Ok(files)
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"))
+}
+
+fn threads(asked: Option<usize>) -> usize {
+    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1)
+}

@@ -1,0 +1,152 @@
+//! `latentd models`: what models there are, what they say of themselves, whether they are whole, how fast they are here.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Common, terminal};
+use crate::error::{Error, Kind, Result};
+use crate::model::{Card, GOLDEN_TOLERANCE, Golden, Kernel, Model, tune, verify};
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Verb {
+    /// List the models in reach
+    List {
+        /// Print one JSON object for each
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the card of a model
+    Show {
+        /// Name or path
+        model: String,
+    },
+    /// Check the hash, and hold the output to the one that training computed
+    Verify {
+        /// Names or paths; all models if none is given
+        models: Vec<String>,
+    },
+    /// Time models on one thread, and remember the fastest way for this machine
+    Bench {
+        /// Names or paths; all models if none is given
+        models: Vec<String>,
+        /// Print one JSON object for each
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode> {
+    match verb {
+        Verb::List { json } => list(common, *json),
+        Verb::Show { model } => {
+            print!("{}", find(common, model)?.card.to_yaml()?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Verify { models } => verify_all(common, models),
+        Verb::Bench { models, json } => bench(common, models, *json),
+    }
+}
+
+fn here() -> &'static Path {
+    Path::new(".")
+}
+
+fn find(common: &Common, name: &str) -> Result<Arc<Model>> {
+    // What lies at the path is meant rather than a model of that name, as completions of the shell write it.
+    let path = Path::new(name);
+    let name = if path.join(crate::model::CARD_FILE).is_file() { format!("./{name}") } else { name.to_owned() };
+    let name = if path.is_absolute() { path.to_string_lossy().into_owned() } else { name };
+    common.models().get(&name, here())
+}
+
+fn names(common: &Common, asked: &[String]) -> Vec<String> {
+    match asked {
+        [] => common.models().list(here()).into_iter().map(|(name, _, _)| name).collect(),
+        _ => asked.to_vec(),
+    }
+}
+
+fn list(common: &Common, json: bool) -> Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
+    for (name, place, card) in common.models().list(here()) {
+        match card {
+            Ok(card) if json => {
+                let object = serde_json::json!({ "name": name, "place": place.to_string(), "task": card.task, "media": card.media,
+                    "scale": card.scale, "size": card.size, "summary": card.summary, "metrics": card.metrics });
+                println!("{object}");
+            }
+            Ok(card) => println!("{name:<24} {:<9} {}", card.task.name(), summary(&card, &place.to_string())),
+            Err(e) => {
+                code = e.kind().exit_code().into();
+                terminal::print_error(&e);
+            }
+        }
+    }
+    Ok(code)
+}
+
+fn summary(card: &Card, place: &str) -> String {
+    let size = card.size.map(|s| format!("{}k parameters, ", s.parameters / 1000)).unwrap_or_default();
+    format!("{}  ({size}{place})", card.summary.as_deref().unwrap_or(""))
+}
+
+fn verify_all(common: &Common, asked: &[String]) -> Result<ExitCode> {
+    let mut worst = None;
+    for name in names(common, asked) {
+        match verify_one(common, &name) {
+            Ok(line) => println!("{line}"),
+            Err(e) => {
+                worst = Some(e.kind());
+                terminal::print_error(&e);
+            }
+        }
+    }
+    Ok(worst.map_or(ExitCode::SUCCESS, |kind| kind.exit_code().into()))
+}
+
+fn verify_one(common: &Common, name: &str) -> Result<String> {
+    let model = find(common, name)?;
+    let golden = Golden::of(&model)?;
+    let mut differences = Vec::new();
+    for &kernel in Kernel::ALL {
+        let difference = verify(&model, &golden, kernel)?;
+        if difference > GOLDEN_TOLERANCE {
+            let what = format!("`{name}` by {kernel:?} differs from its golden output by {difference:.1e}");
+            return Err(
+                Error::new(Kind::Model, what).mend("copy the model again, or publish it again with latentd-train")
+            );
+        }
+        differences.push(format!("{} {difference:.1e}", kernel.name()));
+    }
+    Ok(format!("{name}: hash ok, worst difference from golden: {}", differences.join(", ")))
+}
+
+fn bench(common: &Common, asked: &[String], json: bool) -> Result<ExitCode> {
+    for name in names(common, asked) {
+        let model = find(common, &name)?;
+        let timings = tune::time_all(&model, Kernel::ALL, Duration::from_millis(700))?;
+        let best = timings[0];
+        common.models().remember(&model, best.choice);
+        let tract = timings.iter().find(|t| t.choice == tune::Choice { kernel: Kernel::Tract, ..best.choice });
+        if json {
+            let object = serde_json::json!({ "model": name, "tile": [best.choice.tile, best.choice.tile], "kernel": best.choice.kernel,
+                "threads": 1, "ms": best.ms, "tract_ms": tract.map(|t| t.ms), "ns_per_pixel": best.ns_per_pixel });
+            println!("{object}");
+        } else {
+            println!("{name}");
+            for t in &timings {
+                let mark = if t.choice == best.choice { "*" } else { " " };
+                println!(
+                    " {mark} {:<13} tile {:>3}  {:>8.1} ms a tile  {:>6.2} s a megapixel",
+                    t.choice.kernel.name(),
+                    t.choice.tile,
+                    t.ms,
+                    t.ns_per_pixel / 1e3
+                );
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,328 @@
+//! A YAML file, or calls in code -> a [`Pipeline`] whose every setting fits its table.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{self, Error, show_path};
+
+use super::check::{Checker, lower_first};
+use super::fields::{Catalog, Description, Presence};
+use super::report::{Lines, Problem, Report, Span, shown};
+use super::settings::Settings;
+use super::words::{found, names, nearest};
+use super::yaml::{self, Content, Entry, Node};
+
+/// The longest name of a pipeline, in characters: with four bytes each, files can still be named after it.
+pub(super) const MAX_NAME: usize = 60;
+
+const KEYS: [&str; 4] = ["name", "source", "stages", "sink"];
+
+/// A pipeline whose settings are all known and right, as far as can be told without looking at models and devices.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    /// Its name, fit for a file name.
+    pub name: String,
+    /// The file it was read from; empty for one made in code.
+    pub file: PathBuf,
+    /// The file's text, into which all spans point; empty for one made in code.
+    pub text: Arc<str>,
+    /// Where the media come from.
+    pub source: Component,
+    /// What is done to them. Without stages they pass unchanged: `photo.jpg` becomes `photo.png`.
+    pub stages: Vec<Component>,
+    /// Where they go.
+    pub sink: Component,
+}
+
+/// A source, stage or sink with its settings.
+#[derive(Debug, Clone)]
+pub struct Component {
+    /// Its table.
+    pub description: &'static Description,
+    /// Its settings, all checked by the table.
+    pub settings: Settings,
+    /// Where its name stands.
+    pub span: Span,
+}
+
+impl Component {
+    /// A component made in code, checked like one in a file. Relative paths are relative to where the program runs.
+    pub fn new<'a>(
+        description: &'static Description,
+        settings: impl IntoIterator<Item = (&'a str, Node)>,
+    ) -> Result<Component, Report> {
+        let entries: Vec<Entry> = settings.into_iter().map(Entry::from).collect();
+        let mut problems = Vec::new();
+        let mut checker = Checker { base: Path::new(""), problems: &mut problems };
+        let settings = checker.settings(description.name, description.fields, &entries, Span::default());
+        match settings {
+            Some(settings) => Ok(Component { description, settings, span: Span::default() }),
+            None => Err(Report::new("", "", problems)),
+        }
+    }
+}
+
+impl Pipeline {
+    /// A pipeline made in code.
+    pub fn new(
+        name: impl Into<String>,
+        source: Component,
+        stages: impl IntoIterator<Item = Component>,
+        sink: Component,
+    ) -> Result<Pipeline, Report> {
+        let name = name.into();
+        match check_name(&name, Span::default()) {
+            Some(problem) => Err(Report::new("", "", vec![problem])),
+            None => {
+                let stages = stages.into_iter().collect();
+                Ok(Pipeline { name, file: PathBuf::new(), text: "".into(), source, stages, sink })
+            }
+        }
+    }
+
+    /// The pipeline that `text`, the contents of `file`, describes, or everything that is wrong with it.
+    pub fn decode(file: &Path, text: impl Into<Arc<str>>, catalog: &Catalog) -> Result<Pipeline, Report> {
+        let text = text.into();
+        let mut problems = Vec::new();
+        let base = file.parent().unwrap_or(Path::new(""));
+        let parts = yaml::load(&text, &mut problems)
+            .and_then(|node| Decoder { checker: Checker { base, problems: &mut problems }, catalog }.pipeline(&node));
+        match parts {
+            Some((name, source, stages, sink)) if problems.is_empty() => {
+                Ok(Pipeline { name, file: file.to_owned(), text, source, stages, sink })
+            }
+            _ => Err(Report::new(file, text, problems)),
+        }
+    }
+
+    /// A report of what later checks found wrong with this pipeline: a missing model, stages that do not fit.
+    pub fn report(&self, problems: Vec<Problem>) -> Report {
+        Report::new(self.file.clone(), self.text.clone(), problems)
+    }
+}
+
+/// The text of a pipeline's file, read under the size limit.
+pub fn read(file: &Path) -> error::Result<String> {
+    let io = |error| Error::io("read", file, error);
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file).map_err(io)?;
+    // One byte more than allowed lets the loader tell that the file is too large.
+    opened.take(yaml::MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
+    let too_large = bytes.len() > yaml::MAX_BYTES;
+    String::from_utf8(bytes).or_else(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        if too_large {
+            return Ok(text);
+        }
+        let place = Lines::new(&text).place(good);
+        let message = format!("{}:{}:{}: the file is not UTF-8 text", show_path(file), place.line, place.column);
+        Err(Error::new(error::Kind::Config, message).mend("save it as UTF-8 in your editor"))
+    })
+}
+
+/// Which part of a pipeline a component stands in.
+#[derive(Clone, Copy)]
+struct Role {
+    name: &'static str,
+    known: &'static [Description],
+}
+
+type Parts = (String, Component, Vec<Component>, Component);
+
+struct Decoder<'a> {
+    checker: Checker<'a>,
+    catalog: &'a Catalog,
+}
+
+impl Decoder<'_> {
+    fn problem(&mut self, problem: Problem) {
+        self.checker.problems.push(problem);
+    }
+
+    fn roles(&self) -> [Role; 3] {
+        [
+            Role { name: "source", known: self.catalog.sources },
+            Role { name: "stage", known: self.catalog.stages },
+            Role { name: "sink", known: self.catalog.sinks },
+        ]
+    }
+
+    fn pipeline(&mut self, node: &Node) -> Option<Parts> {
+        let Content::Mapping(entries) = &node.content else {
+            let message = format!("a pipeline must have the keys {}, found {}", names(KEYS), found(node));
+            self.problem(Problem::new(node.span, message).mend("begin with `name: my-pipeline`"));
+            return None;
+        };
+        let mut meant = Vec::new();
+        for entry in entries.iter().filter(|e| !KEYS.contains(&e.key.as_str())) {
+            let free = KEYS.into_iter().filter(|key| entries.iter().all(|e| e.key != *key));
+            let guess = nearest(&entry.key, free);
+            let mend = match guess {
+                Some(key) => format!("did you mean `{key}`?"),
+                None => format!("a pipeline has the keys {}", names(KEYS)),
+            };
+            meant.extend(guess);
+            self.problem(Problem::new(entry.key_span, format!("unknown key `{}`", shown(&entry.key))).mend(mend));
+        }
+        let mut find = |key: &'static str, mend: &str| {
+            let entry = entries.iter().find(|e| e.key == key);
+            if entry.is_none() && !meant.contains(&key) {
+                self.problem(
+                    Problem::new(Span::at(node.span.start), format!("the pipeline has no `{key}`")).mend(mend),
+                );
+            }
+            entry
+        };
+        let name = find("name", "add `name: my-pipeline`");
+        let source = find("source", "add `source:` and below it where the media come from");
+        let stages = find("stages", "add `stages:` and below it what is to be done, or `stages: []` for nothing");
+        let sink = find("sink", "add `sink:` and below it where the media go");
+
+        let [source_role, stage_role, sink_role] = self.roles();
+        let name = name.and_then(|entry| self.name(entry));
+        let source = source.and_then(|entry| self.component(source_role, &entry.value));
+        let stages = stages.and_then(|entry| self.stages(stage_role, entry));
+        let sink = sink.and_then(|entry| self.component(sink_role, &entry.value));
+        Some((name?, source?, stages?, sink?))
+    }
+
+    fn name(&mut self, entry: &Entry) -> Option<String> {
+        let name = match self.checker.value("name", &super::fields::Kind::Text, &entry.value)? {
+            super::settings::Value::Text(name) => name,
+            _ => return None,
+        };
+        match check_name(&name, entry.value.span) {
+            Some(problem) => {
+                self.problem(problem);
+                None
+            }
+            None => Some(name),
+        }
+    }
+
+    fn stages(&mut self, role: Role, entry: &Entry) -> Option<Vec<Component>> {
+        match &entry.value.content {
+            Content::Sequence(list) => {
+                // Not short-circuited: all stages that are wrong are reported.
+                let stages: Vec<_> = list.iter().map(|node| self.component(role, node)).collect();
+                stages.into_iter().collect()
+            }
+            Content::Null => {
+                let mend = "write the stages below it, each after a `-`, or `stages: []` for none";
+                self.problem(Problem::new(entry.value.span, "`stages` has no value").mend(mend));
+                None
+            }
+            _ => {
+                let message = format!("`stages` must be a list, found {}", found(&entry.value));
+                self.problem(Problem::new(entry.value.span, message).mend("begin each stage with `- `"));
+                None
+            }
+        }
+    }
+
+    fn component(&mut self, role: Role, node: &Node) -> Option<Component> {
+        let nothing = Node { content: Content::Null, span: node.span };
+        let (key, span, settings) = match &node.content {
+            Content::Text(word) => (word, node.span, &nothing),
+            Content::Mapping(entries) => match &entries[..] {
+                [one] => (&one.key, one.key_span, &one.value),
+                [] => return self.missing(role, node),
+                [first, rest @ ..] => return self.several(role, first, rest),
+            },
+            _ => return self.missing(role, node),
+        };
+        let Some(description) = role.known.iter().find(|d| d.name == key) else {
+            let problem = self.unknown(role, key, span);
+            self.problem(problem);
+            return None;
+        };
+        let settings = match &settings.content {
+            Content::Null => self.checker.settings(description.name, description.fields, &[], span),
+            Content::Mapping(entries) => self.checker.settings(description.name, description.fields, entries, span),
+            _ => {
+                let message = format!("`{key}` must have settings, found {}", found(settings));
+                self.problem(Problem::new(settings.span, message).mend(example(description)));
+                None
+            }
+        };
+        settings.map(|settings| Component { description, settings, span })
+    }
+
+    fn missing(&mut self, role: Role, node: &Node) -> Option<Component> {
+        let Role { name, known } = role;
+        let message = format!("a {name} must stand here, found {}", found(node));
+        let mend = format!("the {name}s are {}", names(known.iter().map(|d| d.name)));
+        self.problem(Problem::new(node.span, message).mend(mend));
+        None
+    }
+
+    fn unknown(&self, role: Role, key: &str, span: Span) -> Problem {
+        let Role { name, known } = role;
+        let problem = Problem::new(span, format!("unknown {name} `{}`", shown(key)));
+        let there_are = format!("The {name}s are {}", names(known.iter().map(|d| d.name)));
+        if let Some(near) = nearest(key, known.iter().map(|d| d.name)) {
+            return problem.mend(format!("did you mean `{near}`? {there_are}"));
+        }
+        match self.roles().into_iter().find(|r| r.name != name && r.known.iter().any(|d| d.name == key)) {
+            Some(other) => problem.label(format!("this is a {}", other.name)).mend(lower_first(&there_are)),
+            None => problem.mend(lower_first(&there_are)),
+        }
+    }
+
+    /// More than one key where one component should be: most often its settings are not indented.
+    fn several(&mut self, role: Role, first: &Entry, rest: &[Entry]) -> Option<Component> {
+        let Role { name, known } = role;
+        let description = known.iter().find(|d| d.name == first.key);
+        let Some(description) = description else {
+            let problem = self.unknown(role, &first.key, first.key_span);
+            self.problem(problem);
+            return None;
+        };
+        let is_field = |key: &str| description.fields.iter().any(|f| f.name == key);
+        if let Some(setting) = rest.iter().find(|e| is_field(&e.key)) {
+            let message = format!("`{}` is a setting of `{}`, but is not indented below it", setting.key, first.key);
+            self.problem(Problem::new(setting.key_span, message).mend("begin the line with two more spaces"));
+            return None;
+        }
+        let second = &rest[0];
+        let message = format!("two {name}s in one place: `{}` and `{}`", shown(&first.key), shown(&second.key));
+        let mend = match name {
+            "stage" => "begin each stage with a `-` of its own".to_owned(),
+            _ => format!("a pipeline has one {name}; write another pipeline for the other"),
+        };
+        self.problem(Problem::new(second.key_span, message).mend(mend));
+        None
+    }
+}
+
+/// How to write a component that was given something other than settings.
+fn example(description: &Description) -> String {
+    let required = description.fields.iter().find(|f| matches!(f.presence, Presence::Required));
+    match required.or(description.fields.first()) {
+        Some(field) => format!("write `{}: {{ {}: ... }}`", description.name, field.name),
+        None => format!("write `{}` alone; it has no settings", description.name),
+    }
+}
+
+/// What makes a name unfit, if anything does. The schema's pattern says the same.
+fn check_name(name: &str, span: Span) -> Option<Problem> {
+    let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let begins = |c: char| c.is_alphanumeric() || c == '_';
+    let message = if name.is_empty() {
+        "the name of the pipeline is empty".to_owned()
+    } else if name.chars().count() > MAX_NAME {
+        format!("the name of the pipeline is longer than {MAX_NAME} characters")
+    } else if let Some(bad) = name.chars().find(|c| !fits(*c)) {
+        format!("the name of the pipeline contains `{}`, but files are named after it", shown(&bad.to_string()))
+    } else if !name.starts_with(begins) {
+        "the name of the pipeline must begin with a letter or a digit".to_owned()
+    } else {
+        return None;
+    };
+    let words: Vec<_> = name.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    let better: String = words.join("-").to_lowercase().chars().take(MAX_NAME).collect();
+    let example = if better.is_empty() { "my-pipeline" } else { &better };
+    Some(Problem::new(span, message).mend(format!("use letters, digits, `-`, `_` and `.`, such as `{example}`")))
+}

@@ -1,0 +1,292 @@
+//! One pipeline's inputs: watches its folder, waits until files are whole, hands them to the workers, and sees to what became of them.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, Sender, bounded, never, select, unbounded};
+
+use super::Journal;
+use crate::error::{Error, Kind, Result, show_path};
+use crate::pipeline::{Job, Outcome, Pipeline, Ticket};
+use crate::source::{Mark, Settle, Stamp, Watch};
+
+/// How often the whole folder is looked at although the system sends messages, since some are lost.
+const RESCAN: Duration = Duration::from_secs(30);
+/// A new folder is looked at once more after this, for what came between its making and the watch on it.
+const SECOND_LOOK: Duration = Duration::from_millis(300);
+/// First and longest wait before another try of what failed for a passing reason.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// The source of one pipeline at work.
+pub struct Feed {
+    pipeline: Arc<Pipeline>,
+    jobs: Sender<Job>,
+    journal: Journal,
+    halted: Receiver<()>,
+    watch: Option<Watch>,
+    settle: Settle,
+    /// Whole, and waiting for a worker.
+    ready: VecDeque<(PathBuf, Stamp)>,
+    /// Ready or handed over, and not yet home.
+    open: HashMap<PathBuf, Stamp>,
+    /// How many of them are handed over.
+    handed: usize,
+    /// To be tried again: how often it failed, and when.
+    later: HashMap<PathBuf, (u32, Instant)>,
+    /// Folders to look at, and when.
+    looks: Vec<(Instant, PathBuf)>,
+    next_scan: Instant,
+    home: Sender<Ticket>,
+    tickets: Receiver<Ticket>,
+    root_gone: bool,
+}
+
+impl Feed {
+    /// Begins to watch, so that nothing is missed between this and [`Feed::run`].
+    ///
+    /// # Errors
+    /// Kind config: the folder cannot be watched.
+    pub fn new(pipeline: Arc<Pipeline>, jobs: Sender<Job>, journal: Journal, halted: Receiver<()>) -> Result<Feed> {
+        let source = &pipeline.source;
+        let watch = match source.poll {
+            Some(_) => None,
+            None => Some(Watch::new(&source.root, source.recursive)?),
+        };
+        let (home, tickets) = unbounded();
+        Ok(Feed {
+            settle: Settle::new(source.settle, source.quiet.max(source.poll.unwrap_or_default())),
+            pipeline,
+            jobs,
+            journal,
+            halted,
+            watch,
+            ready: VecDeque::new(),
+            open: HashMap::new(),
+            handed: 0,
+            later: HashMap::new(),
+            looks: Vec::new(),
+            next_scan: Instant::now(),
+            home,
+            tickets,
+            root_gone: false,
+        })
+    }
+
+    /// Works until told to halt, then waits for what is in flight.
+    pub fn run(&mut self) {
+        tracing::info!(pipeline = self.pipeline.name, "watching {}", show_path(&self.pipeline.source.root));
+        self.scan(&self.pipeline.source.root.clone(), Mark::Present);
+        self.plan_next_scan(Duration::ZERO);
+        let nowhere = bounded(0);
+        loop {
+            self.take_marks();
+            self.look_again();
+            self.take_ready();
+            let wake = self.watch.as_ref().map_or_else(never, |w| w.wake().clone());
+            let jobs = if self.ready.is_empty() { nowhere.0.clone() } else { self.jobs.clone() };
+            let wait = self.wait();
+            select! {
+                recv(self.halted) -> _ => break,
+                recv(wake) -> _ => {}
+                recv(self.tickets) -> ticket => if let Ok(ticket) = ticket { self.settle_ticket(ticket) },
+                // Only evaluated when the send goes through, so there is a job in the queue.
+                send(jobs, self.next_job()) -> _ => {}
+                default(wait) => {}
+            }
+        }
+        while self.handed > 0 {
+            match self.tickets.recv() {
+                Ok(ticket) => self.settle_ticket(ticket),
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn next_job(&mut self) -> Job {
+        let (path, stamp) = self.ready.pop_front().unwrap_or_default();
+        self.handed += 1;
+        let relative = path.strip_prefix(&self.pipeline.source.root).unwrap_or(&path).to_path_buf();
+        Job { pipeline: Arc::clone(&self.pipeline), relative, path, stamp, home: self.home.clone() }
+    }
+
+    fn wait(&self) -> Duration {
+        let now = Instant::now();
+        let looks = self.looks.iter().map(|(at, _)| *at);
+        let retries = self.later.values().map(|(_, at)| *at);
+        let next = looks.chain(retries).chain([self.next_scan]).min().unwrap_or(now);
+        let wait = next.saturating_duration_since(now);
+        // Not shorter than a tick: with thousands of files on their way, each wake-up looks at all of them.
+        self.settle.next(now).map_or(wait, |s| wait.min(s)).max(Duration::from_millis(5))
+    }
+
+    /// Marks a path that somebody told of, if it is the source's to take and not done.
+    fn mark(&mut self, path: PathBuf, mark: Mark, stamp: Stamp) {
+        if self.open.get(&path) == Some(&stamp) || self.later.contains_key(&path) || self.journal.is_done(&path, stamp)
+        {
+            return;
+        }
+        self.settle.mark(path, mark, stamp, Instant::now());
+    }
+
+    fn take_marks(&mut self) {
+        let Some(dirty) = self.watch.as_ref().map(Watch::take) else { return };
+        for (path, mark) in dirty.files {
+            if !self.pipeline.source.accepts(&path) {
+                continue;
+            }
+            match Stamp::of(&path) {
+                Ok(stamp) => self.mark(path, mark, stamp),
+                Err(_) => self.settle.forget(&path),
+            }
+        }
+        let now = Instant::now();
+        for folder in dirty.folders {
+            self.looks.push((now, folder.clone()));
+            self.looks.push((now + SECOND_LOOK, folder));
+        }
+        if dirty.rescan {
+            self.next_scan = now;
+        }
+    }
+
+    /// Looks at new folders, at failed files, and at everything when it is time.
+    fn look_again(&mut self) {
+        let now = Instant::now();
+        let (due, rest) = std::mem::take(&mut self.looks).into_iter().partition(|(at, _)| *at <= now);
+        self.looks = rest;
+        let due: Vec<(Instant, PathBuf)> = due;
+        for (_, folder) in due {
+            if self.pipeline.source.recursive {
+                self.scan(&folder, Mark::Seen);
+            }
+        }
+        for (path, (tries, at)) in std::mem::take(&mut self.later) {
+            match Stamp::of(&path) {
+                Ok(stamp) if at <= now => {
+                    // Kept in the map until it succeeds, with a time that never comes, so that the count of tries stays.
+                    self.enqueue(path.clone(), stamp);
+                    self.later.insert(path, (tries, now + Duration::from_secs(86_400 * 365)));
+                }
+                Ok(_) => drop(self.later.insert(path, (tries, at))),
+                Err(_) => {}
+            }
+        }
+        if now >= self.next_scan {
+            let begin = Instant::now();
+            self.watch_root();
+            self.scan(&self.pipeline.source.root.clone(), Mark::Seen);
+            self.plan_next_scan(begin.elapsed());
+        }
+    }
+
+    /// A scan takes at most a few thousandths of the time, however large the folder.
+    fn plan_next_scan(&mut self, cost: Duration) {
+        let interval = self.pipeline.source.poll.unwrap_or(RESCAN).max(cost * 500);
+        self.next_scan = Instant::now() + interval;
+    }
+
+    /// A folder that was taken away (an unmounted share, say) is watched again when it is back.
+    fn watch_root(&mut self) {
+        let source = &self.pipeline.source;
+        if !source.root.is_dir() {
+            if !self.root_gone {
+                tracing::warn!("the folder {} is gone; waiting for it to come back", show_path(&source.root));
+            }
+            self.root_gone = true;
+        } else if self.root_gone {
+            if source.poll.is_none() {
+                match Watch::new(&source.root, source.recursive) {
+                    Ok(watch) => self.watch = Some(watch),
+                    Err(e) => return tracing::warn!(mend = e.mend_text(), "{e}"),
+                }
+            }
+            self.root_gone = false;
+            tracing::info!("the folder {} is back", show_path(&source.root));
+        }
+    }
+
+    fn scan(&mut self, folder: &Path, mark: Mark) {
+        let pipeline = Arc::clone(&self.pipeline);
+        let mut unreadable = |path: &Path, e: std::io::Error| {
+            if e.kind() != std::io::ErrorKind::NotFound {
+                tracing::warn!("the folder {} cannot be read: {e}", show_path(path));
+            }
+        };
+        pipeline.source.scan(folder, &mut |found| self.mark(found.path, mark, found.stamp), &mut unreadable);
+    }
+
+    fn take_ready(&mut self) {
+        for (path, stamp) in self.settle.ready(Instant::now(), |path| Stamp::of(path).ok()) {
+            self.enqueue(path, stamp);
+        }
+    }
+
+    /// Puts a file in the queue, unless it is there or being worked on already: then its ticket will tell that it has changed.
+    fn enqueue(&mut self, path: PathBuf, stamp: Stamp) {
+        if let Entry::Vacant(vacant) = self.open.entry(path) {
+            self.ready.push_back((vacant.key().clone(), stamp));
+            vacant.insert(stamp);
+        }
+    }
+
+    fn settle_ticket(&mut self, ticket: Ticket) {
+        let Ticket { path, stamp, outcome, elapsed } = ticket;
+        self.open.remove(&path);
+        self.handed -= 1;
+        let shown = show_path(&path);
+        match outcome {
+            Outcome::Done(results) => {
+                self.later.remove(&path);
+                let results: Vec<String> = results.iter().map(|p| show_path(p)).collect();
+                tracing::info!(seconds = format!("{:.2}", elapsed.as_secs_f64()), "{shown} -> {}", results.join(", "));
+                self.note_done(&path, stamp);
+            }
+            Outcome::Failed(e) if matches!(e.kind(), Kind::Transient | Kind::Output) => self.try_later(path, &e),
+            Outcome::Failed(e) => {
+                self.later.remove(&path);
+                let relative = path.strip_prefix(&self.pipeline.source.root).unwrap_or(&path);
+                match self.pipeline.sink.quarantine(&path, relative, &e) {
+                    Ok(kept) => {
+                        tracing::warn!(kind = e.kind().name(), mend = e.mend_text(), kept = show_path(&kept), "{e}");
+                        self.note_done(&path, stamp);
+                    }
+                    Err(worse) => {
+                        tracing::error!("{e}; and it cannot be put aside: {worse}");
+                        self.try_later(path, &worse);
+                    }
+                }
+            }
+            Outcome::Vanished => {
+                self.later.remove(&path);
+                tracing::debug!("{shown} is gone or changed while it was read");
+                if let Ok(stamp) = Stamp::of(&path) {
+                    self.mark(path, Mark::Seen, stamp);
+                }
+            }
+            Outcome::Dropped => {}
+        }
+    }
+
+    /// A file that stays in the folder must not be taken again; one that changed while it was worked on must.
+    fn note_done(&mut self, path: &Path, stamp: Stamp) {
+        match Stamp::of(path) {
+            Ok(now) if now == stamp => {
+                if let Err(e) = self.journal.note(path, stamp) {
+                    tracing::warn!(mend = e.mend_text(), "after a restart this file may be done once more: {e}");
+                }
+            }
+            Ok(now) => self.mark(path.to_path_buf(), Mark::Seen, now),
+            Err(_) => {}
+        }
+    }
+
+    fn try_later(&mut self, path: PathBuf, error: &Error) {
+        let tries = self.later.get(&path).map_or(0, |(tries, _)| *tries);
+        let wait = BACKOFF.0.saturating_mul(1 << tries.min(6)).min(BACKOFF.1);
+        tracing::warn!(mend = error.mend_text(), "{error}; trying again in {} s", wait.as_secs());
+        self.later.insert(path, (tries + 1, Instant::now() + wait));
+    }
+}

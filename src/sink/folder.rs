@@ -1,0 +1,213 @@
+//! `folder`: results become files in a folder, and originals go where the user wants them.
+
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::name::{NameTemplate, Names};
+use crate::config::{Component, Description, Field, Kind, Presence, Problem, Value};
+use crate::durable::{self, Collision, Draft};
+use crate::error::{Error, Result};
+use crate::media::image::{EncodeOptions, Format, encode};
+use crate::media::{Image, Media};
+
+/// Settings of the sink `folder`.
+pub const DESCRIPTION: Description = Description {
+    name: "folder",
+    doc: "Results become files in a folder; folders within the source's folder are mirrored.",
+    fields: &[
+        Field {
+            name: "path",
+            doc: "The folder; made if it is not there.",
+            kind: Kind::Path,
+            presence: Presence::Required,
+        },
+        Field {
+            name: "name",
+            doc: "Name of each result. In braces: stem, ext, parent, pipeline, date, time, width, height, index. The ending decides the format.",
+            kind: Kind::Text,
+            presence: Presence::Default("\"{stem}.{ext}\""),
+        },
+        Field {
+            name: "originals",
+            doc: "What becomes of the input when its result is safe: `keep`, `delete`, or `move: DIR`.",
+            kind: Kind::Either(&[
+                Kind::Choice(&["keep", "delete"]),
+                Kind::Map(&[Field { name: "move", doc: "Where to.", kind: Kind::Path, presence: Presence::Required }]),
+            ]),
+            presence: Presence::Default("keep"),
+        },
+        Field {
+            name: "overwrite",
+            doc: "Whether a result may replace a file of the same name; otherwise it becomes `name-1`, `name-2`, ...",
+            kind: Kind::Flag,
+            presence: Presence::Default("false"),
+        },
+        Field {
+            name: "quality",
+            doc: "Quality of JPEG files.",
+            kind: Kind::Integer { min: 1, max: 100 },
+            presence: Presence::Default("92"),
+        },
+        Field {
+            name: "quarantine",
+            doc: "Where inputs go that cannot be worked on, each with an `.error.txt` beside it; `quarantine` beside the sink's folder if not given.",
+            kind: Kind::Path,
+            presence: Presence::Optional,
+        },
+    ],
+};
+
+/// What becomes of an input whose result is safe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Originals {
+    /// It stays where it is.
+    Keep,
+    /// It goes here, under its own name.
+    Move(PathBuf),
+    /// It is deleted.
+    Delete,
+}
+
+/// A folder for results.
+#[derive(Debug, Clone)]
+pub struct FolderSink {
+    /// The folder.
+    pub root: PathBuf,
+    /// See the description.
+    pub name: NameTemplate,
+    /// See the description.
+    pub originals: Originals,
+    /// See the description.
+    pub collision: Collision,
+    /// See the description.
+    pub options: EncodeOptions,
+    /// Where bad inputs go.
+    pub quarantine: PathBuf,
+}
+
+impl FolderSink {
+    /// Makes the sink of checked settings.
+    ///
+    /// # Errors
+    /// A name template that cannot be read, or an ending that is no format.
+    pub fn build(component: &Component) -> std::result::Result<FolderSink, Vec<Problem>> {
+        let settings = &component.settings;
+        let span = settings.span("name");
+        let name = NameTemplate::parse(settings.text("name"))
+            .map_err(|(what, mend)| vec![Problem::new(span, what).mend(mend)])?;
+        if let Some(extension) = name.extension().map(|e| format!("x.{e}"))
+            && let Err(e) = Format::from_extension(Path::new(&extension))
+        {
+            let problem = Problem::new(span, e.message());
+            return Err(vec![problem.mend(e.mend_text().unwrap_or("choose another ending"))]);
+        }
+        let path = settings.path("path");
+        let mut sink = FolderSink::new(path);
+        sink.name = name;
+        sink.originals = match settings.get("originals") {
+            Some(Value::Map(map)) => Originals::Move(map.path("move").to_path_buf()),
+            Some(Value::Choice("delete")) => Originals::Delete,
+            _ => Originals::Keep,
+        };
+        sink.collision = if settings.flag("overwrite") { Collision::Replace } else { Collision::Rename };
+        sink.options.quality = u8::try_from(settings.integer("quality")).unwrap_or(92);
+        if let Some(path) = settings.get("quarantine").and_then(Value::as_path) {
+            sink.quarantine = path.to_path_buf();
+        }
+        Ok(sink)
+    }
+
+    /// A sink with every setting at its default.
+    pub fn new(root: &Path) -> FolderSink {
+        FolderSink {
+            root: root.to_path_buf(),
+            name: NameTemplate::keep(),
+            originals: Originals::Keep,
+            collision: Collision::Rename,
+            options: EncodeOptions::default(),
+            quarantine: root.parent().unwrap_or(root).join("quarantine"),
+        }
+    }
+
+    /// Writes a result durably and tells its path. `relative` is the input's path within its source, which is mirrored; `index` counts the
+    /// results of one job from 1.
+    ///
+    /// # Errors
+    /// Kind config: the ending is no format. Kind input: the format cannot hold the picture. Kind output or transient: it cannot be written.
+    pub fn write(&self, media: &Media, relative: &Path, pipeline: &str, index: usize) -> Result<PathBuf> {
+        let Media::Image(image) = media;
+        let path = self.root.join(self.path_of(image, relative, pipeline, index));
+        let format = Format::from_extension(&path)?;
+        let mut draft = Draft::new(&path)?;
+        let mut out = BufWriter::with_capacity(1 << 18, draft.file());
+        encode::write(image, format, &self.options, &mut out).map_err(|e| e.at(&path))?;
+        out.flush().map_err(|e| Error::io("write", &path, e))?;
+        drop(out);
+        draft.publish(self.collision)
+    }
+
+    fn path_of(&self, image: &Image, relative: &Path, pipeline: &str, index: usize) -> PathBuf {
+        let (date, time) = now();
+        let own = relative.extension().unwrap_or_default();
+        // A file without an ending, or with one that is no format, becomes a PNG, which loses nothing.
+        let ext = if Format::from_extension(relative).is_ok() { own } else { "png".as_ref() };
+        let names =
+            Names { input: relative, ext, pipeline, now: (&date, &time), size: (image.width, image.height), index };
+        relative.parent().unwrap_or(Path::new("")).join(self.name.fill(&names))
+    }
+
+    /// Does with the input what `originals` says, now that its result is safe.
+    ///
+    /// # Errors
+    /// Kind output or transient: it could not be moved or deleted.
+    pub fn dispose(&self, input: &Path, relative: &Path) -> Result<()> {
+        match &self.originals {
+            Originals::Keep => Ok(()),
+            Originals::Move(folder) => durable::move_file(input, &folder.join(relative)).map(drop),
+            Originals::Delete => std::fs::remove_file(input).map_err(|e| Error::io("delete", input, e)),
+        }
+    }
+
+    /// Puts an input that cannot be worked on aside, with the reason beside it. Where it cannot be moved, the reason alone is written and
+    /// the input stays.
+    ///
+    /// # Errors
+    /// Kind output or transient: not even the reason could be written.
+    pub fn quarantine(&self, input: &Path, relative: &Path, error: &Error) -> Result<PathBuf> {
+        let target = self.quarantine.join(relative);
+        let (kept, place) = match durable::move_file(input, &target) {
+            Ok(path) => (path.clone(), path),
+            Err(e) => {
+                tracing::debug!("{e}");
+                (input.to_path_buf(), target)
+            }
+        };
+        let mut text = format!(
+            "latentd could not work on this file.\n\nfile:   {}\nreason: {error}\n",
+            crate::error::show_path(input)
+        );
+        if let Some(mend) = error.mend_text() {
+            text += &format!("mend:   {mend}\n");
+        }
+        text += &format!(
+            "\nThe file is unchanged: {}\nDrop it into the folder again to have another try.\n",
+            crate::error::show_path(&kept)
+        );
+        let mut name = place.file_name().unwrap_or_default().to_os_string();
+        // Room for the ending where the name is as long as names can be.
+        if name.len() > 240 {
+            name = name.to_string_lossy().chars().take(60).collect::<String>().into();
+        }
+        name.push(".error.txt");
+        let note = place.with_file_name(name);
+        let mut draft = Draft::new(&note)?;
+        draft.file().write_all(text.as_bytes()).map_err(|e| Error::io("write", &note, e))?;
+        draft.publish(Collision::Replace)?;
+        Ok(kept)
+    }
+}
+
+fn now() -> (String, String) {
+    let now = jiff::Zoned::now();
+    (now.strftime("%Y-%m-%d").to_string(), now.strftime("%H-%M-%S").to_string())
+}

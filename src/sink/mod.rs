@@ -1,0 +1,12 @@
+//! Where media goes: one kind of sink a file.
+
+pub mod folder;
+mod name;
+
+use crate::config::Description;
+
+pub use folder::{FolderSink, Originals};
+pub use name::{NameTemplate, Names};
+
+/// What may stand under `sink:`.
+pub const DESCRIPTIONS: &[Description] = &[folder::DESCRIPTION];

@@ -1,0 +1,212 @@
+//! `folder`: files that somebody puts into a folder.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use super::Stamp;
+use crate::config::{Component, Description, Field, Kind, Presence, Problem, Value};
+use crate::durable::PARTIAL;
+
+/// Folders within folders that are looked into; deeper ones are a mistake or an attack.
+const MAX_DEPTH: usize = 64;
+
+/// Settings of the source `folder`.
+pub const DESCRIPTION: Description = Description {
+    name: "folder",
+    doc: "Files that are put into a folder, those that are there at the start included.",
+    fields: &[
+        Field {
+            name: "path",
+            doc: "The folder; made if it is not there.",
+            kind: Kind::Path,
+            presence: Presence::Required,
+        },
+        Field {
+            name: "include",
+            doc: "Which files to take, as patterns like `*.jpg` (a pattern with `/` is matched against the path within the folder). Case does not matter.",
+            kind: Kind::List(&Kind::Text),
+            presence: Presence::Default("[\"*\"]"),
+        },
+        Field {
+            name: "exclude",
+            doc: "Which files to leave alone. Hidden files are always left alone.",
+            kind: Kind::List(&Kind::Text),
+            presence: Presence::Default(
+                "[\"*.part\", \"*.crdownload\", \"*.download\", \"*.tmp\", \"*~\", Thumbs.db, desktop.ini]",
+            ),
+        },
+        Field {
+            name: "recursive",
+            doc: "Whether folders within the folder are watched too.",
+            kind: Kind::Flag,
+            presence: Presence::Default("true"),
+        },
+        Field {
+            name: "settle",
+            doc: "How long a file is left in peace after its writer has closed it.",
+            kind: Kind::Duration,
+            presence: Presence::Default("30ms"),
+        },
+        Field {
+            name: "quiet",
+            doc: "How long a file must stay unchanged where nothing tells that its writer has closed it (links, network shares).",
+            kind: Kind::Duration,
+            presence: Presence::Default("2s"),
+        },
+        Field {
+            name: "poll",
+            doc: "Look into the folder at this interval instead of relying on the system's messages; for network shares, which send none.",
+            kind: Kind::Duration,
+            presence: Presence::Optional,
+        },
+    ],
+};
+
+/// A watched folder.
+#[derive(Debug, Clone)]
+pub struct FolderSource {
+    /// The folder, absolute and without links in it once it exists.
+    pub root: PathBuf,
+    /// See the description.
+    pub recursive: bool,
+    /// See the description.
+    pub settle: Duration,
+    /// See the description.
+    pub quiet: Duration,
+    /// See the description.
+    pub poll: Option<Duration>,
+    /// Folders within the root that are none of its business: outputs, quarantine, originals moved away.
+    pub keep_out: Vec<PathBuf>,
+    include: GlobSet,
+    exclude: GlobSet,
+}
+
+/// What a look into the folder found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Absolute.
+    pub path: PathBuf,
+    /// Its state.
+    pub stamp: Stamp,
+}
+
+impl FolderSource {
+    /// Makes the source of checked settings.
+    ///
+    /// # Errors
+    /// A pattern that cannot be read.
+    pub fn build(component: &Component) -> Result<FolderSource, Vec<Problem>> {
+        let settings = &component.settings;
+        let patterns = |name: &str| -> Result<GlobSet, Vec<Problem>> {
+            glob_set(&settings.list_of_text(name))
+                .map_err(|why| vec![Problem::new(settings.span(name), why).mend("write patterns like `*.jpg`")])
+        };
+        let (include, exclude) = match (patterns("include"), patterns("exclude")) {
+            (Ok(include), Ok(exclude)) => (include, exclude),
+            (a, b) => return Err(a.err().into_iter().chain(b.err()).flatten().collect()),
+        };
+        let path = settings.path("path");
+        Ok(FolderSource {
+            root: std::fs::canonicalize(path)
+                .or_else(|_| std::path::absolute(path))
+                .unwrap_or_else(|_| path.to_path_buf()),
+            recursive: settings.flag("recursive"),
+            settle: settings.duration("settle"),
+            quiet: settings.duration("quiet"),
+            poll: settings.get("poll").and_then(Value::as_duration),
+            keep_out: Vec::new(),
+            include,
+            exclude,
+        })
+    }
+
+    /// Every file in a folder, for a single pass without a pipeline's patterns.
+    pub fn everything(root: &Path) -> FolderSource {
+        FolderSource {
+            root: root.to_path_buf(),
+            recursive: true,
+            settle: Duration::ZERO,
+            quiet: Duration::ZERO,
+            poll: None,
+            keep_out: Vec::new(),
+            include: glob_set(&["*"]).unwrap_or_default(),
+            exclude: GlobSet::empty(),
+        }
+    }
+
+    /// Whether this path, somewhere under the root, is the source's to take.
+    pub fn accepts(&self, path: &Path) -> bool {
+        let Ok(relative) = path.strip_prefix(&self.root) else { return false };
+        let Some(name) = relative.file_name() else { return false };
+        let hidden = relative.iter().any(|part| part.as_encoded_bytes().starts_with(b"."));
+        let unfinished = name.as_encoded_bytes().ends_with(PARTIAL.as_bytes());
+        let too_deep = relative.iter().count() > if self.recursive { MAX_DEPTH } else { 1 };
+        if hidden || unfinished || too_deep || self.keep_out.iter().any(|folder| path.starts_with(folder)) {
+            return false;
+        }
+        let matches = |set: &GlobSet| set.is_match(name) || set.is_match(relative);
+        matches(&self.include) && !matches(&self.exclude)
+    }
+
+    /// Looks into `folder` (the root or one below it) and hands every entry that is the source's to take to `each`: files, and what only
+    /// looks like one (links, pipes), which is refused later with a reason. Folders that cannot be read are told to `unreadable`.
+    pub fn scan(
+        &self,
+        folder: &Path,
+        each: &mut impl FnMut(Found),
+        unreadable: &mut impl FnMut(&Path, std::io::Error),
+    ) {
+        let mut folders = vec![folder.to_path_buf()];
+        // The same folder twice in one pass can only come from a mount on itself.
+        let mut seen = HashSet::new();
+        while let Some(folder) = folders.pop() {
+            let entries = match std::fs::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(e) => {
+                    unreadable(&folder, e);
+                    continue;
+                }
+            };
+            for entry in entries.flatten() {
+                let path = entry.path();
+                let Ok(kind) = entry.file_type() else { continue };
+                if kind.is_dir() {
+                    let deep = path.strip_prefix(&self.root).map_or(0, |r| r.iter().count());
+                    let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+                    let ours = !hidden && self.recursive && deep < MAX_DEPTH && !self.keep_out.contains(&path);
+                    if ours && entry.metadata().is_ok_and(|m| seen.insert(identity(&m))) {
+                        folders.push(path);
+                    }
+                } else if self.accepts(&path)
+                    && let Ok(metadata) = entry.metadata()
+                {
+                    each(Found { path, stamp: Stamp::from(&metadata) });
+                }
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+fn identity(metadata: &std::fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+fn identity(_: &std::fs::Metadata) -> (u64, u64) {
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    (0, NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+}
+
+fn glob_set(patterns: &[&str]) -> Result<GlobSet, String> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        let glob = GlobBuilder::new(pattern).case_insensitive(true).literal_separator(true).build();
+        set.add(glob.map_err(|e| format!("the pattern `{pattern}` cannot be read: {}", e.kind()))?);
+    }
+    set.build().map_err(|e| e.to_string())
+}

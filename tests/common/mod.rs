@@ -1,0 +1,162 @@
+//! What tests of the program share: a home of its own for each test, small pictures, a daemon that is stopped at the end.
+#![allow(dead_code, missing_docs)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use image::{ImageBuffer, Rgb};
+
+/// A folder with everything that one test touches.
+pub struct Home {
+    dir: tempfile::TempDir,
+}
+
+impl Home {
+    pub fn new() -> Home {
+        Home { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn folder(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    /// Writes a pipeline from `inbox` to `outbox` with these lines for stages, source and sink settings.
+    pub fn pipeline(&self, source: &str, stages: &str, sink: &str) -> PathBuf {
+        let text = format!(
+            "name: test\nsource:\n  folder: {{ path: ./inbox{source} }}\nstages: [{stages}]\nsink:\n  folder: {{ path: ./outbox{sink} }}\n"
+        );
+        let path = self.path("pipeline.yaml");
+        fs::write(&path, text).unwrap();
+        self.folder("inbox");
+        path
+    }
+
+    /// The program, with this home as the user's.
+    pub fn latentd(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_latentd"));
+        for variable in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"] {
+            command.env(variable, self.path(variable));
+        }
+        // Measuring what is fastest is for users; tests say what they run.
+        command.env("LATENTD_KERNEL", "winograd").env("NO_COLOR", "1").env_remove("LATENTD_LOG");
+        command.current_dir(self.dir.path()).stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.latentd().args(args).output().unwrap()
+    }
+
+    /// Starts `latentd run` and waits until it watches.
+    pub fn daemon(&self, pipeline: &Path, args: &[&str]) -> Daemon {
+        let log = self.path("log.txt");
+        let file = fs::File::options().create(true).append(true).open(&log).unwrap();
+        let begin = fs::metadata(&log).map_or(0, |m| m.len());
+        let child =
+            self.latentd().arg("run").arg(pipeline).args(args).stdout(Stdio::null()).stderr(file).spawn().unwrap();
+        let mut daemon = Daemon { child, log: log.clone() };
+        wait_for("the daemon to watch", Duration::from_secs(30), || {
+            assert!(daemon.child.try_wait().unwrap().is_none(), "the daemon ended: {}", daemon.log());
+            fs::read(&log).is_ok_and(|text| String::from_utf8_lossy(&text[begin as usize..]).contains("watching"))
+        });
+        daemon
+    }
+}
+
+/// A running daemon; killed if the test ends early.
+pub struct Daemon {
+    pub child: Child,
+    log: PathBuf,
+}
+
+impl Daemon {
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    pub fn alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// Asks it to stop, and gives its exit code.
+    pub fn stop(mut self) -> Option<i32> {
+        self.signal("-TERM");
+        let status = self.child.wait().unwrap();
+        status.code()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits for something that must come; panics, and says what, if it does not. The limit is generous: it tells a hang, not slowness.
+pub fn wait_for(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < limit, "waited {limit:?} for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+pub fn count(folder: &Path) -> usize {
+    files(folder).len()
+}
+
+/// All finished files below a folder, relative to it, sorted.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(&next).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if entry.file_type().is_ok_and(|t| t.is_dir()) {
+                folders.push(path);
+            } else if !entry.file_name().to_string_lossy().starts_with('.') {
+                found.push(path.strip_prefix(folder).unwrap().to_path_buf());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// A picture with something to see: slopes, edges, and noise.
+pub fn picture(width: u32, height: u32) -> ImageBuffer<Rgb<u8>, Vec<u8>> {
+    ImageBuffer::from_fn(width, height, |x, y| {
+        let noise = (x.wrapping_mul(7919) ^ y.wrapping_mul(104_729)).wrapping_mul(2_654_435_761) >> 27;
+        let edge = if (x / 17 + y / 11) % 2 == 0 { 60 } else { 0 };
+        let slope = |v: u32, max: u32| v * 120 / max.max(1);
+        Rgb([
+            (slope(x, width) + edge + noise) as u8,
+            (slope(y, height) + edge + noise) as u8,
+            (slope(x + y, width + height) + noise) as u8,
+        ])
+    })
+}
+
+pub fn png(width: u32, height: u32) -> Vec<u8> {
+    encoded(width, height, image::ImageFormat::Png)
+}
+
+pub fn encoded(width: u32, height: u32, format: image::ImageFormat) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture(width, height).write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}

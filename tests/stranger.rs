@@ -1,0 +1,115 @@
+//! Whatever a stranger drops ends in a clear error that names the file and the mend; the original is kept, and the daemon lives.
+#![allow(missing_docs)]
+
+mod common;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::Duration;
+
+use common::{Home, count, files, png, wait_for};
+
+const LONG: Duration = Duration::from_secs(120);
+
+#[test]
+fn bad_files_go_to_quarantine_with_their_reason() {
+    let home = Home::new();
+    let pipeline = home.pipeline(", quiet: 300ms", "resize: { long_side: 4 }", "");
+    let mut daemon = home.daemon(&pipeline, &[]);
+    let whole = png(50, 50);
+    let inbox = home.path("inbox");
+    fs::write(inbox.join("truncated.png"), &whole[..whole.len() / 2]).unwrap();
+    fs::write(inbox.join("text.jpg"), "not a picture at all").unwrap();
+    fs::write(inbox.join("photo.jpg"), &whole).unwrap();
+    fs::write(inbox.join("notes.txt"), "hello").unwrap();
+    fs::write(inbox.join("line\nbreak.png"), "x").unwrap();
+    fs::write(inbox.join(OsStr::from_bytes(b"not-utf8-\xff.png")), "x").unwrap();
+    fs::write(inbox.join(format!("{}.png", "n".repeat(251))), "x").unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", inbox.join("link.png")).unwrap();
+    assert!(Command::new("mkfifo").arg(inbox.join("pipe.png")).status().unwrap().success());
+    wait_for("9 in quarantine", LONG, || count(&home.path("quarantine")) >= 18);
+    fs::write(inbox.join("good.png"), &whole).unwrap();
+    wait_for("the good one", LONG, || home.path("outbox/good.png").is_file());
+    assert!(daemon.alive());
+
+    let quarantine = home.path("quarantine");
+    let note = |name: &str| fs::read_to_string(quarantine.join(format!("{name}.error.txt"))).unwrap();
+    assert_eq!(
+        fs::read(quarantine.join("truncated.png")).unwrap(),
+        &whole[..whole.len() / 2],
+        "the original is unchanged"
+    );
+    for name in ["truncated.png", "text.jpg", "photo.jpg", "notes.txt", "pipe.png", "link.png"] {
+        let text = note(name);
+        assert!(text.contains(name) && text.contains("reason:") && text.contains("mend:"), "{name}: {text}");
+    }
+    assert!(note("photo.jpg").contains("PNG"), "{}", note("photo.jpg"));
+    assert!(note("link.png").contains("a link"));
+    assert!(
+        !fs::metadata(quarantine.join("link.png")).unwrap().is_file()
+            || fs::symlink_metadata(quarantine.join("link.png")).unwrap().is_symlink()
+    );
+    assert_eq!(files(&home.path("outbox")).len(), 1);
+    let log = daemon.log();
+    assert!(!log.contains("line\nbreak"), "control characters reached the log");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_file_that_nobody_may_read_is_told() {
+    // Root may read everything.
+    if rustix::process::geteuid().is_root() {
+        let home = Home::new();
+        let pipeline = home.pipeline("", "", "");
+        let secret = home.path("inbox/secret.png");
+        fs::write(&secret, png(6, 6)).unwrap();
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).unwrap();
+        fs::set_permissions(home.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(home.path("inbox"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(home.folder("out"), fs::Permissions::from_mode(0o777)).unwrap();
+        let program = home.path("latentd");
+        fs::copy(env!("CARGO_BIN_EXE_latentd"), &program).unwrap();
+        let output = Command::new("setpriv")
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(&program)
+            .arg("apply")
+            .arg(pipeline)
+            .arg(&secret)
+            .arg("--out")
+            .arg(home.path("out"))
+            .env("HOME", "/nonexistent")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(66), "{text}");
+        assert!(text.contains("secret.png") && text.contains("help:"), "{text}");
+        return;
+    }
+    let home = Home::new();
+    let pipeline = home.pipeline("", "", "");
+    let secret = home.path("inbox/secret.png");
+    fs::write(&secret, png(6, 6)).unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).unwrap();
+    let output = home.latentd().arg("apply").arg(pipeline).arg(&secret).output().unwrap();
+    assert_eq!(output.status.code(), Some(66));
+}
+
+#[test]
+fn a_sink_that_cannot_be_written_keeps_the_input_and_is_tried_again() {
+    let home = Home::new();
+    let pipeline = home.pipeline("", "resize: { long_side: 4 }", "");
+    let mut daemon = home.daemon(&pipeline, &[]);
+    // A file where the folder should be: as hopeless as a read-only disk, and root cannot write through it either.
+    fs::remove_dir(home.path("outbox")).unwrap();
+    fs::write(home.path("outbox"), "in the way").unwrap();
+    fs::write(home.path("inbox/a.png"), png(6, 6)).unwrap();
+    wait_for("the first failure", LONG, || daemon.log().contains("trying again"));
+    assert!(daemon.alive() && home.path("inbox/a.png").is_file());
+    fs::remove_file(home.path("outbox")).unwrap();
+    wait_for("the result", LONG, || home.path("outbox/a.png").is_file());
+    assert_eq!(count(&home.path("quarantine")), 0);
+    assert_eq!(daemon.stop(), Some(0));
+}

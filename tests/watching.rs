@@ -1,0 +1,187 @@
+//! Nothing dropped into the folder is missed, taken too early, or done twice.
+#![allow(missing_docs)]
+
+mod common;
+
+use std::fs;
+use std::io::Write;
+use std::time::Duration;
+
+use common::{Home, count, files, png, wait_for};
+
+const LONG: Duration = Duration::from_secs(240);
+const SMALL: &str = "resize: { long_side: 4 }";
+
+#[test]
+fn eight_thousand_files_at_once_are_all_done_once() {
+    let home = Home::new();
+    let pipeline = home.pipeline("", SMALL, "");
+    let daemon = home.daemon(&pipeline, &[]);
+    let bytes = png(6, 6);
+    for n in 0..8000 {
+        fs::write(home.path(&format!("inbox/{n}.png")), &bytes).unwrap();
+    }
+    let outbox = home.path("outbox");
+    wait_for("8,000 results", LONG, || count(&outbox) >= 8000);
+    assert_eq!(daemon.stop(), Some(0));
+    let expected: std::collections::BTreeSet<_> = (0..8000).map(|n| format!("{n}.png").into()).collect();
+    assert_eq!(files(&outbox).into_iter().collect::<std::collections::BTreeSet<_>>(), expected);
+    assert_eq!(count(&home.path("inbox")), 8000, "originals are kept");
+}
+
+#[test]
+fn nested_folders_made_at_once_are_mirrored() {
+    let home = Home::new();
+    let pipeline = home.pipeline("", SMALL, "");
+    let daemon = home.daemon(&pipeline, &[]);
+    let bytes = png(6, 6);
+    for a in 0..5 {
+        let deep = home.folder(&format!("inbox/{a}/b/c/d"));
+        for n in 0..10 {
+            fs::write(deep.join(format!("{n}.png")), &bytes).unwrap();
+        }
+    }
+    // A whole tree moved in sends one message, for its top.
+    let tree = home.folder("made elsewhere/x/y");
+    fs::write(tree.join("moved.png"), &bytes).unwrap();
+    fs::rename(home.path("made elsewhere"), home.path("inbox/arrived")).unwrap();
+    let outbox = home.path("outbox");
+    wait_for("51 results", LONG, || count(&outbox) >= 51);
+    assert!(outbox.join("3/b/c/d/7.png").is_file() && outbox.join("arrived/x/y/moved.png").is_file());
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_slow_writer_is_waited_for() {
+    let home = Home::new();
+    let pipeline = home.pipeline(", quiet: 200ms", SMALL, "");
+    let mut daemon = home.daemon(&pipeline, &[]);
+    let bytes = png(40, 40);
+    let mut file = fs::File::create(home.path("inbox/slow.png")).unwrap();
+    for piece in bytes.chunks(bytes.len() / 6 + 1) {
+        file.write_all(piece).unwrap();
+        file.flush().unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        assert_eq!(count(&home.path("outbox")), 0, "taken before its writer was done");
+    }
+    drop(file);
+    wait_for("the result", LONG, || count(&home.path("outbox")) == 1);
+    assert!(daemon.alive());
+    assert_eq!(count(&home.path("quarantine")), 0);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn renamed_copied_and_linked_files_are_taken() {
+    let home = Home::new();
+    let pipeline = home.pipeline(", quiet: 300ms", SMALL, "");
+    let daemon = home.daemon(&pipeline, &[]);
+    let bytes = png(6, 6);
+    fs::write(home.path("elsewhere.png"), &bytes).unwrap();
+    fs::hard_link(home.path("elsewhere.png"), home.path("inbox/linked.png")).unwrap();
+    fs::copy(home.path("elsewhere.png"), home.path("inbox/copied.png")).unwrap();
+    // The way of careful programs: a hidden or unfinished name first, then the true one.
+    for (before, after) in [(".hidden.png", "a.png"), ("b.png.part", "b.png"), ("c.tmp", "c.png")] {
+        fs::write(home.path("inbox").join(before), &bytes).unwrap();
+        std::thread::sleep(Duration::from_millis(400));
+        fs::rename(home.path("inbox").join(before), home.path("inbox").join(after)).unwrap();
+    }
+    fs::rename(home.path("elsewhere.png"), home.path("inbox/moved.png")).unwrap();
+    wait_for("6 results", LONG, || count(&home.path("outbox")) >= 6);
+    std::thread::sleep(Duration::from_millis(600));
+    assert_eq!(count(&home.path("outbox")), 6);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn files_present_at_the_start_are_done_and_not_again_after_a_restart() {
+    let home = Home::new();
+    let pipeline = home.pipeline("", SMALL, "");
+    for n in 0..20 {
+        fs::write(home.path(&format!("inbox/{n}.png")), png(6, 6)).unwrap();
+    }
+    let outbox = home.path("outbox");
+    let daemon = home.daemon(&pipeline, &[]);
+    wait_for("20 results", LONG, || count(&outbox) == 20);
+    // The last line of the journal is written after the last result.
+    wait_for("the journal", LONG, || daemon.log().matches(" -> ").count() >= 20);
+    assert_eq!(daemon.stop(), Some(0));
+
+    fs::write(home.path("inbox/3.png"), png(8, 8)).unwrap();
+    fs::write(home.path("inbox/new.png"), png(6, 6)).unwrap();
+    let daemon = home.daemon(&pipeline, &[]);
+    wait_for("the new and the changed one", LONG, || count(&outbox) == 22);
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(daemon.stop(), Some(0));
+    assert_eq!(count(&outbox), 22);
+    assert!(outbox.join("3-1.png").is_file(), "a result never replaces another");
+
+    let daemon = home.daemon(&pipeline, &["--again"]);
+    wait_for("all once more", LONG, || count(&outbox) == 22 + 21);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_polled_folder_needs_no_messages() {
+    let home = Home::new();
+    let pipeline = home.pipeline(", poll: 200ms, quiet: 300ms", SMALL, "");
+    let daemon = home.daemon(&pipeline, &[]);
+    fs::write(home.folder("inbox/deep/er").join("a.png"), png(6, 6)).unwrap();
+    let mut file = fs::File::create(home.path("inbox/grows.png")).unwrap();
+    let bytes = png(30, 30);
+    for piece in bytes.chunks(bytes.len() / 8 + 1) {
+        file.write_all(piece).unwrap();
+        std::thread::sleep(Duration::from_millis(120));
+    }
+    drop(file);
+    wait_for("2 results", LONG, || count(&home.path("outbox")) == 2);
+    assert_eq!(count(&home.path("quarantine")), 0);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn own_results_are_not_taken_as_input() {
+    let home = Home::new();
+    // Allowed, since only the top of the folder is watched.
+    let text = "name: inside\nsource:\n  folder: { path: ./inbox, recursive: false }\nstages: [resize: { long_side: 4 }]\nsink:\n  folder: { path: ./inbox/done }\n";
+    fs::write(home.path("pipeline.yaml"), text).unwrap();
+    home.folder("inbox");
+    let daemon = home.daemon(&home.path("pipeline.yaml"), &[]);
+    fs::write(home.path("inbox/a.png"), png(6, 6)).unwrap();
+    wait_for("the result", LONG, || home.path("inbox/done/a.png").is_file());
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(count(&home.path("inbox")), 2);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn originals_go_where_the_pipeline_says() {
+    for (setting, left, moved) in [("keep", 1, 0), ("delete", 0, 0), ("{ move: ./originals }", 0, 1)] {
+        let home = Home::new();
+        let pipeline = home.pipeline("", SMALL, &format!(", originals: {setting}"));
+        let daemon = home.daemon(&pipeline, &[]);
+        fs::write(home.folder("inbox/deep").join("a.png"), png(6, 6)).unwrap();
+        wait_for("the result", LONG, || daemon.log().contains(" -> "));
+        assert_eq!(daemon.stop(), Some(0));
+        assert_eq!(count(&home.path("inbox")), left, "{setting}");
+        assert_eq!(files(&home.path("originals")).len(), moved, "{setting}");
+        assert!(home.path("outbox/deep/a.png").is_file());
+    }
+}
+
+#[test]
+fn the_first_signal_finishes_what_is_begun() {
+    let home = Home::new();
+    let pipeline = home.pipeline("", SMALL, "");
+    for n in 0..300 {
+        fs::write(home.path(&format!("inbox/{n}.png")), png(300, 300)).unwrap();
+    }
+    let daemon = home.daemon(&pipeline, &[]);
+    wait_for("some results", LONG, || count(&home.path("outbox")) > 3);
+    assert_eq!(daemon.stop(), Some(0));
+    let leftovers = fs::read_dir(home.path("outbox")).unwrap().flatten();
+    assert!(leftovers.map(|e| e.file_name()).all(|n| !n.to_string_lossy().ends_with(".partial")));
+    for result in files(&home.path("outbox")) {
+        image::open(home.path("outbox").join(result)).unwrap();
+    }
+}
