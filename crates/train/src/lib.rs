@@ -1,5 +1,6 @@
 //! The offline trainer of latentd: trains the models with burn and publishes them as ONNX.
 
+pub mod bench;
 pub mod cli;
 pub mod data;
 pub mod device;

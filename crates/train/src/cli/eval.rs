@@ -56,7 +56,8 @@ impl Eval {
         };
         let command = format!("latentd-train eval models/{} --set {set}{options}", card.name);
         let round = |value: f64, digits: i32| (value * 10f64.powi(digits)).round() / 10f64.powi(digits);
-        for (measure, value, unit) in [("PSNR", round(psnr, 2), Some("dB".to_owned())), ("SSIM", round(ssim, 4), None)] {
+        for (measure, value, unit) in [("PSNR", round(psnr, 2), Some("dB".to_owned())), ("SSIM", round(ssim, 4), None)]
+        {
             let metric = Metric { name: format!("{what}, {measure}"), value, unit, command: command.clone() };
             match card.metrics.iter_mut().find(|old| old.name == metric.name) {
                 Some(old) => *old = metric,
@@ -64,7 +65,8 @@ impl Eval {
             }
         }
         let text = card.to_yaml().map_err(|error| anyhow!("{error}"))?;
-        let mut draft = latentd::durable::Draft::new(&self.model.join(CARD_FILE)).map_err(|error| anyhow!("{error}"))?;
+        let mut draft =
+            latentd::durable::Draft::new(&self.model.join(CARD_FILE)).map_err(|error| anyhow!("{error}"))?;
         std::io::Write::write_all(draft.file(), text.as_bytes())?;
         draft.publish(latentd::durable::Collision::Replace).map_err(|error| anyhow!("{error}"))?;
         Ok(())

@@ -1,5 +1,6 @@
 //! The command line: one command a file.
 
+mod bench;
 mod eval;
 mod recipes;
 mod train;
@@ -29,6 +30,8 @@ enum Command {
     UpscalePhotoX4(recipes::Upscale),
     /// Measure a published model on a folder of pictures by the papers' protocol
     Eval(eval::Eval),
+    /// Measure how fast this machine trains
+    Bench(bench::Bench),
 }
 
 /// Runs the program.
@@ -49,5 +52,6 @@ fn dispatch(command: Command) -> Result<()> {
         Command::UpscalePhotoX3(upscale) => upscale.run(3),
         Command::UpscalePhotoX4(upscale) => upscale.run(4),
         Command::Eval(eval) => eval.run(),
+        Command::Bench(bench) => bench.run(),
     }
 }

@@ -45,7 +45,12 @@ impl Denoise {
         };
         let widths = list(&shape.widths);
         let options = format!("--widths {widths} --blocks {} --patch {}", list(&shape.blocks), self.patch);
-        let job = Job { name: "denoise-photo".to_owned(), shape: serde_json::to_value(&shape)?, options, data: pictures.sets };
+        let job = Job {
+            name: "denoise-photo".to_owned(),
+            shape: serde_json::to_value(&shape)?,
+            options,
+            data: pictures.sets,
+        };
         self.training.run(&recipe, job)
     }
 }

@@ -137,7 +137,13 @@ impl Training {
     }
 
     /// The run's checkpoint, or a fresh network, perhaps with the weights of a published model.
-    fn start<R: Recipe>(&self, recipe: &R, job: &Job, folder: &Path, device: &Device) -> Result<Checkpoint<R::Network>> {
+    fn start<R: Recipe>(
+        &self,
+        recipe: &R,
+        job: &Job,
+        folder: &Path,
+        device: &Device,
+    ) -> Result<Checkpoint<R::Network>> {
         let mut network = recipe.network(&mut Init::new(self.seed, device));
         let identity = serde_json::json!({ "recipe": job.name, "shape": job.shape });
         let saved = State::read(folder)?.filter(|_| !self.fresh);
@@ -151,7 +157,8 @@ impl Training {
             report.left.iter().for_each(|what| eprintln!("left as initialised: {what}"));
             report.unused.iter().for_each(|what| eprintln!("not used: {what}"));
         }
-        let init = self.init.as_ref().and_then(|model| model.file_name()).map(|name| name.to_string_lossy().into_owned());
+        let init =
+            self.init.as_ref().and_then(|model| model.file_name()).map(|name| name.to_string_lossy().into_owned());
         let fresh = Checkpoint {
             average: network.valid(),
             network,

@@ -34,7 +34,12 @@ fn taps(length: usize, new_length: usize, scale: f64) -> Taps {
                 (0..width.ceil() as i64 + 2).map(|k| cubic(shrink * (centre - (left + k) as f64))).collect();
             let sum: f64 = weights.iter().sum();
             let position = |k: usize| mirror(left + k as i64 - 1, length);
-            weights.iter().enumerate().filter(|(_, w)| **w != 0.0).map(|(k, w)| (position(k), (w / sum) as f32)).collect()
+            weights
+                .iter()
+                .enumerate()
+                .filter(|(_, w)| **w != 0.0)
+                .map(|(k, w)| (position(k), (w / sum) as f32))
+                .collect()
         })
         .collect()
 }

@@ -19,7 +19,14 @@ pub struct Conv {
 impl Conv {
     /// A convolution whose weights have the deviation `gain / sqrt(fan in)`: `sqrt(2)` before a ReLU (He et al. 2015,
     /// "Delving deep into rectifiers", equation 10), less for a layer that should start near zero.
-    pub fn new(init: &mut Init, channels_in: usize, channels_out: usize, kernel: usize, stride: usize, gain: f64) -> Self {
+    pub fn new(
+        init: &mut Init,
+        channels_in: usize,
+        channels_out: usize,
+        kernel: usize,
+        stride: usize,
+        gain: f64,
+    ) -> Self {
         let fan_in = channels_in * kernel * kernel;
         Self {
             weight: init.normal([channels_out, channels_in, kernel, kernel], gain / (fan_in as f64).sqrt()),

@@ -33,7 +33,8 @@ const WINDOW: usize = 11;
 fn ssim_plane(a: &[f32], b: &[f32], height: usize, width: usize) -> f64 {
     const C1: f64 = 0.01 * 0.01;
     const C2: f64 = 0.03 * 0.03;
-    let product = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).collect::<Vec<_>>();
+    let product =
+        |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).collect::<Vec<_>>();
     let wide = |x: &[f32]| x.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
     let smooth = |plane: Vec<f64>| blur(&plane, height, width);
     let (mean_a, mean_b) = (smooth(wide(a)), smooth(wide(b)));

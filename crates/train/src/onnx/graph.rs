@@ -91,7 +91,13 @@ impl Graph {
     }
 
     /// Transposed convolution 2x2 of stride 2 with bias, weights `[I, O, 2, 2]`.
-    pub fn conv_transpose2x2(&mut self, name: &str, x: &Value, weight: &Param<Tensor<4>>, bias: &Param<Tensor<1>>) -> Value {
+    pub fn conv_transpose2x2(
+        &mut self,
+        name: &str,
+        x: &Value,
+        weight: &Param<Tensor<4>>,
+        bias: &Param<Tensor<1>>,
+    ) -> Value {
         let channels = weight.val().dims()[1];
         let (weight, weights) = self.parameter(&format!("{name}.weight"), weight);
         let (bias, _) = self.parameter(&format!("{name}.bias"), bias);

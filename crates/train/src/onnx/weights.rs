@@ -42,7 +42,8 @@ impl Weights {
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let graph = ModelProto::decode(bytes)?.graph.context("the file has no graph")?;
         let tensors = graph.initializer.iter().filter(|tensor| tensor.data_type == DataType::Float as i32);
-        let weights = tensors.map(|tensor| Ok((tensor.name.clone(), values(tensor)?))).collect::<Result<BTreeMap<_, _>>>()?;
+        let weights =
+            tensors.map(|tensor| Ok((tensor.name.clone(), values(tensor)?))).collect::<Result<BTreeMap<_, _>>>()?;
         if weights.is_empty() {
             bail!("the file holds no f32 tensors");
         }

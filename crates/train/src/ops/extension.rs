@@ -18,7 +18,13 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, sweep: Sweep) ->
 }
 
 /// See [`super::conv2d_residual`].
-pub fn conv2d_residual(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, residual: Tensor<4>, sweep: Sweep) -> Tensor<4> {
+pub fn conv2d_residual(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    residual: Tensor<4>,
+    sweep: Sweep,
+) -> Tensor<4> {
     let [x, weight, bias] = [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()];
     Tensor::from_dispatch(<Dispatch as Kernels>::sweep_residual(x, weight, bias, residual.into_dispatch(), sweep))
 }
@@ -31,7 +37,12 @@ pub fn conv_transpose2x2(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Te
 
 #[backend_extension(Flex, Autodiff)]
 trait Kernels: Backend {
-    fn sweep(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>, sweep: Sweep) -> FloatTensor<Self>;
+    fn sweep(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        sweep: Sweep,
+    ) -> FloatTensor<Self>;
 
     fn sweep_residual(
         x: FloatTensor<Self>,
@@ -49,7 +60,13 @@ impl Kernels for Flex {
         kernel::conv2d(&x, &weight, &bias, None, sweep)
     }
 
-    fn sweep_residual(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, residual: FlexTensor, sweep: Sweep) -> FlexTensor {
+    fn sweep_residual(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        residual: FlexTensor,
+        sweep: Sweep,
+    ) -> FlexTensor {
         kernel::conv2d(&x, &weight, &bias, Some(&residual), sweep)
     }
 
@@ -62,7 +79,12 @@ impl Kernels for Flex {
 type Swept = (FlexTensor, FlexTensor, Option<FlexTensor>, Sweep);
 
 impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
-    fn sweep(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>, sweep: Sweep) -> FloatTensor<Self> {
+    fn sweep(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        sweep: Sweep,
+    ) -> FloatTensor<Self> {
         let nodes = [x.node(), weight.node(), bias.node()];
         let [x, weight, bias] = [x, weight, bias].map(|tensor| tensor.into_primitive());
         let output = kernel::conv2d(&x, &weight, &bias, None, sweep);
@@ -153,10 +175,10 @@ impl Backward<Flex, 3> for GrowBackward {
         let gradient = grads.consume::<Flex>(&ops.node);
         let (x, weight) = ops.state;
         if let Some(node) = node_x {
-            grads.register::<Flex>(node.id, kernel::conv_transpose2x2_input_gradient(&weight, &gradient));
+            grads.register::<Flex>(node.id, kernel::conv_transpose2x2_input_gradient(&x, &weight, &gradient));
         }
         if let Some(node) = node_weight {
-            grads.register::<Flex>(node.id, kernel::conv_transpose2x2_weight_gradient(&x, &gradient));
+            grads.register::<Flex>(node.id, kernel::conv_transpose2x2_weight_gradient(&x, &weight, &gradient));
         }
         if let Some(node) = node_bias {
             grads.register::<Flex>(node.id, kernel::bias_gradient(&gradient));

@@ -30,7 +30,13 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, sweep: Sweep) ->
 }
 
 /// [`conv2d`] plus `residual`, a tensor of the output's shape. The ReLU, if any, comes after the sum.
-pub fn conv2d_residual(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, residual: Tensor<4>, sweep: Sweep) -> Tensor<4> {
+pub fn conv2d_residual(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    residual: Tensor<4>,
+    sweep: Sweep,
+) -> Tensor<4> {
     #[cfg(feature = "flex")]
     if on_flex(&x) {
         return extension::conv2d_residual(x, weight, bias, residual, sweep);

@@ -11,7 +11,13 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, sweep: Sweep) ->
 }
 
 /// See [`super::conv2d_residual`].
-pub fn conv2d_residual(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, residual: Tensor<4>, sweep: Sweep) -> Tensor<4> {
+pub fn conv2d_residual(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    residual: Tensor<4>,
+    sweep: Sweep,
+) -> Tensor<4> {
     relu_if(sweep.relu, convolve(x, weight, bias, sweep) + residual)
 }
 

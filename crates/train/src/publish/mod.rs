@@ -102,16 +102,24 @@ impl Publication {
     /// When the folder cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let card = self.card.to_yaml().map_err(|error| anyhow!("{error}"))?;
-        folder::replace(folder, &[
-            (latentd::model::MODEL_FILE, &self.onnx),
-            (latentd::model::GOLDEN_FILE, &self.golden),
-            (latentd::model::CARD_FILE, card.as_bytes()),
-        ])
+        folder::replace(
+            folder,
+            &[
+                (latentd::model::MODEL_FILE, &self.onnx),
+                (latentd::model::GOLDEN_FILE, &self.golden),
+                (latentd::model::CARD_FILE, card.as_bytes()),
+            ],
+        )
     }
 }
 
 /// A picture port, `scale` times the input's size.
 fn port(name: &str, scale: usize) -> Port {
     let side = |axis: &str| Dim::Free(if scale == 1 { axis.to_owned() } else { format!("{scale}{axis}") });
-    Port { name: name.to_owned(), role: None, shape: vec![Dim::Fixed(1), Dim::Fixed(3), side("H"), side("W")], range: [0.0, 1.0] }
+    Port {
+        name: name.to_owned(),
+        role: None,
+        shape: vec![Dim::Fixed(1), Dim::Fixed(3), side("H"), side("W")],
+        range: [0.0, 1.0],
+    }
 }

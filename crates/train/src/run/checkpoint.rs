@@ -90,7 +90,9 @@ impl State {
     pub fn read(run: &Path) -> Result<Option<Self>> {
         let file = folder_of(run).join(STATE);
         match fs::read(&file) {
-            Ok(json) => serde_json::from_slice(&json).with_context(|| format!("{} is damaged", file.display())).map(Some),
+            Ok(json) => {
+                serde_json::from_slice(&json).with_context(|| format!("{} is damaged", file.display())).map(Some)
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
         }

@@ -36,7 +36,13 @@ fn plot(
         .set_label_area_size(LabelAreaPosition::Bottom, 40)
         .build_cartesian_2d(0.0..last.max(1.0), (low * 0.95..high * 1.05).log_scale())?
         .set_secondary_coord(0.0..last.max(1.0), worst - 0.2..best + 0.2);
-    chart.configure_mesh().disable_x_mesh().x_desc("step").y_desc("loss").y_label_formatter(&|v| format!("{v:.3e}")).draw()?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .x_desc("step")
+        .y_desc("loss")
+        .y_label_formatter(&|v| format!("{v:.3e}"))
+        .draw()?;
     chart.configure_secondary_axes().y_desc("PSNR on the development set, dB").draw()?;
     chart
         .draw_series(LineSeries::new(losses.iter().copied(), RGBColor(0, 114, 178)))?

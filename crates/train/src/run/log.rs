@@ -37,7 +37,8 @@ impl Log {
         let path = run.join("log.jsonl");
         let text = fs::read_to_string(&path).unwrap_or_default();
         let entries: Vec<Entry> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        let mut log = Self { file: File::create(&path).with_context(|| cannot_write(&path))?, path, entries: Vec::new() };
+        let mut log =
+            Self { file: File::create(&path).with_context(|| cannot_write(&path))?, path, entries: Vec::new() };
         for entry in entries.into_iter().filter(|entry| entry.step <= step) {
             log.write(entry)?;
         }
