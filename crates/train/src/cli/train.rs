@@ -18,7 +18,7 @@ use crate::publish::{self, Publication, data_sets};
 use crate::recipes::Recipe;
 use crate::run::{self, Checkpoint, Length, Outcome, Schedule, State};
 
-/// Steps over which the learning rate rises to its highest.
+/// Steps over which the learning rate rises to its highest; a tenth of a run that is short.
 const WARMUP: u64 = 200;
 
 /// The last learning rate, as a share of the highest.
@@ -128,7 +128,11 @@ impl Training {
         Ok(run::Options {
             run: folder.to_owned(),
             length: Length::new(self.steps, self.hours)?,
-            schedule: Schedule { peak: self.learning_rate, floor: self.learning_rate * FLOOR, warmup: WARMUP },
+            schedule: Schedule {
+                peak: self.learning_rate,
+                floor: self.learning_rate * FLOOR,
+                warmup: self.steps.map_or(WARMUP, |steps| WARMUP.min(steps / 10)),
+            },
             seed: self.seed,
             log_every: (self.score_every / 10).max(1),
             score_every: self.score_every.max(1),

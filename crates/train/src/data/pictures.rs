@@ -1,8 +1,9 @@
 use std::fs;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use image::ImageReader;
+use image::{ImageFormat, ImageReader};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -32,12 +33,12 @@ impl Picture {
     /// # Errors
     /// When the file cannot be read or is not a whole picture of a known format.
     pub fn open(path: &Path) -> Result<Self> {
-        let decoded = ImageReader::open(path)
-            .and_then(ImageReader::with_guessed_format)
-            .with_context(|| format!("cannot open {}", path.display()))?
-            .decode()
-            .with_context(|| format!("cannot decode {}", path.display()))?
-            .into_rgb8();
+        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format()?;
+        if reader.format() == Some(ImageFormat::Jpeg) && !has_end(&bytes) {
+            bail!("{} is cut off", path.display());
+        }
+        let decoded = reader.decode().with_context(|| format!("cannot decode {}", path.display()))?.into_rgb8();
         let (width, height) = (decoded.width() as usize, decoded.height() as usize);
         Ok(Self { path: path.to_owned(), width, height, rgb: decoded.into_raw() })
     }
@@ -75,6 +76,12 @@ impl Picture {
             }
         }
     }
+}
+
+/// Whether a JPEG file has an end marker in its second half; the decoder paints what is missing gray and says nothing.
+/// The first half may hold the marker of a thumbnail, and something may follow the picture.
+fn has_end(jpeg: &[u8]) -> bool {
+    jpeg[jpeg.len() / 2..].windows(2).any(|pair| pair == [0xff, 0xd9])
 }
 
 /// The picture files below `folder`, sorted by path. Folders and files that cannot be read are passed over with a

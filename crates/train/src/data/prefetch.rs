@@ -11,11 +11,12 @@ pub struct Prefetch<T> {
 const AHEAD: u64 = 3;
 
 impl<T: Send> Prefetch<T> {
-    /// Starts the thread; `make(step, progress)` builds the batch of one step.
+    /// Starts the thread; `make(step, progress)` builds the batch of one step. `progress(step)` is how much of the run is
+    /// over then, 0..=1.
     pub fn start<'scope, 'env>(
         scope: &'scope Scope<'scope, 'env>,
         first_step: u64,
-        progress: f64,
+        progress: impl Fn(u64) -> f64,
         make: impl Fn(u64, f64) -> T + Send + 'scope,
     ) -> Self
     where
@@ -32,18 +33,18 @@ impl<T: Send> Prefetch<T> {
         });
         let prefetch = Self { orders, batches };
         for step in first_step..first_step + AHEAD {
-            prefetch.order(step, progress);
+            prefetch.order(step, progress(step));
         }
         prefetch
     }
 
-    /// The batch of `step`; the one [`AHEAD`] steps later is ordered with the progress of now.
+    /// The batch of `step`; the one [`AHEAD`] steps later is ordered, with what `progress` says of that step.
     ///
     /// # Panics
     /// When the thread that makes batches has panicked.
-    pub fn take(&self, step: u64, progress: f64) -> T {
+    pub fn take(&self, step: u64, progress: impl Fn(u64) -> f64) -> T {
         let batch = self.batches.recv().expect("the thread that makes batches has panicked");
-        self.order(step + AHEAD, progress);
+        self.order(step + AHEAD, progress(step + AHEAD));
         batch
     }
 

@@ -66,18 +66,19 @@ pub fn train<R: Recipe>(
     let before = Duration::from_secs_f64(start.state.seconds);
     let begun = Instant::now();
     let elapsed = || before + begun.elapsed();
+    let progress_at = |step| options.length.progress(step, elapsed());
     let mut log = Log::open(&options.run, start.state.step)?;
     let mut saved = Instant::now();
-    let mut progress = options.length.progress(start.state.step, elapsed());
+    let mut progress = progress_at(start.state.step);
     let mut display = Progress::start(progress);
     let mut losses = Losses::new(device);
 
     let now = thread::scope(|scope| {
         let make = |step, progress| recipe.batch(&mut generator(options.seed, step), progress);
         let mut now = start;
-        let batches = Prefetch::start(scope, now.state.step, progress, make);
+        let batches = Prefetch::start(scope, now.state.step, progress_at, make);
         while progress < 1.0 && !stop.load(Ordering::Relaxed) {
-            let batch = batches.take(now.state.step, progress);
+            let batch = batches.take(now.state.step, progress_at);
             let rate = options.schedule.rate(now.state.step, progress);
             let loss = recipe.loss(&now.network, batch, progress, device);
             losses.add(loss.clone().inner());
@@ -87,7 +88,7 @@ pub fn train<R: Recipe>(
             let decay = AVERAGE_DECAY.min((1.0 + now.state.step as f64) / (10.0 + now.state.step as f64));
             now.average = average::follow(now.average, &now.network, decay);
             now.state.step += 1;
-            progress = options.length.progress(now.state.step, elapsed());
+            progress = progress_at(now.state.step);
             now.state.seconds = elapsed().as_secs_f64();
 
             let last = progress >= 1.0;
