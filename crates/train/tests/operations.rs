@@ -1,8 +1,13 @@
 //! Our operations give what burn's own give, forward and backward.
 
+use burn::nn::Linear;
+use burn::nn::GateController;
+use burn::nn::gru::GruConfig;
 use burn::tensor::{Device, Tensor};
 use latentd_train::layers::Init;
-use latentd_train::ops::{self, Sweep, plain};
+use latentd_train::ops::convolution::plain;
+use latentd_train::ops::gru::GruWeights;
+use latentd_train::ops::{self, Sweep};
 
 /// Largest difference over the largest value.
 fn relative<const D: usize>(ours: &Tensor<D>, burns: &Tensor<D>) -> f32 {
@@ -71,4 +76,47 @@ fn transposed_convolutions_and_their_gradients_equal_burns() {
         assert!(relative(&of.grad(&ours).expect("ours"), &of.grad(&burns).expect("burn's")) < 1e-4);
     }
     assert!(relative(&bias.grad(&ours).expect("ours"), &bias.grad(&burns).expect("burn's")) < 1e-4);
+}
+
+/// burn's own layer, its weights side by side, and the gradients of both on the same input.
+#[test]
+fn a_gru_and_its_gradients_equal_burns() {
+    let device = Device::flex().autodiff();
+    let (steps, batch, inputs, units) = (5, 3, 6, 7);
+    let burns = GruConfig::new(inputs, units, true).init(&device);
+    let gates = [&burns.update_gate, &burns.reset_gate, &burns.new_gate];
+    let weight = |of: fn(&GateController) -> &Linear| Tensor::cat(gates.map(|gate| of(gate).weight.val()).to_vec(), 1);
+    let bias = |of: fn(&GateController) -> &Linear| {
+        Tensor::cat(gates.map(|gate| of(gate).bias.as_ref().expect("a bias").val()).to_vec(), 0)
+    };
+    let leaf = |tensor: Tensor<2>| tensor.detach().require_grad();
+    let weights = GruWeights {
+        input: leaf(weight(|gate| &gate.input_transform)),
+        input_bias: bias(|gate| &gate.input_transform).detach().require_grad(),
+        state: leaf(weight(|gate| &gate.hidden_transform)),
+        state_bias: bias(|gate| &gate.hidden_transform).detach().require_grad(),
+    };
+    let mut init = Init::new(2, &device);
+    let x = init.normal([steps, batch, inputs], 1.0).val();
+    let h = init.normal([batch, units], 1.0).val();
+    let pull = init.normal([steps, batch, units], 1.0).val().detach();
+
+    let ours = ops::gru(x.clone(), h.clone(), weights.clone());
+    let theirs = burns.forward(x.clone().swap_dims(0, 1), Some(h.clone())).swap_dims(0, 1);
+    assert!(relative(&ours, &theirs) < 1e-5);
+    let ours = (ours * pull.clone()).sum().backward();
+    let theirs = (theirs * pull).sum().backward();
+    assert!(relative(&x.grad(&ours).expect("ours"), &x.grad(&theirs).expect("burn's")) < 1e-4);
+    assert!(relative(&h.grad(&ours).expect("ours"), &h.grad(&theirs).expect("burn's")) < 1e-4);
+    let cat = |of: fn(&GateController) -> &Linear| {
+        Tensor::cat(gates.map(|gate| of(gate).weight.val().grad(&theirs).expect("burn's")).to_vec(), 1)
+    };
+    let cat_bias = |of: fn(&GateController) -> &Linear| {
+        let of = |gate| of(gate).bias.as_ref().expect("a bias").val().grad(&theirs).expect("burn's");
+        Tensor::cat(gates.map(of).to_vec(), 0)
+    };
+    assert!(relative(&weights.input.grad(&ours).expect("ours"), &cat(|gate| &gate.input_transform)) < 1e-4);
+    assert!(relative(&weights.state.grad(&ours).expect("ours"), &cat(|gate| &gate.hidden_transform)) < 1e-4);
+    assert!(relative(&weights.input_bias.grad(&ours).expect("ours"), &cat_bias(|gate| &gate.input_transform)) < 1e-4);
+    assert!(relative(&weights.state_bias.grad(&ours).expect("ours"), &cat_bias(|gate| &gate.hidden_transform)) < 1e-4);
 }

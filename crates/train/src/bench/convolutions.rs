@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::{Speed, speed};
 use crate::layers::{Conv, Init};
-use crate::ops::{self, Sweep, plain};
+use crate::ops::convolution::{self, Sweep, plain};
 use crate::run;
 
 const LAYERS: usize = 8;
@@ -24,7 +24,7 @@ type Convolve = fn(Tensor<4>, Tensor<4>, Tensor<1>, Sweep) -> Tensor<4>;
 /// Forward, backward and Adam of 8 layers of 3x3 convolution with ReLU, 64 channels, 48x48 points, batch 16. Each run
 /// takes about `budget`.
 pub fn convolutions(device: &Device, budget: Duration) -> Speed {
-    Speed { burn: measure(plain::conv2d, device, budget), ours: measure(ops::conv2d, device, budget) }
+    Speed { burn: measure(plain::conv2d, device, budget), ours: measure(convolution::conv2d, device, budget) }
 }
 
 fn measure(convolve: Convolve, device: &Device, budget: Duration) -> f64 {

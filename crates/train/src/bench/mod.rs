@@ -1,10 +1,12 @@
 //! How fast this machine trains: our operations beside burn's own.
 
 mod convolutions;
+mod gru;
 
 use std::time::{Duration, Instant};
 
 pub use convolutions::convolutions;
+pub use gru::recurrence;
 
 /// Speeds of the same training step by burn's own operations and by ours.
 #[derive(Clone, Copy, Debug)]

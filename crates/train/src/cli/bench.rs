@@ -24,6 +24,7 @@ impl Bench {
         println!("forward + backward + Adam, GFLOP/s");
         let line = |what: &str, Speed { burn, ours }| println!("{what:<50} burn's own {burn:6.1}   ours {ours:6.1}");
         line("convolutions 3x3, 64 channels, 48x48, batch 16", bench::convolutions(&device, budget));
+        line("GRU, 256 units, batch 128, 32 steps", bench::recurrence(&device, budget));
         Ok(())
     }
 }
