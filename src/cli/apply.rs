@@ -78,7 +78,8 @@ fn collect(args: &Args, pipeline: &Pipeline, failures: &mut Vec<(PathBuf, Error)
     for named in &args.inputs {
         if named.is_dir() {
             // An output folder within an input folder must not be taken as input.
-            let mut source = FolderSource { root: named.clone(), recursive: true, ..pipeline.source.clone() };
+            let mut source: FolderSource = pipeline.source.clone();
+            (source.root, source.recursive) = (named.clone(), true);
             source.keep_out = vec![pipeline.sink.root.clone()];
             let mut found = Vec::new();
             source.scan(named, &mut |f| found.push(f.path), &mut |path, e| {
