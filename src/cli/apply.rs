@@ -50,7 +50,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let mut done = 0;
     if args.dry_run {
         for (path, relative) in &inputs {
-            println!("{} -> {}", show_path(path), show_path(&pipeline.sink.root.join(relative)));
+            say!("{} -> {}", show_path(path), show_path(&pipeline.sink.root.join(relative)));
         }
     } else if !inputs.is_empty() {
         models.tune();
@@ -59,7 +59,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     for (path, error) in &failures {
         if args.json {
             let json = serde_json::json!({ "input": path, "error": error.to_string(), "kind": error.kind().name(), "mend": error.mend_text() });
-            println!("{json}");
+            say!("{json}");
         }
         terminal::print_error(error);
     }
@@ -143,7 +143,7 @@ fn report(args: &Args, count: usize, tickets: &Receiver<Ticket>, failures: &mut 
                 if args.json {
                     let json =
                         serde_json::json!({ "input": path, "results": results, "seconds": elapsed.as_secs_f64() });
-                    bar.suspend(|| println!("{json}"));
+                    bar.suspend(|| say!("{json}"));
                 }
             }
             Outcome::Failed(e) => failures.push((path, e)),

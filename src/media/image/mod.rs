@@ -12,6 +12,7 @@ mod exif_block;
 mod fill;
 mod format;
 mod icc;
+pub mod metrics;
 mod orient;
 mod planes;
 mod resize;
