@@ -50,7 +50,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let mut done = 0;
     if args.dry_run {
         for (path, relative) in &inputs {
-            println!("{} -> {}", show_path(path), show_path(&pipeline.sink.root.join(relative)));
+            say!("{} -> {}", show_path(path), show_path(&pipeline.sink.root.join(relative)));
         }
     } else if !inputs.is_empty() {
         models.tune();
@@ -59,7 +59,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     for (path, error) in &failures {
         if args.json {
             let json = serde_json::json!({ "input": path, "error": error.to_string(), "kind": error.kind().name(), "mend": error.mend_text() });
-            println!("{json}");
+            say!("{json}");
         }
         terminal::print_error(error);
     }
@@ -78,7 +78,8 @@ fn collect(args: &Args, pipeline: &Pipeline, failures: &mut Vec<(PathBuf, Error)
     for named in &args.inputs {
         if named.is_dir() {
             // An output folder within an input folder must not be taken as input.
-            let mut source = FolderSource { root: named.clone(), recursive: true, ..pipeline.source.clone() };
+            let mut source: FolderSource = pipeline.source.clone();
+            (source.root, source.recursive) = (named.clone(), true);
             source.keep_out = vec![pipeline.sink.root.clone()];
             let mut found = Vec::new();
             source.scan(named, &mut |f| found.push(f.path), &mut |path, e| {
@@ -142,7 +143,7 @@ fn report(args: &Args, count: usize, tickets: &Receiver<Ticket>, failures: &mut 
                 if args.json {
                     let json =
                         serde_json::json!({ "input": path, "results": results, "seconds": elapsed.as_secs_f64() });
-                    bar.suspend(|| println!("{json}"));
+                    bar.suspend(|| say!("{json}"));
                 }
             }
             Outcome::Failed(e) => failures.push((path, e)),

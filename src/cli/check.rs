@@ -26,14 +26,14 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
             Ok(pipeline) if !args.json => {
                 let stages: Vec<&str> = pipeline.stages.iter().map(|s| s.name()).collect();
                 let chain = [&["folder"], stages.as_slice(), &["folder"]].concat().join(" -> ");
-                println!("{}: ok, {} ({chain})", crate::error::show_path(file), pipeline.name);
+                say!("{}: ok, {} ({chain})", crate::error::show_path(file), pipeline.name);
             }
             Ok(_) => {}
             Err(LoadError::Report(report)) => {
                 worst = Some(Kind::Config);
                 if args.json {
                     for problem in report.to_json().as_array().into_iter().flatten() {
-                        println!("{problem}");
+                        say!("{problem}");
                     }
                 } else {
                     terminal::print_report(&report);
@@ -42,7 +42,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
             Err(LoadError::Other(e)) => {
                 worst = worst.or(Some(e.kind()));
                 if args.json {
-                    println!(
+                    say!(
                         "{}",
                         serde_json::json!({ "file": file, "message": e.to_string(), "mend": e.mend_text() })
                     );

@@ -1,7 +1,16 @@
 //! The command line: one verb a file. Data goes to stdout, messages and logs to stderr.
 
+/// Prints a line of data to stdout. A reader that has gone away (`| head`) is no reason to panic, nor to stop work.
+macro_rules! say {
+    ($($arg:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), $($arg)*);
+    }};
+}
+
 mod apply;
 mod check;
+mod compare;
 mod manual;
 mod models;
 mod paths;
@@ -51,6 +60,8 @@ enum Verb {
     Apply(apply::Args),
     /// Tell all mistakes in pipelines
     Check(check::Args),
+    /// Show two pictures side by side, and how alike they are
+    Compare(compare::Args),
     /// List, show, verify and time models
     #[command(subcommand)]
     Models(models::Verb),
@@ -91,6 +102,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Verb::Run(args) => run::run(args, common),
         Verb::Apply(args) => apply::run(args, common),
         Verb::Check(args) => check::run(args, common),
+        Verb::Compare(args) => compare::run(args),
         Verb::Models(verb) => models::run(verb, common),
         Verb::Schema => manual::schema(),
         Verb::Completions { shell } => manual::completions(*shell),

@@ -41,7 +41,7 @@ pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode> {
     match verb {
         Verb::List { json } => list(common, *json),
         Verb::Show { model } => {
-            print!("{}", find(common, model)?.card.to_yaml()?);
+            say!("{}", find(common, model)?.card.to_yaml()?.trim_end());
             Ok(ExitCode::SUCCESS)
         }
         Verb::Verify { models } => verify_all(common, models),
@@ -75,9 +75,9 @@ fn list(common: &Common, json: bool) -> Result<ExitCode> {
             Ok(card) if json => {
                 let object = serde_json::json!({ "name": name, "place": place.to_string(), "task": card.task, "media": card.media,
                     "scale": card.scale, "size": card.size, "summary": card.summary, "metrics": card.metrics });
-                println!("{object}");
+                say!("{object}");
             }
-            Ok(card) => println!("{name:<24} {:<9} {}", card.task.name(), summary(&card, &place.to_string())),
+            Ok(card) => say!("{name:<24} {:<9} {}", card.task.name(), summary(&card, &place.to_string())),
             Err(e) => {
                 code = e.kind().exit_code().into();
                 terminal::print_error(&e);
@@ -96,7 +96,7 @@ fn verify_all(common: &Common, asked: &[String]) -> Result<ExitCode> {
     let mut worst = None;
     for name in names(common, asked) {
         match verify_one(common, &name) {
-            Ok(line) => println!("{line}"),
+            Ok(line) => say!("{line}"),
             Err(e) => {
                 worst = Some(e.kind());
                 terminal::print_error(&e);
@@ -133,12 +133,12 @@ fn bench(common: &Common, asked: &[String], json: bool) -> Result<ExitCode> {
         if json {
             let object = serde_json::json!({ "model": name, "tile": [best.choice.tile, best.choice.tile], "kernel": best.choice.kernel,
                 "threads": 1, "ms": best.ms, "tract_ms": tract.map(|t| t.ms), "ns_per_pixel": best.ns_per_pixel });
-            println!("{object}");
+            say!("{object}");
         } else {
-            println!("{name}");
+            say!("{name}");
             for t in &timings {
                 let mark = if t.choice == best.choice { "*" } else { " " };
-                println!(
+                say!(
                     " {mark} {:<13} tile {:>3}  {:>8.1} ms a tile  {:>6.2} s a megapixel",
                     t.choice.kernel.name(),
                     t.choice.tile,

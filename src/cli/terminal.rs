@@ -40,5 +40,5 @@ pub fn print_error(error: &Error) {
 
 /// All problems of a file, with carets.
 pub fn print_report(report: &Report) {
-    eprintln!("{}", report.render(colour()).trim_end());
+    eprintln!("{}\n", report.render(colour()).trim_end());
 }

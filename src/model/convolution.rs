@@ -139,7 +139,7 @@ fn convolution(
         return Ok(None);
     }
     let depthwise = group > 1 && group == spec.input_channels && group == spec.output_channels;
-    if (group != 1 && !depthwise) || format != KernelFormat::OIHW {
+    if (group != 1 && (!depthwise || adjustments.is_some())) || format != KernelFormat::OIHW {
         return Ok(None);
     }
     let output = if adjustments.is_none() {
@@ -152,7 +152,10 @@ fn convolution(
     let weight = weight.as_slice::<f32>()?;
     let prepared = match adjustments {
         None => Conv2d::new(geometry).and_then(|c| c.prepare(weight, algorithm).or_else(|_| c.prepare(weight, None))),
-        Some(a) => TransposedConv2d::new(geometry, [a[0], a[1]]).and_then(|c| c.prepare(weight, None)),
+        Some(a) => {
+            let weight = swap_channels(weight, spec.output_channels, spec.input_channels);
+            TransposedConv2d::new(geometry, [a[0], a[1]]).and_then(|c| c.prepare(&weight, None))
+        }
     };
     let Ok(prepared) = prepared else { return Ok(None) };
     if prepared.output_len() * shape[0] != output.iter().product::<usize>() {
@@ -166,6 +169,13 @@ fn convolution(
         _ => return Ok(None),
     };
     Ok(Some((Convolution { prepared: Arc::new(prepared), bias, output, residual: false, relu: false }, x)))
+}
+
+/// tract keeps the weight of a transposed convolution as `[out, in, h, w]`; latentd-conv reads `[in, out, h, w]`, as ONNX has it.
+fn swap_channels(weight: &[f32], outer: usize, inner: usize) -> Vec<f32> {
+    let taps = weight.len() / (outer * inner).max(1);
+    let block = |i: usize, o: usize| &weight[(o * inner + i) * taps..][..taps];
+    (0..inner).flat_map(|i| (0..outer).flat_map(move |o| block(i, o))).copied().collect()
 }
 
 fn geometry(spec: &PoolSpec, shape: &[usize], depthwise: bool, transposed: bool) -> Geometry {

@@ -85,6 +85,9 @@ fn read(path: &Path, shown: &Path, pipeline: &Pipeline) -> Result<image::Image> 
 }
 
 /// Opens a regular file, and nothing else: a link could lead to a secret, a pipe could block for ever, a device could do anything.
+///
+/// # Errors
+/// Kind input for what is no regular file, kind no-input for what cannot be opened.
 pub fn open(path: &Path) -> Result<File> {
     let mut options = File::options();
     options.read(true);

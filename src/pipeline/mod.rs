@@ -16,7 +16,7 @@ use crate::sink::{self, FolderSink, Originals};
 use crate::source::{self, FolderSource};
 use crate::stage::{self, Context, Site, Stage};
 
-pub use job::{Job, Outcome, Ticket};
+pub use job::{Job, Outcome, Ticket, open};
 pub use pool::Pool;
 
 /// Everything that a pipeline may name.

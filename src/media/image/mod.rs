@@ -1,5 +1,29 @@
 //! A picture in memory. Samples stay as integers (8 or 16 bits) and interleaved: a 24-megapixel photo costs 72 MB, not the
 //! 288 MB of planes of floats; stages turn one tile at a time into floats.
+//!
+//! [`decode::read`] makes one from a file, [`encode::write`] makes a file of one; tiles, [`fill_under_alpha`] and [`resize()`] are
+//! what stages need in between.
+
+mod convert;
+pub mod decode;
+pub mod encode;
+mod exif;
+mod exif_block;
+mod fill;
+mod format;
+mod icc;
+pub mod metrics;
+mod orient;
+mod planes;
+mod resize;
+mod xmp;
+
+pub use decode::Limits;
+pub use encode::{Chroma, Effort, EncodeOptions};
+pub use fill::fill_under_alpha;
+pub use format::Format;
+pub use planes::Tile;
+pub use resize::{Filter, resize, resize_alpha, resize_with};
 
 /// Which channels a picture has, in the order they are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

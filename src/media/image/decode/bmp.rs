@@ -1,0 +1,39 @@
+//! BMP, by the `image` crate.
+
+use super::{Decoded, Limits, damaged, samples, undecodable};
+use crate::error::{Error, Result};
+use crate::media::image::convert::rgb_to_gray;
+use crate::media::image::{Depth, Layout, Metadata, Samples};
+use image::codecs::bmp::BmpDecoder;
+use image::{ColorType, ImageDecoder, ImageError};
+use std::io::{BufRead, ErrorKind, Seek};
+
+pub(super) fn read(file: impl BufRead + Seek, limits: &Limits) -> Result<Decoded> {
+    let decoder = BmpDecoder::new(file).map_err(failed)?;
+    let (width, height) = decoder.dimensions();
+    let (width, height) = (width as usize, height as usize);
+    let layout = match decoder.color_type() {
+        ColorType::Rgb8 => Layout::Rgb,
+        ColorType::Rgba8 => Layout::Rgba,
+        other => return Err(damaged(format!("it claims pixels of the kind {other:?}"))),
+    };
+    limits.check(width, height, layout.channels())?;
+    // BMP has no gray but through a palette of grays, which is how gray pictures are stored.
+    let is_gray = decoder.get_palette().is_some_and(|p| p.iter().all(|[r, g, b]| r == g && g == b));
+
+    let mut samples = samples(Depth::Eight, width, height, layout);
+    if let Samples::U8(samples) = &mut samples {
+        decoder.read_image(samples).map_err(failed)?;
+    }
+    Ok(match samples {
+        Samples::U8(rgb) if is_gray && layout == Layout::Rgb => {
+            Decoded::new(width, height, Layout::Gray, Samples::U8(rgb_to_gray(&rgb)), Metadata::default())
+        }
+        samples => Decoded::new(width, height, layout, samples, Metadata::default()),
+    })
+}
+
+fn failed(error: ImageError) -> Error {
+    let ended = matches!(&error, ImageError::IoError(e) if e.kind() == ErrorKind::UnexpectedEof);
+    undecodable(error, ended)
+}

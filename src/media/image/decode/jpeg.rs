@@ -1,0 +1,87 @@
+//! JPEG, by `zune-jpeg` in its strict mode. Even so it fills what a truncated file lacks with gray, so that the markers are
+//! walked here first: a whole file ends with an end-of-image marker outside every segment.
+
+use super::{Decoded, Limits, damaged, samples, truncated, undecodable, unsupported};
+use crate::error::{Error, Result};
+use crate::media::image::{Depth, Layout, Metadata, Samples};
+use std::io::{ErrorKind, Read};
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::errors::DecodeErrors;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+pub(super) fn read(mut file: impl Read, length: u64, limits: &Limits) -> Result<Decoded> {
+    let mut bytes = Vec::with_capacity(length as usize);
+    (&mut file).take(limits.max_bytes).read_to_end(&mut bytes).map_err(truncated)?;
+    let picture = &bytes[..walk(&bytes)?];
+
+    // The widest that the format has: the limit that counts is checked below.
+    let options = DecoderOptions::default().set_strict_mode(true).set_max_width(65_535).set_max_height(65_535);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(picture), options);
+    decoder.decode_headers().map_err(failed)?;
+    let (Some(info), Some(color)) = (decoder.info(), decoder.input_colorspace()) else {
+        return Err(damaged("it has no picture in it"));
+    };
+    let (width, height) = (usize::from(info.width), usize::from(info.height));
+    let layout = if color == ColorSpace::Luma { Layout::Gray } else { Layout::Rgb };
+    let coefficients = if info.sof.is_progressive() { usize::from(info.components) * 2 } else { 0 };
+    limits.check(width, height, layout.channels() + coefficients)?;
+
+    let out = if layout == Layout::Gray { ColorSpace::Luma } else { ColorSpace::RGB };
+    decoder.set_options(options.jpeg_set_out_colorspace(out));
+    let mut samples = samples(Depth::Eight, width, height, layout);
+    if let Samples::U8(samples) = &mut samples {
+        decoder.decode_into(samples).map_err(failed)?;
+    }
+    let metadata = Metadata { icc: decoder.icc_profile(), exif: decoder.exif().cloned(), xmp: decoder.xmp().cloned() };
+    Ok(Decoded::new(width, height, layout, samples, metadata))
+}
+
+/// Follows the markers to the end of the first picture; what some cameras put behind it (a second, smaller picture) is not
+/// looked at. Tells where the picture ends.
+fn walk(bytes: &[u8]) -> Result<usize> {
+    let cut = || truncated("no end-of-image marker");
+    let mut at = 2;
+    let mut scans = 0;
+    loop {
+        // Between segments: 0xff, possibly repeated, then the marker. In a scan: data in which 0xff is followed by 0.
+        let found = bytes[at..].iter().position(|&b| b == 0xff).ok_or_else(cut)?;
+        at += found + 1;
+        let marker = *bytes.get(at).ok_or_else(cut)?;
+        match marker {
+            0xff => {}
+            0x00 | 0x01 | 0xd0..=0xd7 => at += 1,
+            0xd8 => return Err(damaged("a picture starts inside another")),
+            0xd9 if scans == 0 => return Err(damaged("it has no picture in it")),
+            0xd9 => return Ok(at + 1),
+            _ => {
+                scans += usize::from(marker == 0xda);
+                let [high, low, ..] = bytes[at + 1..] else { return Err(cut()) };
+                let length = usize::from(u16::from_be_bytes([high, low]));
+                at += 1 + length;
+                if length < 2 {
+                    return Err(damaged("a segment has no length"));
+                }
+                if at >= bytes.len() {
+                    return Err(cut());
+                }
+            }
+        }
+    }
+}
+
+fn failed(error: DecodeErrors) -> Error {
+    match error {
+        DecodeErrors::Unsupported(scheme) => unsupported(
+            format!("it is a JPEG of a rare kind ({scheme:?}) that latentd does not read"),
+            "open and save it in an image editor",
+        ),
+        DecodeErrors::ExhaustedData => truncated("data ended"),
+        DecodeErrors::IoErrors(error) => {
+            let error = std::io::Error::new(ErrorKind::UnexpectedEof, format!("{error:?}"));
+            undecodable(error, true)
+        }
+        error => undecodable(format!("{error:?}"), false),
+    }
+}

@@ -1,0 +1,253 @@
+//! From a file to a picture, under limits. The content decides the format; a file that is truncated, damaged, mislabelled,
+//! animated or too large is refused, never half decoded.
+//!
+//! What a decoder holds beside the finished picture: for JPEG the compressed file (a progressive one also its coefficients, 2
+//! bytes a sample), for lossless WebP without opacity one RGBA copy, for the others a few rows.
+
+mod bmp;
+mod jpeg;
+mod png;
+mod tiff;
+mod webp;
+
+use super::format::{Format, foreign};
+use super::{Depth, Image, Layout, Metadata, Samples, exif, icc, orient, xmp};
+use crate::error::{Error, Kind, Result};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use tracing::warn;
+
+/// What a file may cost. Checked against its header, before anything is decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Width times height; by default 128 megapixels.
+    pub max_pixels: u64,
+    /// Length of the file in bytes; by default 1 GiB.
+    pub max_bytes: u64,
+    /// Bytes that the decoded picture and the decoder's own buffers may take together; by default 2 GiB.
+    pub max_alloc: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { max_pixels: 128_000_000, max_bytes: 1 << 30, max_alloc: 2 << 30 }
+    }
+}
+
+impl Limits {
+    /// Refuses a header that promises too much. `bytes_per_pixel` counts the decoder's buffers too.
+    fn check(&self, width: usize, height: usize, bytes_per_pixel: usize) -> Result<()> {
+        if width == 0 || height == 0 {
+            return Err(damaged("its header says that it has no pixels"));
+        }
+        let pixels = width as u64 * height as u64;
+        if pixels > self.max_pixels {
+            let mega = |n: u64| n as f64 / 1e6;
+            let message = format!(
+                "the picture is {width} x {height}, {:.1} megapixels; the limit is {:.1}",
+                mega(pixels),
+                mega(self.max_pixels)
+            );
+            return Err(too_large(message));
+        }
+        let bytes = pixels.saturating_mul(bytes_per_pixel as u64);
+        if bytes > self.max_alloc {
+            let mib = |n: u64| n >> 20;
+            let message = format!(
+                "the picture is {width} x {height} and takes {} MiB to decode; the limit is {} MiB",
+                mib(bytes),
+                mib(self.max_alloc)
+            );
+            return Err(too_large(message));
+        }
+        Ok(())
+    }
+}
+
+/// What one format's decoder gives back: the pixels as stored, and metadata as found.
+struct Decoded {
+    image: Image,
+    /// By a format's own tag; `None` where only the EXIF block tells.
+    orientation: Option<u8>,
+}
+
+impl Decoded {
+    fn new(width: usize, height: usize, layout: Layout, samples: Samples, metadata: Metadata) -> Decoded {
+        let depth = samples.depth();
+        Decoded { image: Image { width, height, layout, samples, depth, metadata }, orientation: None }
+    }
+}
+
+/// Reads the picture in `file` from its start. `name` is the file's path: it stands in errors, and its extension must not
+/// contradict the content. An opened [`std::fs::File`], or a reference to one, serves as `file`.
+///
+/// The EXIF orientation is applied to the pixels. Palettes and fewer than 8 bits are expanded to 8; CMYK becomes RGB without
+/// colour management.
+///
+/// # Errors
+///
+/// [`Kind::Input`] when the content is at fault; what [`Error::io`] says when reading itself fails.
+pub fn read(file: impl Read + Seek, name: &Path, limits: &Limits) -> Result<Image> {
+    let mut watched = Watched { inner: file, failure: None };
+    // A decoder is the code most exposed to strangers: should one panic, the file is at fault, not the daemon.
+    let result = catch_unwind(AssertUnwindSafe(|| open(&mut watched, name, limits)))
+        .unwrap_or_else(|_| Err(damaged("its contents are not valid")));
+    match (result, watched.failure) {
+        (Ok(image), _) => Ok(image),
+        (Err(_), Some(failure)) => Err(Error::io("read", name, failure)),
+        (Err(error), None) => Err(error.at(name)),
+    }
+}
+
+fn open(file: &mut (impl Read + Seek), name: &Path, limits: &Limits) -> Result<Image> {
+    let length = file.seek(SeekFrom::End(0)).map_err(truncated)?;
+    if length == 0 {
+        return Err(Error::new(Kind::Input, "the file is empty").mend("copy it again from where it came from"));
+    }
+    if length > limits.max_bytes {
+        return Err(too_large(format!("the file has {length} bytes; the limit is {}", limits.max_bytes)));
+    }
+    let mut head = Vec::new();
+    file.seek(SeekFrom::Start(0)).map_err(truncated)?;
+    file.take(32).read_to_end(&mut head).map_err(truncated)?;
+    file.seek(SeekFrom::Start(0)).map_err(truncated)?;
+    let format = identify(&head, name)?;
+    let Decoded { mut image, orientation } = match format {
+        Format::Png => png::read(BufReader::new(file), limits),
+        Format::Jpeg => jpeg::read(file, length, limits),
+        Format::WebP => webp::read(BufReader::new(file), length, limits),
+        Format::Tiff => tiff::read(file, limits),
+        Format::Bmp => bmp::read(BufReader::new(file), limits),
+    }?;
+    let by_exif = image.metadata.exif.as_deref().map_or(1, exif::orientation);
+    settle_metadata(&mut image, name);
+    orient::apply(&mut image, orientation.unwrap_or(by_exif));
+    Ok(image)
+}
+
+/// The format, if latentd reads it and the extension does not contradict it.
+fn identify(head: &[u8], name: &Path) -> Result<Format> {
+    let extension = name.extension().map(|e| e.to_string_lossy().to_lowercase());
+    let Some(format) = Format::from_content(head) else {
+        let what = foreign(head).unwrap_or("not a picture that latentd knows");
+        return Err(Error::new(Kind::Input, format!("the content is {what}"))
+            .mend("latentd reads PNG, JPEG, WebP, TIFF and BMP; convert the file to one of them"));
+    };
+    let Some(extension) = extension else { return Ok(format) };
+    let labelled = match Format::with_extension(&extension) {
+        Some(labelled) => labelled.name().to_owned(),
+        None if FOREIGN_EXTENSIONS.contains(&extension.as_str()) => extension.to_uppercase(),
+        // Raw files of cameras are TIFF inside and would give a tiny preview, so for TIFF the name must agree.
+        None if format == Format::Tiff => extension.escape_debug().to_string(),
+        None => return Ok(format),
+    };
+    if labelled == format.name() {
+        return Ok(format);
+    }
+    let usual = format.extensions()[0];
+    Err(Error::new(Kind::Input, format!("the name says {labelled}, but the content is {}", format.name()))
+        .mend(format!("if it is the picture you mean, rename it to end in .{usual}")))
+}
+
+/// Extensions of pictures that latentd does not read: under such a name other content is a mistake.
+const FOREIGN_EXTENSIONS: [&str; 13] =
+    ["gif", "heic", "heif", "avif", "jxl", "jp2", "psd", "ico", "svg", "exr", "tga", "pdf", "mp4"];
+
+/// Makes the metadata true of the upright picture; what cannot be made true is dropped with a warning.
+fn settle_metadata(image: &mut Image, name: &Path) {
+    let Metadata { icc, exif, xmp } = std::mem::take(&mut image.metadata);
+    let lost = |what| warn!(file = %crate::error::show_path(name), "{what}");
+    let icc = icc.filter(|profile| {
+        let fits = icc::fits(profile, image.layout);
+        if !fits {
+            lost("the colour profile does not fit the pixels and is dropped");
+        }
+        fits
+    });
+    let settle = |block: Option<Vec<u8>>, settle: fn(Vec<u8>) -> Option<Vec<u8>>, message| {
+        let settled = settle(block?);
+        if settled.is_none() {
+            lost(message);
+        }
+        settled
+    };
+    let exif = settle(exif, exif::settle, "the EXIF block is broken and is dropped");
+    let xmp = settle(xmp, xmp::settle, "the XMP packet is not UTF-8 and is dropped");
+    image.metadata = Metadata { icc, exif, xmp };
+}
+
+/// Remembers a failure of reading itself, which a decoder would report as if the content were at fault.
+struct Watched<R> {
+    inner: R,
+    failure: Option<io::Error>,
+}
+
+impl<R> Watched<R> {
+    fn note<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        use io::ErrorKind as E;
+        result.inspect_err(|error| {
+            // A seek before the start follows from hostile offsets.
+            if !matches!(error.kind(), E::Interrupted | E::UnexpectedEof | E::InvalidInput) {
+                self.failure = Some(match error.raw_os_error() {
+                    Some(code) => io::Error::from_raw_os_error(code),
+                    None => error.kind().into(),
+                });
+            }
+        })
+    }
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let result = self.inner.read(buffer);
+        self.note(result)
+    }
+}
+
+impl<R: Seek> Seek for Watched<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let result = self.inner.seek(to);
+        self.note(result)
+    }
+}
+
+/// An error for content that is not what it should be.
+fn damaged(message: impl Into<String>) -> Error {
+    Error::new(Kind::Input, format!("the file is damaged: {}", message.into()))
+        .mend("copy it again from where it came from; if it is damaged there too, open and save it in an image editor")
+}
+
+/// An error for content that ends too early, or whatever else the decoder says.
+fn undecodable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>, ended: bool) -> Error {
+    let error = error.into();
+    if ended { truncated(error) } else { damaged("it cannot be decoded").because(error) }
+}
+
+fn truncated(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new(Kind::Input, "the file ends in the middle of the picture")
+        .mend("copy it again from where it came from; the copy may have been cut off")
+        .because(error)
+}
+
+fn too_large(message: String) -> Error {
+    Error::new(Kind::Input, message)
+        .mend("raise the limit if you trust the file and have the memory, or scale it down first")
+}
+
+/// An error for a sound file with a feature that latentd does not read.
+fn unsupported(what: impl Into<String>, mend: &str) -> Error {
+    Error::new(Kind::Input, what).mend(mend)
+}
+
+fn animated(frames: impl std::fmt::Display) -> Error {
+    unsupported(
+        format!("it is an animation of {frames} frames, and latentd would lose all but the first"),
+        "split it into single pictures first",
+    )
+}
+
+/// Room for samples, zeroed.
+fn samples(depth: Depth, width: usize, height: usize, layout: Layout) -> Samples {
+    Samples::zeros(depth, width * height * layout.channels())
+}

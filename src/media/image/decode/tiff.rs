@@ -1,0 +1,226 @@
+//! TIFF, by the `tiff` crate itself: through `image` its EXIF, gray with opacity and the other pages are lost.
+
+use super::{Decoded, Limits, samples, truncated, undecodable, unsupported};
+use crate::error::{Error, Result};
+use crate::media::image::exif_block::{self, Exif};
+use crate::media::image::{Depth, Image, Layout, Metadata, Samples};
+use std::io::{BufReader, ErrorKind, Read, Seek};
+use tiff::decoder::{Decoder, DecodingResult};
+use tiff::tags::{SampleFormat, Tag};
+use tiff::{ColorType, TiffError};
+
+const SAVE_PLAIN: &str = "open it in an image editor and save it with 8 or 16 bits as gray or RGB";
+const XMP: Tag = Tag::Unknown(700);
+/// Bound on the value of one tag.
+const MAX_TAG: usize = 64 << 20;
+
+pub(super) fn read(file: &mut (impl Read + Seek), limits: &Limits) -> Result<Decoded> {
+    let exif = exif_block::take(&mut BufReader::new(&mut *file));
+    let mut decoder = Decoder::new(BufReader::new(file)).map_err(failed)?;
+    let mut tiff_limits = tiff::decoder::Limits::default();
+    tiff_limits.decoding_buffer_size = usize::try_from(limits.max_alloc).unwrap_or(usize::MAX);
+    tiff_limits.intermediate_buffer_size = tiff_limits.decoding_buffer_size;
+    tiff_limits.ifd_value_size = MAX_TAG;
+    decoder = decoder.with_limits(tiff_limits);
+
+    let (width, height) = decoder.dimensions().map_err(failed)?;
+    let (width, height) = (width as usize, height as usize);
+    let kind = Kind::of(&mut decoder)?;
+    let depth = if kind.bits == 16 { Depth::Sixteen } else { Depth::Eight };
+    let stored = kind.stored_channels * if depth == Depth::Sixteen { 2 } else { 1 };
+    // The tiff crate reads a strip at a time, but a file may hold the whole picture in one.
+    limits.check(width, height, stored * 2)?;
+
+    let metadata = Metadata {
+        icc: decoder.get_tag_u8_vec(Tag::IccProfile).ok(),
+        exif: exif.as_ref().ok().filter(|e| !e.is_empty()).map(Exif::to_block),
+        xmp: decoder.get_tag_u8_vec(XMP).ok(),
+    };
+    let orientation = exif.map_or(1, |e| e.orientation);
+    let samples = pixels(&mut decoder, width, height, depth, &kind)?;
+    refuse_pages(&mut decoder)?;
+    let mut decoded = Decoded::new(width, height, kind.layout, samples, metadata);
+    if kind.premultiplied {
+        divide_alpha(&mut decoded.image);
+    }
+    decoded.orientation = Some(orientation);
+    Ok(decoded)
+}
+
+/// How the pixels are stored.
+struct Kind {
+    bits: u8,
+    layout: Layout,
+    stored_channels: usize,
+    premultiplied: bool,
+}
+
+impl Kind {
+    fn of<R: Read + Seek>(decoder: &mut Decoder<R>) -> Result<Kind> {
+        if let Ok(Some(3)) = decoder.find_tag_unsigned::<u16>(Tag::PhotometricInterpretation) {
+            return Err(unsupported("it is a TIFF with a palette, which latentd does not read", SAVE_PLAIN));
+        }
+        if let Ok(Some(1)) = decoder.find_tag_unsigned::<u32>(Tag::NewSubfileType) {
+            return Err(unsupported(
+                "the first picture in it is only a preview; it may be a camera's raw file",
+                "develop it with a raw converter and save it as TIFF or PNG",
+            ));
+        }
+        let color = decoder.colortype().map_err(failed)?;
+        let extra = decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).ok().flatten().unwrap_or_default();
+        let (layout, stored_channels) = match color {
+            ColorType::Gray(1 | 2 | 4 | 8 | 16) => (Layout::Gray, 1),
+            ColorType::RGB(8 | 16) => (Layout::Rgb, 3),
+            ColorType::YCbCr(8) => (Layout::Rgb, 3),
+            ColorType::RGBA(8 | 16) => (Layout::Rgba, 4),
+            ColorType::CMYK(8 | 16) => (Layout::Rgb, 4),
+            ColorType::Multiband { bit_depth: 8 | 16, num_samples: 2 } if matches!(extra[..], [1 | 2]) => {
+                (Layout::GrayAlpha, 2)
+            }
+            other => {
+                return Err(unsupported(
+                    format!("it is a TIFF of the kind {other:?}, which latentd does not read"),
+                    SAVE_PLAIN,
+                ));
+            }
+        };
+        let formats = decoder.find_tag_unsigned_vec::<u16>(Tag::SampleFormat).ok().flatten().unwrap_or_default();
+        if formats.iter().any(|f| *f != SampleFormat::Uint.to_u16()) {
+            return Err(unsupported(
+                "its samples are signed or floating-point numbers, which latentd does not read",
+                SAVE_PLAIN,
+            ));
+        }
+        let premultiplied = layout.has_alpha() && extra.first() == Some(&1);
+        Ok(Kind { bits: color.bit_depth(), layout, stored_channels, premultiplied })
+    }
+}
+
+fn pixels<R: Read + Seek>(
+    decoder: &mut Decoder<R>,
+    width: usize,
+    height: usize,
+    depth: Depth,
+    kind: &Kind,
+) -> Result<Samples> {
+    let is_plain = kind.bits >= 8 && kind.stored_channels == kind.layout.channels();
+    let layout = decoder.image_buffer_layout().map_err(failed)?;
+    if is_plain && layout.planes == 1 {
+        let mut samples = samples(depth, width, height, kind.layout);
+        match &mut samples {
+            Samples::U8(samples) => decoder.read_image_bytes(samples),
+            Samples::U16(samples) => decoder.read_image_bytes(bytemuck::cast_slice_mut(samples)),
+        }
+        .map_err(failed)?;
+        return Ok(samples);
+    }
+    let mut result = DecodingResult::U8(Vec::new());
+    let layout = decoder.read_image_to_buffer(&mut result).map_err(failed)?;
+    if layout.planes > 1 && result.as_buffer(0).byte_len() < layout.complete_len {
+        return Err(undecodable("a plane is missing", false));
+    }
+    Ok(match result {
+        DecodingResult::U8(s) if kind.bits < 8 => Samples::U8(unpack(&s, width, height, kind.bits)?),
+        DecodingResult::U8(s) => Samples::U8(arrange(s, layout.planes, kind, u8::MAX, |a, b| {
+            ((u32::from(a) * u32::from(b) + 127) / 255) as u8
+        })),
+        DecodingResult::U16(s) => Samples::U16(arrange(s, layout.planes, kind, u16::MAX, |a, b| {
+            ((u64::from(a) * u64::from(b) + 32_767) / 65_535) as u16
+        })),
+        _ => return Err(unsupported("its samples are of a kind that latentd does not read", SAVE_PLAIN)),
+    })
+}
+
+/// Interleaves planes, and turns CMYK into RGB.
+fn arrange<T: Copy + std::ops::Sub<Output = T>>(
+    stored: Vec<T>,
+    planes: usize,
+    kind: &Kind,
+    max: T,
+    multiply: impl Fn(T, T) -> T,
+) -> Vec<T> {
+    let channels = kind.stored_channels;
+    let stored = if planes > 1 {
+        let plane = stored.len() / planes;
+        (0..plane).flat_map(|i| (0..channels.min(planes)).map(move |c| c * plane + i)).map(|i| stored[i]).collect()
+    } else {
+        stored
+    };
+    if channels == kind.layout.channels() {
+        return stored;
+    }
+    let ink = |ink: T, black: T| multiply(max - ink, max - black);
+    stored.as_chunks::<4>().0.iter().flat_map(|&[c, m, y, k]| [ink(c, k), ink(m, k), ink(y, k)]).collect()
+}
+
+/// Spreads 1, 2 or 4 bits a sample over 0..=255. Each row starts at a byte.
+fn unpack(packed: &[u8], width: usize, height: usize, bits: u8) -> Result<Vec<u8>> {
+    let row_bytes = (width * usize::from(bits)).div_ceil(8);
+    if packed.len() < row_bytes * height {
+        return Err(truncated("rows are missing"));
+    }
+    let max = (1_u16 << bits) - 1;
+    let mut out = Vec::with_capacity(width * height);
+    for row in packed.chunks_exact(row_bytes).take(height) {
+        out.extend((0..width).map(|x| {
+            let bit = x * usize::from(bits);
+            let sample = u16::from(row[bit / 8]) >> (8 - usize::from(bits) - bit % 8) & max;
+            (sample * 255 / max) as u8
+        }));
+    }
+    Ok(out)
+}
+
+/// Refuses a file with further pages; smaller versions of the first one are not pages.
+fn refuse_pages<R: Read + Seek>(decoder: &mut Decoder<R>) -> Result<()> {
+    // The crate refuses cycles; the bound is for patience.
+    for _ in 0..1000 {
+        if !decoder.more_images() {
+            return Ok(());
+        }
+        // A page that cannot even be opened is one that would be lost.
+        let is_reduced = decoder.next_image().is_ok()
+            && matches!(decoder.find_tag_unsigned::<u32>(Tag::NewSubfileType), Ok(Some(flags)) if flags & 1 == 1);
+        if !is_reduced {
+            break;
+        }
+    }
+    Err(unsupported(
+        "it is a TIFF of several pages, and latentd would lose all but the first",
+        "split it into single pictures first",
+    ))
+}
+
+/// From colours multiplied by opacity to straight ones.
+fn divide_alpha(image: &mut Image) {
+    let channels = image.layout.channels();
+    match &mut image.samples {
+        Samples::U8(samples) => {
+            for pixel in samples.chunks_exact_mut(channels) {
+                let (colors, alpha) = pixel.split_at_mut(channels - 1);
+                let alpha = u32::from(alpha[0]).max(1);
+                colors.iter_mut().for_each(|c| *c = ((u32::from(*c) * 255 + alpha / 2) / alpha).min(255) as u8);
+            }
+        }
+        Samples::U16(samples) => {
+            for pixel in samples.chunks_exact_mut(channels) {
+                let (colors, alpha) = pixel.split_at_mut(channels - 1);
+                let alpha = u64::from(alpha[0]).max(1);
+                colors.iter_mut().for_each(|c| *c = ((u64::from(*c) * 65_535 + alpha / 2) / alpha).min(65_535) as u16);
+            }
+        }
+    }
+}
+
+fn failed(error: TiffError) -> Error {
+    match error {
+        TiffError::IoError(error) => {
+            let ended = error.kind() == ErrorKind::UnexpectedEof;
+            undecodable(error, ended)
+        }
+        TiffError::UnsupportedError(error) => {
+            unsupported(format!("it is a TIFF of a kind that latentd does not read ({error})"), SAVE_PLAIN)
+        }
+        error => undecodable(error, false),
+    }
+}

@@ -1,0 +1,273 @@
+//! From a picture to a file.
+//!
+//! What a format cannot hold is changed as little as possible: 16 bits are rounded to 8 for JPEG, WebP and BMP; for JPEG,
+//! transparent colours are laid over white. BMP has no place for metadata, JPEG none for EXIF and XMP beyond 64 KB.
+
+mod tiff;
+
+use super::convert::{gray_alpha_to_rgba, over_white};
+use super::format::Format;
+use super::{Depth, Image, Layout, Metadata, exif, icc, xmp};
+use crate::error::{Error, Kind, Result};
+use jpeg_encoder::{ChromaSubsamplingMethod, SamplingFactor};
+use std::borrow::Cow;
+use std::io::{self, Seek, Write};
+use tracing::warn;
+
+/// How a JPEG stores colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Chroma {
+    /// Colour at full resolution (4:4:4): the default, because latentd exists to make pictures better.
+    #[default]
+    Full,
+    /// Colour at half the resolution both ways (4:2:0): files about a quarter smaller, edges between strong colours softer.
+    Half,
+}
+
+/// How hard to compress where that loses nothing (PNG and TIFF).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Effort {
+    /// Quickly, the files about a tenth larger.
+    #[default]
+    Fast,
+    /// Smaller files for several times the time.
+    Balanced,
+}
+
+/// How to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodeOptions {
+    /// JPEG quality, 1..=100; 92 by default, at which the loss is hard to see.
+    pub quality: u8,
+    /// JPEG colour resolution.
+    pub chroma: Chroma,
+    /// Effort of lossless compression.
+    pub effort: Effort,
+}
+
+impl Default for EncodeOptions {
+    fn default() -> Self {
+        EncodeOptions { quality: 92, chroma: Chroma::default(), effort: Effort::default() }
+    }
+}
+
+/// Writes `image` to `out` as `format`, at the depth of `image.depth` where the format allows. The statements of size in its
+/// metadata are set to its size on the way. `out` should be buffered; it is not flushed.
+///
+/// # Errors
+///
+/// [`Kind::Output`] when the format cannot hold so large a picture, [`Kind::Config`] for a quality out of range, what
+/// [`Error::io`] says when writing itself fails (with `format`'s name in place of a path), [`Kind::Bug`] for an image whose
+/// samples do not match its size.
+pub fn write(image: &Image, format: Format, options: &EncodeOptions, out: &mut (impl Write + Seek)) -> Result<()> {
+    if image.samples.len() != image.width * image.height * image.layout.channels() || image.samples.is_empty() {
+        let (width, height, layout) = (image.width, image.height, image.layout);
+        let message = format!("{} samples make no {width} x {height} {layout:?} picture", image.samples.len());
+        return Err(Error::new(Kind::Bug, message));
+    }
+    if !(1..=100).contains(&options.quality) {
+        return Err(Error::new(Kind::Config, format!("the JPEG quality is {}", options.quality))
+            .mend("give a quality from 1 to 100"));
+    }
+    let (width, height) = check_size(image, format)?;
+    let metadata = metadata(image, format);
+    let mut out = Watched { inner: out, failure: None };
+    let result = match format {
+        Format::Png => png(image, width, height, metadata, options, &mut out),
+        Format::Jpeg => jpeg(image, metadata, options, &mut out),
+        Format::WebP => webp(image, width, height, metadata, &mut out),
+        Format::Tiff => tiff::write(image, width, height, metadata, options.effort, &mut out),
+        Format::Bmp => bmp(image, width, height, &mut out),
+    };
+    result.map_err(|error| match out.failure.take() {
+        Some(failure) => Error::io("write", std::path::Path::new(format.name()), failure),
+        None => Error::new(Kind::Output, format!("cannot encode the picture as {}", format.name())).because(error),
+    })
+}
+
+/// What a codec says went wrong.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Refuses a picture larger than the format can hold.
+fn check_size(image: &Image, format: Format) -> Result<(u32, u32)> {
+    let side = match format {
+        Format::Jpeg => 65_535,
+        Format::WebP => 16_383,
+        Format::Png | Format::Bmp => i32::MAX as usize,
+        Format::Tiff => u32::MAX as usize,
+    };
+    let (width, height) = (image.width, image.height);
+    if width > side || height > side {
+        let name = format.name();
+        let message = format!("{name} holds at most {side} x {side} pixels, and the picture is {width} x {height}");
+        let other = if format == Format::WebP { "PNG, TIFF or JPEG" } else { "PNG or TIFF" };
+        return Err(Error::new(Kind::Output, message).mend(format!("write {other}, or put a `resize` stage last")));
+    }
+    // Offsets in these two are 32 bits wide; half of that leaves room for data that does not compress.
+    let sample_bytes = if image.depth == Depth::Sixteen { 2 } else { 1 };
+    if matches!(format, Format::Tiff | Format::Bmp) && image.samples.len() * sample_bytes > 2 << 30 {
+        let message = format!("{} holds at most 2 GiB, and the picture is {width} x {height}", format.name());
+        return Err(Error::new(Kind::Output, message).mend("write PNG, or put a `resize` stage last"));
+    }
+    Ok((width as u32, height as u32))
+}
+
+/// The metadata that `format` has a place for, its statements of size made true.
+fn metadata(image: &Image, format: Format) -> Metadata {
+    if format == Format::Bmp {
+        return Metadata::default();
+    }
+    let Metadata { icc, exif, xmp } = &image.metadata;
+    let icc = icc.clone().filter(|profile| icc::fits(profile, image.layout));
+    let mut exif = exif.clone();
+    if let Some(exif) = &mut exif {
+        exif::set_size(exif, image.width, image.height);
+    }
+    let xmp = xmp.clone().map(|packet| xmp::set_size(packet, image.width, image.height));
+    Metadata { icc, exif, xmp }
+}
+
+fn png(
+    image: &Image,
+    width: u32,
+    height: u32,
+    metadata: Metadata,
+    options: &EncodeOptions,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let mut info = png::Info::with_size(width, height);
+    info.icc_profile = metadata.icc.map(Cow::Owned);
+    info.exif_metadata = metadata.exif.map(Cow::Owned);
+    let mut encoder = png::Encoder::with_info(out, info)?;
+    encoder.set_color(match image.layout {
+        Layout::Gray => png::ColorType::Grayscale,
+        Layout::GrayAlpha => png::ColorType::GrayscaleAlpha,
+        Layout::Rgb => png::ColorType::Rgb,
+        Layout::Rgba => png::ColorType::Rgba,
+    });
+    encoder.set_compression(match options.effort {
+        Effort::Fast => png::Compression::Fast,
+        Effort::Balanced => png::Compression::Balanced,
+    });
+    if let Some(xmp) = metadata.xmp.and_then(|packet| String::from_utf8(packet).ok()) {
+        encoder.add_itxt_chunk("XML:com.adobe.xmp".to_owned(), xmp)?;
+    }
+    if image.depth == Depth::Eight {
+        encoder.set_depth(png::BitDepth::Eight);
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&image.eight())?;
+        writer.finish()?;
+    } else {
+        encoder.set_depth(png::BitDepth::Sixteen);
+        let mut writer = encoder.write_header()?;
+        let mut bytes = image.sixteen().into_owned();
+        bytes.iter_mut().for_each(|s| *s = s.to_be());
+        writer.write_image_data(bytemuck::cast_slice(&bytes))?;
+        writer.finish()?;
+    }
+    Ok(())
+}
+
+/// The longest content of a JPEG segment.
+const MAX_SEGMENT: usize = 65_533;
+const XMP_PREFIX: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+
+fn jpeg(image: &Image, metadata: Metadata, options: &EncodeOptions, out: &mut impl Write) -> Result<(), Failure> {
+    let mut encoder = jpeg_encoder::Encoder::new(out, options.quality);
+    match options.chroma {
+        Chroma::Full => encoder.set_sampling_factor(SamplingFactor::R_4_4_4),
+        Chroma::Half => {
+            encoder.set_sampling_factor(SamplingFactor::R_4_2_0);
+            encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
+        }
+    }
+    match metadata.exif {
+        Some(exif) if exif.len() + 6 > MAX_SEGMENT => warn!("the EXIF block is too long for a JPEG and is dropped"),
+        Some(exif) => encoder.add_exif_metadata(&exif)?,
+        None => {}
+    }
+    match metadata.xmp {
+        Some(xmp) if xmp.len() + XMP_PREFIX.len() > MAX_SEGMENT => {
+            warn!("the XMP packet is too long for a JPEG and is dropped");
+        }
+        Some(xmp) => encoder.add_app_segment(1, [XMP_PREFIX, &xmp].concat())?,
+        None => {}
+    }
+    if let Some(icc) = metadata.icc {
+        encoder.add_icc_profile(&icc)?;
+    }
+    let samples = match image.layout {
+        Layout::GrayAlpha | Layout::Rgba => Cow::Owned(over_white(&image.eight(), image.layout.channels())),
+        Layout::Gray | Layout::Rgb => image.eight(),
+    };
+    let color = match image.layout.colors() {
+        1 => jpeg_encoder::ColorType::Luma,
+        _ => jpeg_encoder::ColorType::Rgb,
+    };
+    encoder.encode(&samples, image.width as u16, image.height as u16, color)?;
+    Ok(())
+}
+
+fn webp(image: &Image, width: u32, height: u32, metadata: Metadata, out: &mut impl Write) -> Result<(), Failure> {
+    let mut encoder = image_webp::WebPEncoder::new(out);
+    encoder.set_icc_profile(metadata.icc.unwrap_or_default());
+    encoder.set_exif_metadata(metadata.exif.unwrap_or_default());
+    encoder.set_xmp_metadata(metadata.xmp.unwrap_or_default());
+    let color = match image.layout {
+        Layout::Gray => image_webp::ColorType::L8,
+        Layout::GrayAlpha => image_webp::ColorType::La8,
+        Layout::Rgb => image_webp::ColorType::Rgb8,
+        Layout::Rgba => image_webp::ColorType::Rgba8,
+    };
+    Ok(encoder.encode(&image.eight(), width, height, color)?)
+}
+
+fn bmp(image: &Image, width: u32, height: u32, out: &mut impl Write) -> Result<(), Failure> {
+    use image::ExtendedColorType as Color;
+    let (samples, color) = match image.layout {
+        Layout::Gray => (image.eight(), Color::L8),
+        // Gray with opacity has no form of its own in BMP.
+        Layout::GrayAlpha => (Cow::Owned(gray_alpha_to_rgba(&image.eight())), Color::Rgba8),
+        Layout::Rgb => (image.eight(), Color::Rgb8),
+        Layout::Rgba => (image.eight(), Color::Rgba8),
+    };
+    Ok(image::codecs::bmp::BmpEncoder::new(out).encode(&samples, width, height, color)?)
+}
+
+/// Remembers a failure of writing itself, which codecs wrap beyond recognition.
+struct Watched<'a, W> {
+    inner: &'a mut W,
+    failure: Option<io::Error>,
+}
+
+impl<W> Watched<'_, W> {
+    fn note<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        result.inspect_err(|error| {
+            if error.kind() != io::ErrorKind::Interrupted {
+                self.failure = Some(match error.raw_os_error() {
+                    Some(code) => io::Error::from_raw_os_error(code),
+                    None => error.kind().into(),
+                });
+            }
+        })
+    }
+}
+
+impl<W: Write> Write for Watched<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let result = self.inner.write(bytes);
+        self.note(result)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let result = self.inner.flush();
+        self.note(result)
+    }
+}
+
+impl<W: Seek> Seek for Watched<'_, W> {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        let result = self.inner.seek(to);
+        self.note(result)
+    }
+}

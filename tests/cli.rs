@@ -1,0 +1,119 @@
+//! What the command line says, word for word (golden files in tests/golden/cli; UPDATE_GOLDEN=1 writes them), and its exit codes.
+#![allow(missing_docs)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{Home, count, files, png};
+
+/// Runs the program, and holds exit code, stdout and stderr to the golden file.
+fn golden(home: &Home, name: &str, args: &[&str]) {
+    let output = home.run(args);
+    let text = format!(
+        "$ latentd {}\nexit code {}\n--- stdout\n{}--- stderr\n{}",
+        args.join(" "),
+        output.status.code().unwrap(),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+    .replace(&*home.path("").to_string_lossy(), "HOME/");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/cli").join(format!("{name}.txt"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, &text).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert!(text == expected, "{name} differs from its golden file:\n{text}");
+}
+
+#[test]
+fn help_is_as_written() {
+    let home = Home::new();
+    golden(&home, "help", &["--help"]);
+    golden(&home, "help-run", &["run", "--help"]);
+    golden(&home, "help-apply", &["apply", "--help"]);
+    golden(&home, "help-models", &["models", "--help"]);
+}
+
+#[test]
+fn mistakes_are_told_with_their_mend() {
+    let home = Home::new();
+    golden(&home, "no-verb", &["aply"]);
+    golden(&home, "no-pipeline", &["run"]);
+    golden(&home, "pipeline-missing", &["run", "nowhere.yaml"]);
+    golden(&home, "no-such-model", &["models", "show", "denoise-foto"]);
+    home.folder("empty");
+    golden(&home, "no-yaml", &["check", "empty"]);
+    fs::write(
+        home.path("wrong.yaml"),
+        "name: wrong\nsource:\n  folder: { pth: ./inbox, recursive: maybe }\nstages:\n  - denoise: { model: denoise-foto, sigma: 80 }\n  - upscale: { model: denoise-photo }\n  - resize\n  - sharpen: {}\nsink:\n  folder: { path: ./inbox, name: \"{sten}.jpg\", originals: burn }\n",
+    )
+    .unwrap();
+    golden(&home, "check-form", &["check", "wrong.yaml"]);
+    fs::write(
+        home.path("unfit.yaml"),
+        "name: unfit\nsource:\n  folder: { path: ./inbox, include: [\"[\"] }\nstages:\n  - denoise: { model: denoise-foto }\n  - upscale: { model: denoise-photo }\n  - resize\nsink:\n  folder: { path: ./inbox, name: \"{sten}.jpg\" }\n",
+    )
+    .unwrap();
+    golden(&home, "check-sense", &["check", "unfit.yaml"]);
+    golden(&home, "check-json", &["check", "--json", "unfit.yaml"]);
+}
+
+#[test]
+fn apply_mirrors_folders_and_does_the_others_when_some_fail() {
+    let home = Home::new();
+    let pipeline = home.pipeline("", "resize: { long_side: 4 }", "");
+    let deep = home.folder("photos/2024/may");
+    fs::write(deep.join("a.png"), png(9, 9)).unwrap();
+    fs::write(home.path("photos/b.png"), png(9, 9)).unwrap();
+    fs::write(home.path("photos/broken.png"), b"\x89PNG\r\n\x1a\n").unwrap();
+    let pipeline = pipeline.file_name().unwrap().to_str().unwrap().to_owned();
+    golden(&home, "apply-some-fail", &["apply", &pipeline, "photos", "gone.png", "--out", "out", "-j", "1"]);
+    assert_eq!(files(&home.path("out")), [Path::new("2024/may/a.png"), Path::new("b.png")]);
+    assert_eq!(count(&home.path("photos")), 3, "apply keeps its inputs");
+    assert!(!home.path("quarantine").exists());
+    golden(&home, "apply-dry-run", &["apply", &pipeline, "photos", "--out", "elsewhere", "--dry-run"]);
+    assert!(!home.path("elsewhere").exists());
+}
+
+#[test]
+fn json_is_one_object_a_line() {
+    let home = Home::new();
+    let pipeline = home.pipeline("", "resize: { long_side: 4 }", "");
+    fs::write(home.path("inbox/a.png"), png(9, 9)).unwrap();
+    fs::write(home.path("inbox/b.png"), "not a picture").unwrap();
+    let output = home.run(&["apply", "--json", pipeline.to_str().unwrap(), "inbox", "--out", "out"]);
+    assert_eq!(output.status.code(), Some(65));
+    let lines: Vec<serde_json::Value> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    assert!(lines.iter().any(|l| l["results"][0].as_str().is_some_and(|r| r.ends_with("a.png"))));
+    assert!(lines.iter().any(|l| l["kind"] == "input" && l["mend"].is_string()));
+    for line in String::from_utf8(home.run(&["models", "list", "--json"]).stdout).unwrap().lines() {
+        assert!(serde_json::from_str::<serde_json::Value>(line).unwrap()["name"].is_string());
+    }
+}
+
+#[test]
+fn completions_and_manual_are_made() {
+    let home = Home::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = home.run(&["completions", shell]);
+        assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("latentd"), "{shell}");
+    }
+    let manual = String::from_utf8(home.run(&["man"]).stdout).unwrap();
+    assert!(manual.starts_with(".ie") || manual.contains(".TH latentd"), "{}", &manual[..80]);
+}
+
+#[test]
+fn a_closed_pipe_is_no_panic() {
+    let home = Home::new();
+    let output = std::process::Command::new("sh")
+        .args(["-c", "\"$0\" schema | head -n 1; \"$0\" models list | true; \"$0\" --help | true", env!("CARGO_BIN_EXE_latentd")])
+        .current_dir(home.path(""))
+        .output()
+        .unwrap();
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"), "{}", String::from_utf8_lossy(&output.stderr));
+}

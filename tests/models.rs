@@ -1,0 +1,119 @@
+//! A model is what its card says, computes what training computed, and a stranger's model runs by a card alone.
+#![allow(missing_docs)]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{Home, count, png};
+use latentd::Kind;
+use latentd::model::{Card, GOLDEN_TOLERANCE, Golden, Kernel, Model, Models, Place, sha256_hex, verify};
+
+fn shipped() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().flatten().map(|e| e.path()).filter(|p| p.is_dir()).collect();
+    paths.sort();
+    assert!(!paths.is_empty());
+    paths
+}
+
+#[test]
+fn every_shipped_model_gives_its_golden_output_by_every_kernel() {
+    for path in shipped() {
+        let model = Model::from_path(&path).unwrap();
+        let golden = Golden::of(&model).unwrap();
+        for &kernel in Kernel::ALL {
+            let difference = verify(&model, &golden, kernel).unwrap();
+            assert!(difference <= GOLDEN_TOLERANCE, "{} by {kernel:?}: {difference}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_shipped_model_is_built_in_and_says_enough_of_itself() {
+    let nowhere = Models::default();
+    for path in shipped() {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let model = nowhere.get(name, Path::new("/nonexistent")).unwrap();
+        assert_eq!((&model.place, model.card.name.as_str()), (&Place::BuiltIn, name));
+        let card = &model.card;
+        assert!(card.training.is_some() && card.licence.is_some() && card.size.is_some(), "{name}");
+        assert!(!card.limits.is_empty() && card.metrics.iter().all(|m| !m.command.is_empty()), "{name}");
+        assert!(card.metrics.len() >= 2, "{name}");
+    }
+}
+
+#[test]
+fn a_changed_file_is_not_loaded() {
+    let source = &shipped()[0];
+    let card = Card::from_yaml(&fs::read_to_string(source.join("card.yaml")).unwrap()).unwrap();
+    let mut bytes = fs::read(source.join("model.onnx")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    let error = Model::new(card, &bytes, Place::Memory).unwrap_err();
+    assert_eq!(error.kind(), Kind::Model);
+    assert!(error.message().contains("SHA-256"));
+}
+
+#[test]
+fn hostile_onnx_bytes_are_errors_and_never_panics() {
+    let source = &shipped()[0];
+    let card = Card::from_yaml(&fs::read_to_string(source.join("card.yaml")).unwrap()).unwrap();
+    let whole = fs::read(source.join("model.onnx")).unwrap();
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut state = 7u64;
+    let mut next = || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) as usize
+    };
+    for round in 0..300 {
+        let mut bytes = whole.clone();
+        match round % 3 {
+            // The graph's structure stands at the end, behind the weights.
+            0 => bytes.truncate(next() % whole.len()),
+            1 => (0..4).for_each(|_| {
+                let at = whole.len() - 1 - next() % 4000;
+                bytes[at] = next() as u8;
+            }),
+            _ => {
+                let at = next() % 200;
+                bytes[at] = next() as u8;
+            }
+        }
+        let card = Card { sha256: sha256_hex(&bytes), ..card.clone() };
+        if let Err(error) = Model::new(card, &bytes, Place::Memory).and_then(|m| m.plan(64, 64, Kernel::Direct).map(drop)) {
+            assert_eq!(error.kind(), Kind::Model);
+        }
+    }
+    let _ = std::panic::take_hook();
+}
+
+#[test]
+fn a_strangers_model_runs_by_a_card_alone() {
+    let home = Home::new();
+    let folder = home.folder("models/my-own-denoiser");
+    fs::copy(shipped()[0].join("model.onnx"), folder.join("model.onnx")).unwrap();
+    let hash = sha256_hex(&fs::read(folder.join("model.onnx")).unwrap());
+    let card = format!(
+        "name: my-own-denoiser\ntask: denoise\nmedia: image\nsha256: {hash}\ninputs:\n  - {{ name: image, shape: [1, 3, H, W] }}\n  - {{ name: sigma, shape: [1, 1, 1, 1] }}\noutputs:\n  - {{ name: output, shape: [1, 3, H, W] }}\nreceptive_field: 67\nmultiple_of: 8\n"
+    );
+    fs::write(folder.join("card.yaml"), card).unwrap();
+    let pipeline = home.pipeline("", "denoise: { model: my-own-denoiser, sigma: 20 }", "");
+    fs::write(home.path("inbox/a.png"), png(60, 50)).unwrap();
+    let output = home.run(&["apply", pipeline.to_str().unwrap(), "inbox", "--out", "out"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(count(&home.path("out")), 1);
+}
+
+#[test]
+fn cards_go_out_and_come_back() {
+    for path in shipped() {
+        let text = fs::read_to_string(path.join("card.yaml")).unwrap();
+        let card = Card::from_yaml(&text).unwrap();
+        assert_eq!(Card::from_yaml(&card.to_yaml().unwrap()).unwrap(), card);
+    }
+    for wrong in ["", "name: x", "- 1", "name: ../x\ntask: denoise"] {
+        assert_eq!(Card::from_yaml(wrong).unwrap_err().kind(), Kind::Model);
+    }
+}

@@ -1,0 +1,55 @@
+//! The pipelines that are shipped are right, and the registry that describes them is sound.
+#![allow(missing_docs)]
+
+mod common;
+
+use std::path::Path;
+use std::process::Command;
+
+use latentd::model::Models;
+use latentd::pipeline::{CATALOG, Pipeline};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn every_shipped_pipeline_loads() {
+    let mut count = 0;
+    for entry in std::fs::read_dir(root().join("pipelines")).unwrap().flatten() {
+        if entry.path().extension().is_some_and(|e| e == "yaml") {
+            Pipeline::load(&entry.path(), &Models::default()).unwrap_or_else(|e| panic!("{e:?}"));
+            count += 1;
+        }
+    }
+    assert!(count >= 4);
+}
+
+#[test]
+fn the_tables_of_settings_are_sound() {
+    assert_eq!(latentd::config::audit(&CATALOG), Vec::<String>::new());
+}
+
+#[test]
+fn the_shipped_schema_is_the_programs_own() {
+    let output = Command::new(env!("CARGO_BIN_EXE_latentd")).arg("schema").output().unwrap();
+    let shipped = std::fs::read(root().join("pipelines/schema.json")).unwrap();
+    assert!(output.stdout == shipped, "run `latentd schema > pipelines/schema.json`");
+}
+
+#[test]
+fn a_folder_that_watches_its_own_output_is_refused() {
+    let home = common::Home::new();
+    let folder = home.folder("photos");
+    std::os::unix::fs::symlink(&folder, home.path("alias")).unwrap();
+    for (sink, fine) in [("./photos", false), ("./alias/out", false), ("./photos/out", false), ("./other", true)] {
+        let text = format!(
+            "name: loop\nsource:\n  folder: {{ path: ./photos }}\nstages: []\nsink:\n  folder: {{ path: {sink} }}\n"
+        );
+        std::fs::write(home.path("p.yaml"), text).unwrap();
+        let output = home.run(&["check", "p.yaml"]);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(if fine { 0 } else { 78 }), "{sink}: {message}");
+        assert!(fine || message.contains("p.yaml:6:"), "{message}");
+    }
+}
