@@ -8,7 +8,7 @@ use latentd_train::onnx::Weights;
 use latentd_train::publish::{Publication, TOLERANCE};
 use latentd_train::recipes::denoise_photo::{self, DenoisePhoto};
 use latentd_train::recipes::upscale_photo::{self, UpscalePhoto};
-use latentd_train::recipes::{Frame, Recipe};
+use latentd_train::recipes::{Frame, PhotoRecipe, Recipe};
 
 fn denoiser(widths: &[usize], blocks: &[usize]) -> DenoisePhoto {
     let shape = denoise_photo::Shape { widths: widths.to_vec(), blocks: blocks.to_vec() };
@@ -33,7 +33,7 @@ fn provenance() -> Training {
     }
 }
 
-fn publish<R: Recipe>(recipe: &R, seed: u64) -> (R::Network, Publication) {
+fn publish<R: PhotoRecipe>(recipe: &R, seed: u64) -> (R::Network, Publication) {
     let device = Device::flex();
     let network = recipe.network(&mut Init::new(seed, &device));
     let model = Publication::new(recipe, &network, "a-test", provenance(), &device).expect("burn and tract agree");
@@ -41,7 +41,7 @@ fn publish<R: Recipe>(recipe: &R, seed: u64) -> (R::Network, Publication) {
 }
 
 /// Compares burn and tract at sizes that the golden file does not have.
-fn agree<R: Recipe>(recipe: &R, sizes: &[[usize; 2]]) {
+fn agree<R: PhotoRecipe>(recipe: &R, sizes: &[[usize; 2]]) {
     let (network, publication) = publish(recipe, 5);
     let card = publication.card.clone();
     let model = Model::new(card.clone(), &publication.onnx, Place::Memory).expect("a model");

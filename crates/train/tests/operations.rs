@@ -1,7 +1,7 @@
 //! Our operations give what burn's own give, forward and backward.
 
-use burn::nn::Linear;
 use burn::nn::GateController;
+use burn::nn::Linear;
 use burn::nn::gru::GruConfig;
 use burn::tensor::{Device, Tensor};
 use latentd_train::layers::Init;

@@ -17,6 +17,9 @@ pub struct Eval {
     /// The deviation of the noise to add, of 255 (for a denoiser)
     #[arg(long, default_value_t = 25.0)]
     sigma: f64,
+    /// Measure a denoiser on gray pictures: one noisy plane, given three times
+    #[arg(long)]
+    gray: bool,
     /// Store the means in the model's card
     #[arg(long)]
     write: bool,
@@ -34,6 +37,7 @@ impl Eval {
         for (index, file) in files.iter().enumerate() {
             let picture = Picture::open(file)?;
             let score = match model.card.task {
+                Task::Denoise if self.gray => measure::denoise_gray(&model, &picture, self.sigma, index as u64)?,
                 Task::Denoise => measure::denoise(&model, &picture, self.sigma, index as u64)?,
                 Task::Upscale => measure::upscale(&model, &picture)?,
             };
@@ -51,6 +55,9 @@ impl Eval {
         let mut card = model.card;
         let set = self.set.file_name().context("--set must end in the set's name")?.to_string_lossy();
         let (what, options) = match card.task {
+            Task::Denoise if self.gray => {
+                (format!("{set} gray sigma {}", self.sigma), format!(" --sigma {} --gray", self.sigma))
+            }
             Task::Denoise => (format!("{set} sigma {}", self.sigma), format!(" --sigma {}", self.sigma)),
             Task::Upscale => (format!("{set} x{}, Y", card.scale), String::new()),
         };

@@ -15,7 +15,7 @@ use crate::device::DeviceKind;
 use crate::layers::Init;
 use crate::onnx::Weights;
 use crate::publish::{self, Publication, data_sets};
-use crate::recipes::Recipe;
+use crate::recipes::{PhotoRecipe, Recipe};
 use crate::run::{self, Checkpoint, Length, Outcome, Schedule, State};
 
 /// Steps over which the learning rate rises to its highest; a tenth of a run that is short.
@@ -100,7 +100,7 @@ impl Training {
     }
 
     /// Trains to the end, or until interrupted, and publishes what came out.
-    pub fn run<R: Recipe>(&self, recipe: &R, job: Job) -> Result<()> {
+    pub fn run<R: PhotoRecipe>(&self, recipe: &R, job: Job) -> Result<()> {
         let name = self.out.file_name().context("--out must end in the model's name")?.to_string_lossy().into_owned();
         let folder = self.run.clone().unwrap_or_else(|| Path::new("runs").join(&name));
         let options = self.options(&folder)?;

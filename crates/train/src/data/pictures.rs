@@ -62,6 +62,15 @@ impl Picture {
         (0..3).flat_map(|c| self.rgb.iter().skip(c).step_by(3).map(|&v| f32::from(v) / 255.0)).collect()
     }
 
+    /// One plane of gray values 0..1, `[height, width]`: ITU-R BT.601's luma rounded to 8 bits, as Pillow's mode L.
+    pub fn gray(&self) -> Vec<f32> {
+        let luma = |rgb: &[u8]| {
+            let [r, g, b] = [rgb[0], rgb[1], rgb[2]].map(u32::from);
+            (r * 19_595 + g * 38_470 + b * 7_471 + (1 << 15)) >> 16
+        };
+        self.rgb.chunks_exact(3).map(|rgb| luma(rgb) as f32 / 255.0).collect()
+    }
+
     /// The square of `side` pixels at (`left`, `top`) in one of its eight orientations, as planes of values 0..1
     /// appended to `out`. `turn` is 0..8: bit 0 mirrors left-right, bit 1 top-bottom, bit 2 swaps the axes.
     pub fn square(&self, left: usize, top: usize, side: usize, turn: u8, out: &mut Vec<f32>) {

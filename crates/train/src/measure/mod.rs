@@ -4,4 +4,4 @@ mod fidelity;
 mod protocol;
 
 pub use fidelity::{luma, psnr, ssim};
-pub use protocol::{Score, denoise, upscale};
+pub use protocol::{Score, denoise, denoise_gray, upscale};

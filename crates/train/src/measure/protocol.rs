@@ -30,6 +30,21 @@ pub fn denoise(model: &Model, picture: &Picture, sigma: f64, seed: u64) -> Resul
     Ok(Score { before: psnr(&clean, &noisy), psnr: psnr(&clean, &output), ssim: ssim(&clean, &output, height, width) })
 }
 
+/// [`denoise`] of the picture in gray: the model gets three equal planes, and the mean of those it gives is scored.
+///
+/// # Errors
+/// When tract cannot run the model.
+pub fn denoise_gray(model: &Model, picture: &Picture, sigma: f64, seed: u64) -> Result<Score> {
+    let (height, width) = (picture.height, picture.width);
+    let clean = picture.gray();
+    let noisy = noisy(&clean, sigma, seed);
+    let output = run(model, &noisy.repeat(3), height, width, (sigma / 255.0) as f32)?;
+    let plane = height * width;
+    let mean = (0..plane).map(|i| (output[i] + output[plane + i] + output[2 * plane + i]) / 3.0).collect();
+    let output = clamped(mean);
+    Ok(Score { before: psnr(&clean, &noisy), psnr: psnr(&clean, &output), ssim: ssim(&clean, &output, height, width) })
+}
+
 /// The picture made small by MATLAB's bicubic and rounded to 8 bits, enlarged by the model; scored on the Y plane
 /// without a border of as many pixels as the scale.
 ///

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use burn::tensor::Device;
 use latentd::model::{Card, Golden, Role};
 
-use crate::recipes::{Frame, Recipe};
+use crate::recipes::{Frame, PhotoRecipe};
 
 /// Sides of the golden input in pixels: unequal, so that mistaking one for the other shows.
 const SIZE: [usize; 2] = [48, 64];
@@ -12,7 +12,7 @@ const SIZE: [usize; 2] = [48, 64];
 const SIGMA: f32 = 25.0 / 255.0;
 
 /// A made-up picture and what burn makes of it, by the names of the card's ports.
-pub fn make<R: Recipe>(recipe: &R, network: &R::Network, card: &Card, device: &Device) -> Golden {
+pub fn make<R: PhotoRecipe>(recipe: &R, network: &R::Network, card: &Card, device: &Device) -> Golden {
     let [height, width] = SIZE.map(|side| side.next_multiple_of(card.multiple_of));
     let frame = Frame { planes: pattern(height, width), height, width };
     let output = recipe.infer(network, &frame, SIGMA, device);

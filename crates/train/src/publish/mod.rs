@@ -14,7 +14,7 @@ use latentd::model::{Card, Dim, Kernel, Model, Place, Port, Size, Training, sha2
 pub use data_sets::data_sets;
 
 use crate::onnx::Graph;
-use crate::recipes::Recipe;
+use crate::recipes::PhotoRecipe;
 
 /// The largest difference between burn's output and tract's that a model is published with.
 pub const TOLERANCE: f32 = 1e-4;
@@ -45,7 +45,7 @@ impl Publication {
     ///
     /// # Errors
     /// When tract cannot run the file or its output differs by more than [`TOLERANCE`].
-    pub fn new<R: Recipe>(
+    pub fn new<R: PhotoRecipe>(
         recipe: &R,
         network: &R::Network,
         name: &str,

@@ -5,21 +5,23 @@ use plotters::prelude::*;
 
 use super::log::Entry;
 
-/// Draws loss (logarithmic, left) and development PSNR (right) over the steps as `loss.svg` in the run's folder.
+/// Draws loss (logarithmic, left) and the score on the development set (right, `score` is its name and unit) over the steps as `loss.svg` in the run's folder.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn draw(run: &Path, title: &str, entries: &[Entry]) -> Result<()> {
+pub fn draw(run: &Path, title: &str, score: (&str, &str), entries: &[Entry]) -> Result<()> {
     let losses: Vec<(f64, f64)> = entries.iter().map(|e| (e.step as f64, e.loss.max(1e-9))).collect();
-    let scores: Vec<(f64, f64)> = entries.iter().filter_map(|e| Some((e.step as f64, e.psnr?))).collect();
+    let scores: Vec<(f64, f64)> = entries.iter().filter_map(|e| Some((e.step as f64, e.score?))).collect();
     let Some(&(last, _)) = losses.last() else { return Ok(()) };
     let path = run.join("loss.svg");
-    plot(&path, title, last, &losses, &scores).map_err(|error| anyhow!("cannot draw {}: {error}", path.display()))
+    plot(&path, title, score, last, &losses, &scores)
+        .map_err(|error| anyhow!("cannot draw {}: {error}", path.display()))
 }
 
 fn plot(
     path: &Path,
     title: &str,
+    (name, unit): (&str, &str),
     last: f64,
     losses: &[(f64, f64)],
     scores: &[(f64, f64)],
@@ -43,14 +45,14 @@ fn plot(
         .y_desc("loss")
         .y_label_formatter(&|v| format!("{v:.3e}"))
         .draw()?;
-    chart.configure_secondary_axes().y_desc("PSNR on the development set, dB").draw()?;
+    chart.configure_secondary_axes().y_desc(format!("{name} on the development set, {unit}")).draw()?;
     chart
         .draw_series(LineSeries::new(losses.iter().copied(), RGBColor(0, 114, 178)))?
         .label("loss")
         .legend(|(x, y)| PathElement::new([(x, y), (x + 16, y)], RGBColor(0, 114, 178)));
     chart
         .draw_secondary_series(LineSeries::new(scores.iter().copied(), RGBColor(213, 94, 0)))?
-        .label("PSNR")
+        .label(name)
         .legend(|(x, y)| PathElement::new([(x, y), (x + 16, y)], RGBColor(213, 94, 0)));
     chart.configure_series_labels().background_style(WHITE).border_style(BLACK).draw()?;
     canvas.present()?;

@@ -14,9 +14,9 @@ pub struct Entry {
     pub seconds: f64,
     /// Mean loss since the entry before.
     pub loss: f64,
-    /// PSNR on the development set in dB, of the averaged weights; not measured at every entry.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub psnr: Option<f64>,
+    /// The recipe's score on the development set, of the averaged weights; not measured at every entry.
+    #[serde(skip_serializing_if = "Option::is_none", default, alias = "psnr")]
+    pub score: Option<f64>,
     /// The learning rate of the last step.
     pub learning_rate: f64,
 }

@@ -8,28 +8,30 @@ use super::log::Entry;
 /// Tells a person how far the run is: a bar on a terminal, a line a log entry elsewhere.
 pub struct Progress {
     bar: Option<ProgressBar>,
-    psnr: Option<f64>,
+    score: Option<f64>,
+    name: &'static str,
+    unit: &'static str,
 }
 
 /// The bar's resolution: a run is measured by time or steps alike.
 const TICKS: u64 = 1000;
 
 impl Progress {
-    /// A bar at `progress` (0..=1) on standard error.
-    pub fn start(progress: f64) -> Self {
+    /// A bar at `progress` (0..=1) on standard error; scores are shown by their name and unit.
+    pub fn start(progress: f64, (name, unit): (&'static str, &'static str)) -> Self {
         let bar = stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}").expect("a valid template");
             ProgressBar::new(TICKS).with_position((progress * TICKS as f64) as u64).with_style(style)
         });
-        Self { bar, psnr: None }
+        Self { bar, score: None, name, unit }
     }
 
     /// Shows the latest entry.
     pub fn show(&mut self, progress: f64, entry: &Entry) {
-        self.psnr = entry.psnr.or(self.psnr);
+        self.score = entry.score.or(self.score);
         let left = Duration::from_secs_f64(entry.seconds * (1.0 - progress) / progress.max(1e-6));
-        let score = self.psnr.map_or_else(|| "-".to_owned(), |psnr| format!("{psnr:.2} dB"));
-        let line = format!("step {}  loss {:.5}  PSNR {score}  {} left", entry.step, entry.loss, clock(left));
+        let score = self.score.map_or_else(|| "-".to_owned(), |score| format!("{score:.2} {}", self.unit));
+        let line = format!("step {}  loss {:.5}  {} {score}  {} left", entry.step, entry.loss, self.name, clock(left));
         match &self.bar {
             Some(bar) => {
                 bar.set_position((progress * TICKS as f64) as u64);

@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -70,7 +70,7 @@ pub fn train<R: Recipe>(
     let mut log = Log::open(&options.run, start.state.step)?;
     let mut saved = Instant::now();
     let mut progress = progress_at(start.state.step);
-    let mut display = Progress::start(progress);
+    let mut display = Progress::start(progress, R::SCORE);
     let mut losses = Losses::new(device);
 
     let now = thread::scope(|scope| {
@@ -98,7 +98,7 @@ pub fn train<R: Recipe>(
                     step: now.state.step,
                     seconds: now.state.seconds,
                     loss: losses.mean(),
-                    psnr: score.then(|| recipe.score(&now.average, device)),
+                    score: score.then(|| recipe.score(&now.average, device)),
                     learning_rate: rate,
                 };
                 if !entry.loss.is_finite() {
@@ -114,7 +114,7 @@ pub fn train<R: Recipe>(
                 log.write(entry)?;
             }
             if saved.elapsed() >= options.save_every {
-                save(&now, &log, &options.run)?;
+                save(&now, &log, options, R::SCORE)?;
                 saved = Instant::now();
             }
         }
@@ -122,14 +122,15 @@ pub fn train<R: Recipe>(
     })?;
 
     display.finish();
-    save(&now, &log, &options.run)?;
+    save(&now, &log, options, R::SCORE)?;
     Ok(if progress >= 1.0 { Outcome::Finished(now.average, now.state) } else { Outcome::Interrupted })
 }
 
-fn save<M: Module>(now: &Checkpoint<M>, log: &Log, run: &Path) -> Result<()> {
-    now.save(run).context("cannot save a checkpoint")?;
-    let title = format!("{}: {} steps", run.file_name().unwrap_or_default().to_string_lossy(), now.state.step);
-    curve::draw(run, &title, log.entries())
+fn save<M: Module>(now: &Checkpoint<M>, log: &Log, options: &Options, score: (&str, &str)) -> Result<()> {
+    now.save(&options.run).context("cannot save a checkpoint")?;
+    let name = options.run.file_name().unwrap_or_default().to_string_lossy();
+    let title = format!("{name}: {} steps", now.state.step);
+    curve::draw(&options.run, &title, score, log.entries())
 }
 
 /// The generator of one step's batch: it depends on nothing but seed and step, so a resumed run sees the same batches.

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use latentd::model::{Dim, Port, Task};
 use rand::rngs::StdRng;
 
-use super::{About, Frame, Recipe};
+use super::{About, Frame, PhotoRecipe, Recipe};
 use crate::data::{Picture, depth_to_space, space_to_depth};
 use crate::layers::Init;
 use crate::measure::psnr;
@@ -39,6 +39,8 @@ impl Recipe for DenoisePhoto {
     type Network = Denoiser;
     type Batch = Batch;
 
+    const SCORE: (&'static str, &'static str) = ("PSNR", "dB");
+
     fn network(&self, init: &mut Init) -> Denoiser {
         Denoiser::new(init, &self.shape)
     }
@@ -69,7 +71,9 @@ impl Recipe for DenoisePhoto {
         });
         scores.sum::<f64>() / self.development.len() as f64
     }
+}
 
+impl PhotoRecipe for DenoisePhoto {
     fn infer(&self, network: &Denoiser, picture: &Frame, sigma: f32, device: &Device) -> Vec<f32> {
         let device = device.clone().inner();
         let (height, width) = (picture.height, picture.width);

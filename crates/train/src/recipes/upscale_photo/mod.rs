@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use latentd::model::Task;
 use rand::rngs::StdRng;
 
-use super::{About, Frame, Recipe};
+use super::{About, Frame, PhotoRecipe, Recipe};
 use crate::data::depth_to_space;
 use crate::layers::Init;
 use crate::measure::{luma, psnr};
@@ -32,6 +32,8 @@ pub struct UpscalePhoto {
 impl Recipe for UpscalePhoto {
     type Network = Upscaler;
     type Batch = Batch;
+
+    const SCORE: (&'static str, &'static str) = ("PSNR", "dB");
 
     fn network(&self, init: &mut Init) -> Upscaler {
         Upscaler::new(init, &self.shape)
@@ -58,7 +60,9 @@ impl Recipe for UpscalePhoto {
         });
         scores.sum::<f64>() / self.development.len() as f64
     }
+}
 
+impl PhotoRecipe for UpscalePhoto {
     fn infer(&self, network: &Upscaler, picture: &Frame, _sigma: f32, device: &Device) -> Vec<f32> {
         let device = device.clone().inner();
         let scale = self.shape.scale;
