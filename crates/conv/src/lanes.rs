@@ -1,7 +1,52 @@
 //! Sixteen values side by side, which the compiler keeps in one vector register or a few.
 //!
-//! Everything here is inlined into closures that `pulp` dispatches to the machine's best
-//! instruction set; plain loops over sixteen values become single instructions there.
+//! Everything here is inlined into the bodies of [`vectorise`], which `pulp` dispatches to the
+//! machine's best instruction set; plain loops over sixteen values become single instructions there.
+
+/// Makes a closure callable only once, when moved into it.
+pub(crate) struct Once;
+
+/// Evaluates an expression compiled for AVX2 where the machine has it.
+///
+/// A closure that could be called again is called through a shim, and the shim is compiled without
+/// the instruction set and not inlined; hence the value that the body moves.
+macro_rules! vectorise {
+    ($body:expr) => {{
+        let once = $crate::lanes::Once;
+        $crate::lanes::with_avx2(
+            #[inline(always)]
+            || {
+                let _moved = once;
+                $body
+            },
+        )
+    }};
+}
+pub(crate) use vectorise;
+
+/// AVX2 even where there is AVX-512: for the latter, the compiler turns shuffles of sixteen values
+/// into gathers and scatters, which are several times slower.
+#[inline(always)]
+pub(crate) fn with_avx2<R>(work: impl FnOnce() -> R) -> R {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        return pulp::Simd::vectorize(simd, Work(work));
+    }
+    work()
+}
+
+#[cfg(target_arch = "x86_64")]
+struct Work<F>(F);
+
+#[cfg(target_arch = "x86_64")]
+impl<R, F: FnOnce() -> R> pulp::WithSimd for Work<F> {
+    type Output = R;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) -> R {
+        (self.0)()
+    }
+}
 
 /// Values side by side.
 pub(crate) const LANES: usize = 16;

@@ -1,9 +1,8 @@
 //! A plan computed tile by tile with `gemm`.
 
-use pulp::Arch;
-
 use crate::epilogue::Epilogue;
 use crate::kernel::{Grid, Matrix, Window, for_each_tile, gemm};
+use crate::lanes::vectorise;
 use crate::plan::{Plan, Tap};
 use crate::scratch::{Worker, take};
 use crate::tile::{Layout, gather, spread, steps};
@@ -35,7 +34,7 @@ pub(crate) fn run(
         let image = &input[window.image * plane..][..plane];
         let gathered = take(&mut worker.gathered, layout.gathered(plan));
         let (first, size) = steps(plan, window);
-        Arch::new().dispatch(|| gather(plan, layout, (first, size), image, gathered));
+        vectorise!(gather(plan, layout, (first, size), image, gathered));
         let pitch = spread(layout.points);
         let across = plan.axes[1].out_step;
         let product = take(&mut worker.product, across * outputs * pitch);
@@ -62,26 +61,23 @@ pub(crate) fn run(
                 }
             }
             let line = take(&mut worker.line, across * layout.size[1]);
-            Arch::new().dispatch(
-                #[inline(always)]
-                || {
-                    for channel in 0..outputs {
-                        let product = (&product[channel * pitch..], outputs * pitch);
-                        let to = (channel, channel);
-                        write_rows(
-                            plan,
-                            layout,
-                            (first, size),
-                            down,
-                            product,
-                            line,
-                            to,
-                            epilogue,
-                            window,
-                        );
-                    }
-                },
-            );
+            vectorise!({
+                for channel in 0..outputs {
+                    let product = (&product[channel * pitch..], outputs * pitch);
+                    let to = (channel, channel);
+                    write_rows(
+                        plan,
+                        layout,
+                        (first, size),
+                        down,
+                        product,
+                        line,
+                        to,
+                        epilogue,
+                        window,
+                    );
+                }
+            });
         }
     });
 }

@@ -1,9 +1,7 @@
 //! The weight gradient: the output's gradient times the same shifted views of the input.
 
-use pulp::Arch;
-
 use crate::kernel::{Matrix, for_each_index, gemm};
-use crate::lanes::{LANES, load, transpose};
+use crate::lanes::{LANES, load, transpose, vectorise};
 use crate::plan::Plan;
 use crate::product::UNPACKED_COLUMNS;
 use crate::scratch::{Worker, take};
@@ -58,7 +56,7 @@ pub(crate) fn run(
 
         let gathered = take(&mut worker.gathered, layout.gathered(plan));
         let wide = take(&mut worker.product, outputs * pitch);
-        Arch::new().dispatch(|| {
+        vectorise!({
             gather(
                 plan,
                 layout,
@@ -74,21 +72,18 @@ pub(crate) fn run(
             Transposed::OutputGradient => layout.points * lanes,
         };
         let turned = take(&mut worker.other, values);
-        Arch::new().dispatch(
-            #[inline(always)]
-            || match transposed {
-                Transposed::Input => {
-                    let from = gathered.chunks_exact(inputs * layout.channel);
-                    for (from, to) in from.zip(turned.chunks_exact_mut(layout.channel * lanes)) {
-                        transpose_all((from, layout.channel, inputs), to, lanes);
-                    }
+        vectorise!(match transposed {
+            Transposed::Input => {
+                let from = gathered.chunks_exact(inputs * layout.channel);
+                for (from, to) in from.zip(turned.chunks_exact_mut(layout.channel * lanes)) {
+                    transpose_all((from, layout.channel, inputs), to, lanes);
                 }
-                Transposed::OutputGradient => {
-                    let points = points.next_multiple_of(LANES);
-                    transpose_all((wide, pitch, outputs), &mut turned[..points * lanes], lanes);
-                }
-            },
-        );
+            }
+            Transposed::OutputGradient => {
+                let points = points.next_multiple_of(LANES);
+                transpose_all((wide, pitch, outputs), &mut turned[..points * lanes], lanes);
+            }
+        });
         let sums = worker.sums[..sums_len].chunks_exact_mut(lanes * others);
         for (tap, sums) in taps.iter().zip(sums) {
             let shift = tap.shift[0] * layout.pitch + tap.shift[1];

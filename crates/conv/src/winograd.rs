@@ -5,11 +5,9 @@
 //! blocks whose transformed input stays in the second-level cache; the products of one transformed
 //! point of all tiles and channels are one call of `gemm`.
 
-use pulp::Arch;
-
 use crate::epilogue::Epilogue;
 use crate::kernel::{Grid, Matrix, Window, for_each_tile, gemm};
-use crate::lanes::{LANES, Lanes, join, load, split};
+use crate::lanes::{LANES, Lanes, join, load, split, vectorise};
 use crate::plan::{Axis, Plan};
 use crate::product::UNPACKED_COLUMNS;
 use crate::scratch::{Worker, take};
@@ -67,33 +65,29 @@ impl Blocks {
 pub(crate) fn pack(plan: &Plan, values: &[f32], packed: &mut Vec<f32>) {
     let [inputs, outputs] = plan.channels;
     let packed = take(packed, POINTS * inputs * outputs);
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for output in 0..outputs {
-                for first in (0..inputs).step_by(LANES) {
-                    let lanes = LANES.min(inputs - first);
-                    let mut kernel = [[[0.0; LANES]; 3]; 3];
-                    for tap in &plan.out_phases[0] {
-                        let target = &mut kernel[tap.shift[0]][tap.shift[1]];
-                        for (lane, to) in target[..lanes].iter_mut().enumerate() {
-                            *to = values[plan.weight_index(output, first + lane, tap.kernel)];
-                        }
+    vectorise!({
+        for output in 0..outputs {
+            for first in (0..inputs).step_by(LANES) {
+                let lanes = LANES.min(inputs - first);
+                let mut kernel = [[[0.0; LANES]; 3]; 3];
+                for tap in &plan.out_phases[0] {
+                    let target = &mut kernel[tap.shift[0]][tap.shift[1]];
+                    for (lane, to) in target[..lanes].iter_mut().enumerate() {
+                        *to = values[plan.weight_index(output, first + lane, tap.kernel)];
                     }
-                    let rows = kernel.map(|row| weight(&row));
-                    #[expect(clippy::needless_range_loop, reason = "a column of three rows")]
-                    for column in 0..SIDE {
-                        let transformed =
-                            weight(&[rows[0][column], rows[1][column], rows[2][column]]);
-                        for (row, from) in transformed.iter().enumerate() {
-                            let start = ((row * SIDE + column) * outputs + output) * inputs + first;
-                            packed[start..start + lanes].copy_from_slice(&from[..lanes]);
-                        }
+                }
+                let rows = kernel.map(|row| weight(&row));
+                #[expect(clippy::needless_range_loop, reason = "a column of three rows")]
+                for column in 0..SIDE {
+                    let transformed = weight(&[rows[0][column], rows[1][column], rows[2][column]]);
+                    for (row, from) in transformed.iter().enumerate() {
+                        let start = ((row * SIDE + column) * outputs + output) * inputs + first;
+                        packed[start..start + lanes].copy_from_slice(&from[..lanes]);
                     }
                 }
             }
-        },
-    );
+        }
+    });
 }
 
 /// Computes `plan` of `input` with a weight from [`pack`] into whole images of `output`.
@@ -123,20 +117,17 @@ pub(crate) fn run(
         let product = take(&mut worker.product, POINTS * out_point);
         let image = &input[window.image * image_len..][..image_len];
         let rows = &mut worker.other;
-        Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                transform_input(
-                    plan,
-                    window,
-                    size,
-                    image,
-                    rows,
-                    (transformed, in_point),
-                    tiles,
-                )
-            },
-        );
+        vectorise!({
+            transform_input(
+                plan,
+                window,
+                size,
+                image,
+                rows,
+                (transformed, in_point),
+                tiles,
+            )
+        });
         for first in (0..outputs).step_by(UNPACKED_COLUMNS) {
             let columns = UNPACKED_COLUMNS.min(outputs - first);
             for point in 0..POINTS {
@@ -156,15 +147,12 @@ pub(crate) fn run(
                     },
                 );
             }
-            Arch::new().dispatch(
-                #[inline(always)]
-                || {
-                    for column in 0..columns {
-                        let product = &product[column * tiles..];
-                        write_back((product, out_point), size, first + column, epilogue, window);
-                    }
-                },
-            );
+            vectorise!({
+                for column in 0..columns {
+                    let product = &product[column * tiles..];
+                    write_back((product, out_point), size, first + column, epilogue, window);
+                }
+            });
         }
     });
 }
