@@ -3,9 +3,10 @@
 //! There is no product of matrices in it; sums over the taps run along contiguous points, in
 //! tiles that stay in the first-level cache.
 
+use crate::dispatch::vectorise;
 use crate::epilogue::Epilogue;
 use crate::kernel::{Grid, for_each_tile};
-use crate::lanes::{LANES, add, mul, scaled, vectorise};
+use crate::lanes::{LANES, Portable, Vectors};
 use crate::plan::{Plan, Tap};
 use crate::product::write_rows;
 use crate::scratch::{Worker, take};
@@ -81,7 +82,7 @@ fn sum(reads: &[(usize, usize)], kernel: &[f32], gathered: &[f32], product: &mut
         for &(start, point) in reads {
             let source = run_at(gathered, start + index * RUN);
             for (sum, values) in sums.iter_mut().zip(source.as_chunks::<LANES>().0) {
-                *sum = scaled(sum, kernel[point], values);
+                *sum = Portable.scaled(*sum, kernel[point], *values);
             }
         }
         target.as_chunks_mut::<LANES>().0.copy_from_slice(&sums);
@@ -155,7 +156,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
             .iter()
             .zip(b.as_chunks::<LANES>().0);
         for (sum, (a, b)) in sums.iter_mut().zip(values) {
-            *sum = add(sum, &mul(a, b));
+            *sum = Portable.add(*sum, Portable.mul(*a, *b));
         }
     }
     sums.iter().flatten().sum()

@@ -1,7 +1,49 @@
 //! f32 convolution on the CPU over the [`gemm`](https://docs.rs/gemm) crate, forward and backward.
+//!
+//! Dense and depthwise convolutions of any kernel, stride, padding and dilation over NCHW images
+//! ([`Conv2d`]), their transposes ([`TransposedConv2d`]), both with packed weights for inference
+//! ([`Prepared`]); bias, residual and activation are added on the way to the output
+//! ([`Epilogue`]). 1-D convolution is the case of height 1.
+//!
+//! The input is taken in tiles that stay in the second-level cache, gathered with their padding and
+//! with the phases of a stride apart. Every kernel point then reads a contiguous run of points, so
+//! that it is one matrix product straight from the tile; only inputs of few channels are worth
+//! copying into columns. 3x3 kernels of stride 1 have Winograd's F(4x4, 3x3) as well. `gemm` picks
+//! AVX-512, AVX2 or NEON when it runs. Work is shared among threads by tiles of all images, when
+//! the caller's [`Scratch`] asks for threads; it also owns all working memory.
+//!
+//! ```
+//! use latentd_conv::{Activation, Conv2d, Epilogue, Geometry, Scratch};
+//!
+//! let geometry = Geometry::same(3, 16, 3, [32, 48]);
+//! let conv = Conv2d::new(geometry)?;
+//! let mut scratch = Scratch::single();
+//! let (input, weight) = (vec![1.0; geometry.input_len()], vec![0.1; geometry.weight_len()]);
+//! let mut output = vec![0.0; geometry.output_len()];
+//! let epilogue = Epilogue { activation: Activation::Relu, ..Epilogue::default() };
+//! conv.forward(&input, &weight, &mut output, &epilogue, &mut scratch)?;
+//! assert!((output[33 + 48] - 2.7).abs() < 1e-5);
+//! # Ok::<(), latentd_conv::Error>(())
+//! ```
+//!
+//! # Accuracy
+//!
+//! Relative to the largest output, for inputs and weights uniform in [-1, 1), the direct sum errs
+//! by about 3e-7 and Winograd's algorithm by 6e-6 (64 channels); the tests bound the latter by 2e-5.
+//!
+//! # Speed
+//!
+//! GFLOP/s of one thread of an AMD EPYC of the Zen 5 generation, 48x48 points, counting the direct
+//! sum's operations; `cargo run --release -p latentd-conv --example speed [threads]` measures it,
+//! and `cargo bench -p latentd-conv` in detail.
+//!
+//! TABLE
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod conv2d;
 mod depthwise;
+mod dispatch;
 mod epilogue;
 mod error;
 mod geometry;

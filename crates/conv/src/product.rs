@@ -1,8 +1,8 @@
 //! A plan computed tile by tile with `gemm`.
 
+use crate::dispatch::vectorise;
 use crate::epilogue::Epilogue;
 use crate::kernel::{Grid, Matrix, Window, for_each_tile, gemm};
-use crate::lanes::vectorise;
 use crate::plan::{Plan, Tap};
 use crate::scratch::{Worker, take};
 use crate::tile::{Layout, gather, spread, steps};

@@ -5,17 +5,18 @@
 //! blocks whose transformed input stays in the second-level cache; the products of one transformed
 //! point of all tiles and channels are one call of `gemm`.
 
+use crate::dispatch::vectorise_with;
 use crate::epilogue::Epilogue;
 use crate::kernel::{Grid, Matrix, Window, for_each_tile, gemm};
-use crate::lanes::{LANES, Lanes, join, load, split, vectorise};
+use crate::lanes::{LANES, Vectors, at};
 use crate::plan::{Axis, Plan};
 use crate::product::UNPACKED_COLUMNS;
 use crate::scratch::{Worker, take};
 use crate::tile::{Inside, gather_rows, spread};
 use crate::transform::{POINTS, SIDE, STEP, input, output, weight};
 
-/// Values of a block's transformed input: somewhat less than half of a second-level cache.
-const BLOCK_VALUES: usize = 112 * 1024;
+/// Values of a block's transformed input: most of a second-level cache of a megabyte.
+const BLOCK_VALUES: usize = 216 * 1024;
 /// Tiles that `gemm`'s widest microkernel computes at once.
 const MAX_TILES: usize = 64;
 
@@ -57,7 +58,7 @@ impl Blocks {
     /// Whether the transforms cost less than the products they save.
     pub fn pays(&self, plan: &Plan) -> bool {
         let [inputs, outputs] = plan.channels;
-        inputs >= 16 && outputs >= 16 && self.size[0] * self.size[1] >= LANES / 2
+        inputs.min(outputs) >= 12 && self.size[0] * self.size[1] >= LANES
     }
 }
 
@@ -65,7 +66,7 @@ impl Blocks {
 pub(crate) fn pack(plan: &Plan, values: &[f32], packed: &mut Vec<f32>) {
     let [inputs, outputs] = plan.channels;
     let packed = take(packed, POINTS * inputs * outputs);
-    vectorise!({
+    vectorise_with!(v => {
         for output in 0..outputs {
             for first in (0..inputs).step_by(LANES) {
                 let lanes = LANES.min(inputs - first);
@@ -76,13 +77,13 @@ pub(crate) fn pack(plan: &Plan, values: &[f32], packed: &mut Vec<f32>) {
                         *to = values[plan.weight_index(output, first + lane, tap.kernel)];
                     }
                 }
-                let rows = kernel.map(|row| weight(&row));
+                let rows = kernel.map(|row| weight(v, row.map(|lanes| v.load(&lanes))));
                 #[expect(clippy::needless_range_loop, reason = "a column of three rows")]
                 for column in 0..SIDE {
-                    let transformed = weight(&[rows[0][column], rows[1][column], rows[2][column]]);
-                    for (row, from) in transformed.iter().enumerate() {
+                    let transformed = weight(v, [rows[0][column], rows[1][column], rows[2][column]]);
+                    for (row, from) in transformed.into_iter().enumerate() {
                         let start = ((row * SIDE + column) * outputs + output) * inputs + first;
-                        packed[start..start + lanes].copy_from_slice(&from[..lanes]);
+                        packed[start..start + lanes].copy_from_slice(&v.store(from)[..lanes]);
                     }
                 }
             }
@@ -117,17 +118,7 @@ pub(crate) fn run(
         let product = take(&mut worker.product, POINTS * out_point);
         let image = &input[window.image * image_len..][..image_len];
         let rows = &mut worker.other;
-        vectorise!({
-            transform_input(
-                plan,
-                window,
-                size,
-                image,
-                rows,
-                (transformed, in_point),
-                tiles,
-            )
-        });
+        vectorise_with!(v => transform_input(v, plan, window, size, image, rows, (transformed, in_point), tiles));
         for first in (0..outputs).step_by(UNPACKED_COLUMNS) {
             let columns = UNPACKED_COLUMNS.min(outputs - first);
             for point in 0..POINTS {
@@ -147,11 +138,9 @@ pub(crate) fn run(
                     },
                 );
             }
-            vectorise!({
-                for column in 0..columns {
-                    let product = &product[column * tiles..];
-                    write_back((product, out_point), size, first + column, epilogue, window);
-                }
+            vectorise_with!(v => for column in 0..columns {
+                let product = &product[column * tiles..];
+                write_back(v, (product, out_point), size, first + column, epilogue, window);
             });
         }
     });
@@ -159,7 +148,9 @@ pub(crate) fn run(
 
 /// `B^T d B` of every tile of a block, as `[transformed point][in channel][tile]`.
 #[inline(always)]
-fn transform_input(
+#[expect(clippy::too_many_arguments, reason = "what, where from and where to")]
+fn transform_input<T: Vectors>(
+    v: T,
     plan: &Plan,
     window: &Window,
     size: [usize; 2],
@@ -182,7 +173,7 @@ fn transform_input(
             for column in (0..size[1]).step_by(LANES) {
                 let from = &rows[row * STEP * pitch + column * STEP..];
                 let to = &mut transformed[channel * tiles + row * size[1] + column..];
-                transform_tiles((from, pitch), (to, point));
+                transform_tiles(v, (from, pitch), (to, point));
             }
         }
     }
@@ -191,34 +182,34 @@ fn transform_input(
 /// Sixteen tiles side by side: down the columns of points first, which needs no shuffling, then
 /// along the rows.
 #[inline(always)]
-fn transform_tiles((rows, pitch): (&[f32], usize), (transformed, point): (&mut [f32], usize)) {
+fn transform_tiles<T: Vectors>(
+    v: T,
+    (rows, pitch): (&[f32], usize),
+    (transformed, point): (&mut [f32], usize),
+) {
     const WIDTH: usize = STEP * LANES + LANES;
     let mut lines = [[0.0f32; WIDTH]; SIDE];
     for start in (0..WIDTH).step_by(LANES) {
-        let mut column = [[0.0; LANES]; SIDE];
-        for (index, lanes) in column.iter_mut().enumerate() {
-            *lanes = load(rows, index * pitch + start);
-        }
-        for (line, lanes) in lines.iter_mut().zip(input(&column)) {
-            line[start..start + LANES].copy_from_slice(&lanes);
+        let column = std::array::from_fn(|row| v.load(at(rows, row * pitch + start)));
+        for (line, lanes) in lines.iter_mut().zip(input(v, column)) {
+            line[start..start + LANES].copy_from_slice(&v.store(lanes));
         }
     }
-    for (index, line) in lines.iter().enumerate() {
-        let mut first = [0.0; STEP * LANES];
-        let mut second = [0.0; STEP * LANES];
-        first.copy_from_slice(&line[..STEP * LANES]);
-        second.copy_from_slice(&line[STEP..STEP + STEP * LANES]);
-        let [a, b, c, d] = split(&first);
-        let [e, f, ..] = split(&second);
-        for (column, lanes) in input(&[a, b, c, d, e, f]).iter().enumerate() {
-            transformed[(index * SIDE + column) * point..][..LANES].copy_from_slice(lanes);
+    for (row, line) in lines.iter().enumerate() {
+        let from =
+            |first: usize| std::array::from_fn(|part| v.load(at(line, first + part * LANES)));
+        let [a, b, c, d] = v.split(from(0));
+        let [e, f, ..] = v.split(from(STEP));
+        for (column, lanes) in input(v, [a, b, c, d, e, f]).into_iter().enumerate() {
+            transformed[(row * SIDE + column) * point..][..LANES].copy_from_slice(&v.store(lanes));
         }
     }
 }
 
 /// `A^T m A` of every tile of one output channel, to its place in the output.
 #[inline(always)]
-fn write_back(
+fn write_back<T: Vectors>(
+    v: T,
     (product, point): (&[f32], usize),
     size: [usize; 2],
     channel: usize,
@@ -228,32 +219,26 @@ fn write_back(
     let [[top, bottom], [left, right]] = window.area;
     for row in 0..size[0] {
         for column in (0..size[1]).step_by(LANES) {
-            let mut lines = [[[0.0; LANES]; SIDE]; STEP];
+            let tile = row * size[1] + column;
+            let mut lines = [[v.zero(); SIDE]; STEP];
             for across in 0..SIDE {
-                let mut down: [Lanes; SIDE] = [[0.0; LANES]; SIDE];
-                for (index, lanes) in down.iter_mut().enumerate() {
-                    *lanes = load(
-                        product,
-                        (index * SIDE + across) * point + row * size[1] + column,
-                    );
-                }
-                for (line, lanes) in lines.iter_mut().zip(output(&down)) {
+                let down = std::array::from_fn(|index| {
+                    v.load(at(product, (index * SIDE + across) * point + tile))
+                });
+                for (line, lanes) in lines.iter_mut().zip(output(v, down)) {
                     line[across] = lanes;
                 }
             }
             let from = column * STEP;
             let count = (STEP * LANES).min(right - left - from);
-            for (index, line) in lines.iter().enumerate() {
+            for (index, line) in lines.into_iter().enumerate() {
                 let y = top + row * STEP + index;
                 if y < bottom {
-                    let points = join(&output(line));
+                    let points = v.join(output(v, line)).map(|lanes| v.store(lanes));
+                    let points = &points.as_flattened()[..count];
                     let offset = window.offset(channel, y) + from;
-                    epilogue.write(
-                        channel,
-                        offset,
-                        &points[..count],
-                        &mut window.row(channel, y)[from..from + count],
-                    );
+                    let target = &mut window.row(channel, y)[from..from + count];
+                    epilogue.write(channel, offset, points, target);
                 }
             }
         }
