@@ -3,12 +3,11 @@
 use crate::epilogue::Epilogue;
 use crate::error::{Error, expect_len};
 use crate::geometry::{Geometry, batch};
-use crate::pass::{Algorithm, Pass};
+use crate::pass::{Algorithm, Pass, WeightGradient};
 use crate::plan::Plan;
 use crate::prepared::Prepared;
 use crate::scratch::Scratch;
-use crate::tile::Layout;
-use crate::{depthwise, weight_gradient};
+use crate::weight_gradient;
 
 /// A convolution whose weight is a slice that may change with every call.
 ///
@@ -19,7 +18,7 @@ pub struct Conv2d {
     geometry: Geometry,
     forward: Pass,
     backward: Pass,
-    tiles: Layout,
+    weights: WeightGradient,
 }
 
 impl Conv2d {
@@ -34,7 +33,7 @@ impl Conv2d {
         Self::build(geometry, None)
     }
 
-    /// As [`Self::new`], with the forward pass and the input gradient by the given algorithm.
+    /// As [`Self::new`], with all passes by the given algorithm.
     ///
     /// # Errors
     ///
@@ -47,12 +46,12 @@ impl Conv2d {
         geometry.check()?;
         let forward = Pass::new(Plan::convolution(&geometry), algorithm)?;
         let backward = Pass::new(Plan::input_gradient(&geometry), algorithm)?;
-        let tiles = Layout::new(forward.plan());
+        let weights = WeightGradient::new(forward.plan(), algorithm)?;
         Ok(Self {
             geometry,
             forward,
             backward,
-            tiles,
+            weights,
         })
     }
 
@@ -184,16 +183,10 @@ impl Conv2d {
             weight_gradient.len(),
             self.geometry.weight_len(),
         )?;
-        let run = if self.geometry.depthwise {
-            depthwise::weight_gradient
-        } else {
-            weight_gradient::run
-        };
-        let plan = self.forward.plan();
-        run(
-            plan,
-            &self.tiles,
-            (input, output_gradient),
+        let images = (input, output_gradient);
+        self.weights.run(
+            self.forward.plan(),
+            images,
             weight_gradient,
             &mut scratch.workers,
         );

@@ -59,6 +59,7 @@ mod transform;
 mod transposed;
 mod weight_gradient;
 mod winograd;
+mod winograd_gradient;
 
 pub use conv2d::Conv2d;
 pub use epilogue::{Activation, Epilogue};

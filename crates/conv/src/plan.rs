@@ -51,6 +51,11 @@ impl Axis {
         }
     }
 
+    /// An axis that is read as it is.
+    pub fn plain(len: usize) -> Self {
+        Self::new(len, len, 1, 1, Vec::new())
+    }
+
     fn convolution(geometry: &Geometry, axis: usize) -> Self {
         let step = geometry.stride[axis];
         let taps = (0..geometry.kernel[axis]).map(|kernel| {

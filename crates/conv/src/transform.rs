@@ -57,3 +57,35 @@ pub(crate) fn weight<T: Vectors>(v: T, g: [T::V; 3]) -> [T::V; SIDE] {
         g[2],
     ]
 }
+
+/// The adjoint of [`output`]: `A y`.
+#[inline(always)]
+pub(crate) fn output_adjoint<T: Vectors>(v: T, y: [T::V; STEP]) -> [T::V; SIDE] {
+    let (even, odd) = (v.add(y[0], y[2]), v.add(y[1], y[3]));
+    let far_even = v.scaled(y[0], 4.0, y[2]);
+    let far_odd = v.scaled(v.add(y[1], y[1]), 8.0, y[3]);
+    [
+        y[0],
+        v.add(even, odd),
+        v.sub(even, odd),
+        v.add(far_even, far_odd),
+        v.sub(far_even, far_odd),
+        y[3],
+    ]
+}
+
+/// The adjoint of [`weight`]: `G^T u`.
+#[inline(always)]
+pub(crate) fn weight_adjoint<T: Vectors>(v: T, u: [T::V; SIDE]) -> [T::V; 3] {
+    let (sum, difference) = (v.add(u[1], u[2]), v.sub(u[2], u[1]));
+    let (outer, slope) = (v.add(u[3], u[4]), v.sub(u[3], u[4]));
+    [
+        v.scaled(
+            v.scaled(v.scale(0.25, u[0]), -1.0 / 6.0, sum),
+            1.0 / 24.0,
+            outer,
+        ),
+        v.scaled(v.scale(1.0 / 6.0, difference), 1.0 / 12.0, slope),
+        v.scaled(v.scaled(u[5], -1.0 / 6.0, sum), 1.0 / 6.0, outer),
+    ]
+}

@@ -19,17 +19,39 @@ use crate::transform::{POINTS, SIDE, STEP, input, output, weight};
 const BLOCK_VALUES: usize = 216 * 1024;
 /// Tiles that `gemm`'s widest microkernel computes at once.
 const MAX_TILES: usize = 64;
+/// As the former two, for the weight gradient, whose sums are as large as the weights: so that they
+/// pass through the cache less often, its blocks stay in the third level.
+const GRADIENT_VALUES: usize = 664 * 1024;
+const GRADIENT_TILES: usize = 256;
 
 /// How the tiles of a plan are taken in blocks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Blocks {
     /// Height and width of a block in tiles.
-    size: [usize; 2],
+    pub size: [usize; 2],
 }
 
 impl Blocks {
     /// None for a plan that is not a 3x3 convolution of stride and dilation 1.
     pub fn new(plan: &Plan) -> Option<Self> {
+        Self::within(
+            plan,
+            (BLOCK_VALUES / (POINTS * plan.channels[0])).min(MAX_TILES),
+        )
+    }
+
+    /// As [`Self::new`], for the weight gradient of the plan.
+    pub fn for_gradient(plan: &Plan) -> Option<Self> {
+        let channels = plan.channels[0].max(plan.channels[1]);
+        Self::within(
+            plan,
+            (GRADIENT_VALUES / (POINTS * channels)).min(GRADIENT_TILES),
+        )
+    }
+
+    /// Blocks of at most `limit` tiles, but at least sixteen.
+    fn within(plan: &Plan, limit: usize) -> Option<Self> {
+        let limit = limit.max(LANES);
         let fits = |axis: &Axis| {
             axis.in_step == 1 && axis.out_step == 1 && axis.taps.len() == 3 && axis.halo == 2
         };
@@ -37,7 +59,6 @@ impl Blocks {
             return None;
         }
         let [height, width] = [0, 1].map(|axis| plan.axes[axis].output.div_ceil(STEP));
-        let limit = (BLOCK_VALUES / (POINTS * plan.channels[0])).clamp(LANES, MAX_TILES);
         let columns = width.div_ceil(width.div_ceil(limit));
         let computed = |rows: usize| match height % rows {
             0 => height / rows * (rows * columns).next_multiple_of(LANES),
@@ -118,7 +139,8 @@ pub(crate) fn run(
         let product = take(&mut worker.product, POINTS * out_point);
         let image = &input[window.image * image_len..][..image_len];
         let rows = &mut worker.other;
-        vectorise_with!(v => transform_input(v, plan, window, size, image, rows, (transformed, in_point), tiles));
+        let first = window.area.map(|[from, _]| from);
+        vectorise_with!(v => transform_input(v, plan, (first, size), image, rows, (transformed, in_point), tiles));
         for first in (0..outputs).step_by(UNPACKED_COLUMNS) {
             let columns = UNPACKED_COLUMNS.min(outputs - first);
             for point in 0..POINTS {
@@ -146,21 +168,19 @@ pub(crate) fn run(
     });
 }
 
-/// `B^T d B` of every tile of a block, as `[transformed point][in channel][tile]`.
+/// `B^T d B` of every tile of a block from output point `first` on, as `[transformed point][in channel][tile]`.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "what, where from and where to")]
-fn transform_input<T: Vectors>(
+pub(crate) fn transform_input<T: Vectors>(
     v: T,
     plan: &Plan,
-    window: &Window,
-    size: [usize; 2],
+    (first, size): ([usize; 2], [usize; 2]),
     image: &[f32],
     rows: &mut Vec<f32>,
     (transformed, point): (&mut [f32], usize),
     tiles: usize,
 ) {
     let [vertical, horizontal] = &plan.axes;
-    let [top, left] = [0, 1].map(|axis| window.area[axis][0] as isize + plan.axes[axis].first);
+    let [top, left] = [0, 1].map(|axis| first[axis] as isize + plan.axes[axis].first);
     let pitch = size[1].next_multiple_of(LANES) * STEP + LANES;
     let rows = take(rows, (size[0] * STEP + 2) * pitch);
     let inside = Inside::new(left, size[1] * STEP + 2, 0, horizontal);
