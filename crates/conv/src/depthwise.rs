@@ -36,8 +36,8 @@ pub(crate) fn run(
         .map(|taps| reads(plan, layout, taps))
         .collect();
     for_each_tile(output, grid, workers, |window, worker| {
-        let channel = window.image % channels;
-        let image = &input[window.image * plane..][..plane];
+        let channel = window.image() % channels;
+        let image = &input[window.image() * plane..][..plane];
         let kernel = &weight[channel * plan.kernel_len..][..plan.kernel_len];
         let gathered = take(&mut worker.gathered, layout.gathered(plan));
         let across = plan.axes[1].out_step;
@@ -118,7 +118,7 @@ pub(crate) fn weight_gradient(
         tile: [1, plan.kernel_len],
     };
     for_each_tile(gradient, grid, workers, |window, worker| {
-        let channel = window.image;
+        let channel = window.image();
         let gathered = take(&mut worker.gathered, layout.gathered(plan));
         let wide = take(&mut worker.other, layout.points);
         let gradient = window.row(0, 0);

@@ -94,14 +94,22 @@ pub(crate) struct Grid {
 pub(crate) struct Window<'a> {
     output: *mut f32,
     image_size: [usize; 3],
-    /// Index of the image.
-    pub image: usize,
-    /// First and past-the-last row, and column.
-    pub area: [[usize; 2]; 2],
+    image: usize,
+    area: [[usize; 2]; 2],
     lifetime: PhantomData<&'a mut [f32]>,
 }
 
 impl Window<'_> {
+    /// Index of the image.
+    pub fn image(&self) -> usize {
+        self.image
+    }
+
+    /// First and past-the-last row, and column.
+    pub fn area(&self) -> [[usize; 2]; 2] {
+        self.area
+    }
+
     /// Row `y` (in the image) of a channel, from the rectangle's first column to its last.
     pub fn row(&mut self, channel: usize, y: usize) -> &mut [f32] {
         let [channels, height, width] = self.image_size;

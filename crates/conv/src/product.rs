@@ -31,7 +31,7 @@ pub(crate) fn run(
         tile: layout.output_tile(plan),
     };
     for_each_tile(output, grid, workers, |window, worker| {
-        let image = &input[window.image * plane..][..plane];
+        let image = &input[window.image() * plane..][..plane];
         let gathered = take(&mut worker.gathered, layout.gathered(plan));
         let (first, size) = steps(plan, window);
         vectorise!(gather(plan, layout, (first, size), image, gathered));

@@ -111,9 +111,9 @@ pub(crate) fn spread(values: usize) -> usize {
 
 /// Steps of a window: the first of each axis and how many.
 pub(crate) fn steps(plan: &Plan, window: &Window) -> ([usize; 2], [usize; 2]) {
-    let first = std::array::from_fn(|axis| window.area[axis][0] / plan.axes[axis].out_step);
+    let first = std::array::from_fn(|axis| window.area()[axis][0] / plan.axes[axis].out_step);
     let size = std::array::from_fn(|axis| {
-        window.area[axis][1].div_ceil(plan.axes[axis].out_step) - first[axis]
+        window.area()[axis][1].div_ceil(plan.axes[axis].out_step) - first[axis]
     });
     (first, size)
 }

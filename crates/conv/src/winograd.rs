@@ -79,7 +79,8 @@ impl Blocks {
     /// Whether the transforms cost less than the products they save.
     pub fn pays(&self, plan: &Plan) -> bool {
         let [inputs, outputs] = plan.channels;
-        inputs.min(outputs) >= 12 && self.size[0] * self.size[1] >= LANES
+        let [rows, columns] = self.size;
+        inputs.min(outputs) >= 12 && columns >= 3 && rows * columns >= LANES / 2
     }
 }
 
@@ -133,13 +134,13 @@ pub(crate) fn run(
     let in_point = spread(inputs * most + LANES);
     let out_point = spread(UNPACKED_COLUMNS.min(outputs) * most + LANES);
     for_each_tile(output, grid, workers, |window, worker| {
-        let size = window.area.map(|[from, to]| (to - from).div_ceil(STEP));
+        let size = window.area().map(|[from, to]| (to - from).div_ceil(STEP));
         let tiles = (size[0] * size[1]).next_multiple_of(LANES);
         let transformed = take(&mut worker.gathered, POINTS * in_point);
         let product = take(&mut worker.product, POINTS * out_point);
-        let image = &input[window.image * image_len..][..image_len];
+        let image = &input[window.image() * image_len..][..image_len];
         let rows = &mut worker.other;
-        let first = window.area.map(|[from, _]| from);
+        let first = window.area().map(|[from, _]| from);
         vectorise_with!(v => transform_input(v, plan, (first, size), image, rows, (transformed, in_point), tiles));
         for first in (0..outputs).step_by(UNPACKED_COLUMNS) {
             let columns = UNPACKED_COLUMNS.min(outputs - first);
@@ -236,7 +237,7 @@ fn write_back<T: Vectors>(
     epilogue: &Epilogue,
     window: &mut Window,
 ) {
-    let [[top, bottom], [left, right]] = window.area;
+    let [[top, bottom], [left, right]] = window.area();
     for row in 0..size[0] {
         for column in (0..size[1]).step_by(LANES) {
             let tile = row * size[1] + column;
