@@ -164,6 +164,8 @@ impl Conv2d {
 
     /// The gradient with respect to the weight, summed over the batch, in the weight's layout.
     ///
+    /// Reproducible to the bit for one number of threads; the other passes are for any number.
+    ///
     /// # Errors
     ///
     /// As [`Self::forward`].

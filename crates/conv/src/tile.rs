@@ -35,7 +35,9 @@ impl Layout {
     /// The tile that wastes the fewest points among those that stay in the second-level cache.
     pub fn new(plan: &Plan) -> Self {
         let [height, width] = plan.steps();
-        let columns = width.div_ceil(width.div_ceil(MAX_WIDTH));
+        // What tiles read beyond their own columns must stay a small part.
+        let most = MAX_WIDTH.max(4 * plan.axes[1].halo);
+        let columns = width.div_ceil(width.div_ceil(most));
         let values = plan.channels[0] * plan.in_phases.len() + plan.channels[1];
         let limit = (TILE_VALUES / values).clamp(PANEL, MAX_POINTS);
         let pitch = columns + plan.axes[1].halo;

@@ -1,7 +1,7 @@
 //! The weight gradient: the output's gradient times the same shifted views of the input.
 
 use crate::dispatch::{vectorise, vectorise_with};
-use crate::kernel::{Matrix, for_each_index, gemm};
+use crate::kernel::{Matrix, for_each_share, gemm};
 use crate::lanes::{LANES, Vectors, at};
 use crate::plan::Plan;
 use crate::product::UNPACKED_COLUMNS;
@@ -48,7 +48,7 @@ pub(crate) fn run(
         take(&mut worker.sums, sums_len).fill(0.0);
     }
     let pitch = spread(layout.points);
-    for_each_index(images * tiles.len(), workers, |index, worker| {
+    for_each_share(images * tiles.len(), workers, |index, worker| {
         let image = index / tiles.len();
         let (first, size) = tiles[index % tiles.len()];
         let points = (size[0] - 1) * layout.pitch + size[1];
@@ -165,7 +165,6 @@ fn widen(
 #[inline(always)]
 fn transpose_all<T: Vectors>(
     v: T,
-
     (source, pitch, channels): (&[f32], usize, usize),
     target: &mut [f32],
     lanes: usize,

@@ -5,7 +5,7 @@
 //! brings the sum over all tiles back by `G^T u G`. It saves as many products as the forward pass.
 
 use crate::dispatch::vectorise_with;
-use crate::kernel::{Matrix, for_each_index, gemm};
+use crate::kernel::{Matrix, for_each_share, gemm};
 use crate::lanes::{LANES, Vectors, at};
 use crate::plan::{Axis, Plan};
 use crate::product::UNPACKED_COLUMNS;
@@ -39,7 +39,7 @@ pub(crate) fn run(
     for worker in workers.iter_mut() {
         take(&mut worker.sums, POINTS * sum_point).fill(0.0);
     }
-    for_each_index(images * per_image, workers, |index, worker| {
+    for_each_share(images * per_image, workers, |index, worker| {
         let (image, block) = (index / per_image, index % per_image);
         let first = [block / across * area[0], block % across * area[1]];
         let size = [0, 1].map(|axis| area[axis].min(output[axis] - first[axis]).div_ceil(STEP));
