@@ -32,13 +32,21 @@ pub(crate) fn run(
     };
     for_each_tile(output, grid, workers, |window, worker| {
         let image = &input[window.image() * plane..][..plane];
-        let gathered = take(&mut worker.gathered, layout.gathered(plan));
         let (first, size) = steps(plan, window);
-        vectorise!(gather(plan, layout, (first, size), image, gathered));
+        let (points, source) = if layout.in_place(plan) {
+            let width = plan.axes[1].input;
+            (
+                size[0] * width,
+                (&image[first[0] * width..], plane / inputs),
+            )
+        } else {
+            let gathered = take(&mut worker.gathered, layout.gathered(plan));
+            vectorise!(gather(plan, layout, (first, size), image, gathered));
+            (layout.run(size), (&*gathered, layout.channel))
+        };
         let pitch = spread(layout.points);
         let across = plan.axes[1].out_step;
         let product = take(&mut worker.product, across * outputs * pitch);
-        let points = layout.run(size);
         let mut weight = packed;
         for (down, phases) in plan.out_phases.chunks(across).enumerate() {
             for (taps, product) in phases.iter().zip(product.chunks_exact_mut(outputs * pitch)) {
@@ -51,13 +59,13 @@ pub(crate) fn run(
                         layout,
                         taps,
                         own,
-                        gathered,
+                        source.0,
                         columns,
                         (product, pitch),
                         points,
                     );
                 } else {
-                    multiply_taps(plan, layout, taps, own, gathered, (product, pitch), points);
+                    multiply_taps(plan, layout, taps, own, source, (product, pitch), points);
                 }
             }
             let line = take(&mut worker.line, across * layout.size[1]);
@@ -88,7 +96,7 @@ fn multiply_taps(
     layout: &Layout,
     taps: &[Tap],
     weight: &[f32],
-    gathered: &[f32],
+    (source, channel): (&[f32], usize),
     (product, pitch): (&mut [f32], usize),
     points: usize,
 ) {
@@ -107,9 +115,9 @@ fn multiply_taps(
                     (&mut product[output * pitch + block..], pitch),
                     index > 0,
                     Matrix {
-                        data: &gathered[layout.start(plan, tap) + block..],
+                        data: &source[layout.start(plan, tap) + block..],
                         rows: 1,
-                        columns: layout.channel,
+                        columns: channel,
                     },
                     Matrix {
                         data: &weight[output * depth + index * inputs..],

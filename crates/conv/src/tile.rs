@@ -87,6 +87,19 @@ impl Layout {
         ((size[0] - 1) * self.pitch + size[1]).next_multiple_of(PANEL)
     }
 
+    /// Whether the image's rows are already what would be gathered, as for a 1x1 kernel, and its
+    /// channels do not all fall into the same sets of the first-level cache.
+    pub fn in_place(&self, plan: &Plan) -> bool {
+        let [vertical, horizontal] = &plan.axes;
+        let whole = |axis: &Axis| axis.in_step == 1 && axis.halo == 0 && axis.first == 0;
+        whole(vertical)
+            && whole(horizontal)
+            && vertical.input >= vertical.steps()
+            && horizontal.input == self.size[1]
+            && horizontal.steps() == self.size[1]
+            && !(vertical.input * horizontal.input).is_multiple_of(1024)
+    }
+
     /// Values of the gathered input of one tile.
     pub fn gathered(&self, plan: &Plan) -> usize {
         plan.in_phases.len() * plan.channels[0] * self.channel
