@@ -111,9 +111,17 @@ fn completions_and_manual_are_made() {
 fn a_closed_pipe_is_no_panic() {
     let home = Home::new();
     let output = std::process::Command::new("sh")
-        .args(["-c", "\"$0\" schema | head -n 1; \"$0\" models list | true; \"$0\" --help | true", env!("CARGO_BIN_EXE_latentd")])
+        .args([
+            "-c",
+            "\"$0\" schema | head -n 1; \"$0\" models list | true; \"$0\" --help | true",
+            env!("CARGO_BIN_EXE_latentd"),
+        ])
         .current_dir(home.path(""))
         .output()
         .unwrap();
-    assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        !String::from_utf8_lossy(&output.stderr).contains("panicked"),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
