@@ -266,7 +266,7 @@ fn too_large_for_the_format() {
     for (format, width) in [(Format::WebP, 16_384), (Format::Jpeg, 65_536)] {
         let image = picture(width, 1, Layout::Gray, Depth::Eight);
         let error = encode::write(&image, format, &EncodeOptions::default(), &mut Cursor::new(Vec::new())).unwrap_err();
-        assert_eq!(error.kind(), Kind::Output);
+        assert_eq!(error.kind(), Kind::Input);
         assert!(error.mend_text().unwrap().contains("PNG"));
     }
     let image = picture(4, 4, Layout::Gray, Depth::Eight);

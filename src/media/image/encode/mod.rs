@@ -56,7 +56,7 @@ impl Default for EncodeOptions {
 ///
 /// # Errors
 ///
-/// [`Kind::Output`] when the format cannot hold so large a picture, [`Kind::Config`] for a quality out of range, what
+/// [`Kind::Input`] when the format cannot hold so large a picture, [`Kind::Config`] for a quality out of range, what
 /// [`Error::io`] says when writing itself fails (with `format`'s name in place of a path), [`Kind::Bug`] for an image whose
 /// samples do not match its size.
 pub fn write(image: &Image, format: Format, options: &EncodeOptions, out: &mut (impl Write + Seek)) -> Result<()> {
@@ -105,13 +105,13 @@ fn check_size(image: &Image, format: Format) -> Result<(u32, u32)> {
         let name = format.name();
         let message = format!("{name} holds at most {side} x {side} pixels, and the picture is {width} x {height}");
         let other = if format == Format::WebP { "PNG, TIFF or JPEG" } else { "PNG or TIFF" };
-        return Err(Error::new(Kind::Output, message).mend(format!("write {other}, or put a `resize` stage last")));
+        return Err(Error::new(Kind::Input, message).mend(format!("write {other}, or put a `resize` stage last")));
     }
     // Offsets in these two are 32 bits wide; half of that leaves room for data that does not compress.
     let sample_bytes = if image.depth == Depth::Sixteen { 2 } else { 1 };
     if matches!(format, Format::Tiff | Format::Bmp) && image.samples.len() * sample_bytes > 2 << 30 {
         let message = format!("{} holds at most 2 GiB, and the picture is {width} x {height}", format.name());
-        return Err(Error::new(Kind::Output, message).mend("write PNG, or put a `resize` stage last"));
+        return Err(Error::new(Kind::Input, message).mend("write PNG, or put a `resize` stage last"));
     }
     Ok((width as u32, height as u32))
 }

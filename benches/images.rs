@@ -1,7 +1,7 @@
-//! What a 24-megapixel photo costs, by format. Ignored by default:
-//! `cargo test --release --test images_speed -- --ignored --nocapture`.
+//! What a 24-megapixel photo costs, by format, in processor time and memory: `cargo bench --bench images`.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "../tests/images_common/mod.rs"]
 mod images_common;
 
 use images_common::*;
@@ -46,9 +46,7 @@ fn photo(depth: Depth) -> Image {
     image
 }
 
-#[test]
-#[ignore = "takes a minute and measures rather than tests"]
-fn twenty_four_megapixels() {
+fn main() {
     for (depth, formats) in [(Depth::Eight, &Format::ALL[..]), (Depth::Sixteen, &[Format::Png, Format::Tiff])] {
         let image = photo(depth);
         for format in formats.iter().copied() {
