@@ -1,1 +1,7 @@
-fn main() {}
+//! `latentd-train`: see [`latentd_train`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    latentd_train::cli::main()
+}

@@ -1,0 +1,57 @@
+//! The command line: one command a file.
+
+mod bench;
+mod eval;
+mod recipes;
+mod train;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Trains the models of latentd with burn and publishes them as ONNX.
+#[derive(Parser)]
+#[command(name = "latentd-train", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train a network that takes white noise of a known level (0..50 of 255) out of colour photos
+    DenoisePhoto(recipes::Denoise),
+    /// Train a network that makes photos twice as large
+    UpscalePhotoX2(recipes::Upscale),
+    /// Train a network that makes photos three times as large
+    UpscalePhotoX3(recipes::Upscale),
+    /// Train a network that makes photos four times as large
+    UpscalePhotoX4(recipes::Upscale),
+    /// Measure a published model on a folder of pictures by the papers' protocol
+    Eval(eval::Eval),
+    /// Measure how fast this machine trains
+    Bench(bench::Bench),
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    match dispatch(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("latentd-train: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<()> {
+    match command {
+        Command::DenoisePhoto(denoise) => denoise.run(),
+        Command::UpscalePhotoX2(upscale) => upscale.run(2),
+        Command::UpscalePhotoX3(upscale) => upscale.run(3),
+        Command::UpscalePhotoX4(upscale) => upscale.run(4),
+        Command::Eval(eval) => eval.run(),
+        Command::Bench(bench) => bench.run(),
+    }
+}

@@ -1,0 +1,108 @@
+use anyhow::{Result, bail};
+use clap::Args;
+
+use super::train::{Job, Training};
+use crate::data::{self, Picture};
+use crate::recipes::denoise_photo::{self, DenoisePhoto};
+use crate::recipes::upscale_photo::{self, Pair, UpscalePhoto};
+
+/// Sides of the held-out crops that runs are scored on, in pixels of the clean picture.
+const SCORED_SIDE: usize = 192;
+
+#[derive(Args)]
+pub struct Denoise {
+    #[command(flatten)]
+    training: Training,
+    /// Channels of each level of the encoder and decoder, finest first
+    #[arg(long, value_delimiter = ',', default_value = "32,64,96")]
+    widths: Vec<usize>,
+    /// Residual blocks of each level
+    #[arg(long, value_delimiter = ',', default_value = "1,1,2")]
+    blocks: Vec<usize>,
+    /// Side of the training squares in pixels; half as much again in the last third of the run
+    #[arg(long, default_value_t = 64)]
+    patch: usize,
+}
+
+impl Denoise {
+    /// Trains and publishes.
+    pub fn run(self) -> Result<()> {
+        let shape = denoise_photo::Shape { widths: self.widths, blocks: self.blocks };
+        if shape.widths.is_empty() || shape.widths.len() != shape.blocks.len() || shape.widths.contains(&0) {
+            bail!("--widths and --blocks must have as many entries, one a level, and no width may be 0");
+        }
+        let multiple = shape.multiple_of();
+        if self.patch == 0 || !self.patch.is_multiple_of(2 * multiple) || self.patch * 3 / 2 > data::MIN_SIDE {
+            bail!("--patch must be a multiple of {} and at most {}", 2 * multiple, data::MIN_SIDE * 2 / 3);
+        }
+        let pictures = self.training.pictures()?;
+        let recipe = DenoisePhoto {
+            shape: shape.clone(),
+            training: pictures.training,
+            development: pictures.development.iter().map(|p| p.centre(SCORED_SIDE, multiple)).collect(),
+            batch: self.training.batch,
+            patch: self.patch,
+        };
+        let widths = list(&shape.widths);
+        let options = format!("--widths {widths} --blocks {} --patch {}", list(&shape.blocks), self.patch);
+        let job = Job {
+            name: "denoise-photo".to_owned(),
+            shape: serde_json::to_value(&shape)?,
+            options,
+            data: pictures.sets,
+        };
+        self.training.run(&recipe, job)
+    }
+}
+
+#[derive(Args)]
+pub struct Upscale {
+    #[command(flatten)]
+    training: Training,
+    /// Channels of the trunk
+    #[arg(long, default_value_t = 32)]
+    width: usize,
+    /// Residual blocks of the trunk
+    #[arg(long, default_value_t = 4)]
+    blocks: usize,
+    /// Side of the training squares, in pixels of the small picture
+    #[arg(long, default_value_t = 32)]
+    patch: usize,
+}
+
+impl Upscale {
+    /// Trains and publishes.
+    pub fn run(self, scale: usize) -> Result<()> {
+        let largest = data::MIN_SIDE / scale;
+        if self.patch == 0 || self.patch > largest || self.width == 0 {
+            bail!("--patch must be 1 to {largest}, --width at least 1");
+        }
+        let shape = upscale_photo::Shape { scale, width: self.width, blocks: self.blocks };
+        let pictures = self.training.pictures()?;
+        let recipe = UpscalePhoto {
+            shape: shape.clone(),
+            training: pictures.training.iter().map(|picture| Pair::new(picture, scale)).collect(),
+            development: pictures.development.iter().map(|p| Pair::new(&p.centre(SCORED_SIDE, scale), scale)).collect(),
+            batch: self.training.batch,
+            patch: self.patch,
+        };
+        let options = format!("--width {} --blocks {} --patch {}", self.width, self.blocks, self.patch);
+        let name = format!("upscale-photo-x{scale}");
+        let job = Job { name, shape: serde_json::to_value(&shape)?, options, data: pictures.sets };
+        self.training.run(&recipe, job)
+    }
+}
+
+fn list(values: &[usize]) -> String {
+    values.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// Pictures, split.
+pub struct Pictures {
+    /// To learn from.
+    pub training: Vec<Picture>,
+    /// Held out, whole.
+    pub development: Vec<Picture>,
+    /// Where they come from.
+    pub sets: Vec<latentd::model::DataSet>,
+}

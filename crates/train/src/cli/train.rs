@@ -1,0 +1,213 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use burn::module::Module;
+use burn::tensor::Device;
+use clap::Args;
+use latentd::model::{DataSet, Training as Provenance};
+
+use super::recipes::Pictures;
+use crate::data;
+use crate::device::DeviceKind;
+use crate::layers::Init;
+use crate::onnx::Weights;
+use crate::publish::{self, Publication, data_sets};
+use crate::recipes::Recipe;
+use crate::run::{self, Checkpoint, Length, Outcome, Schedule, State};
+
+/// Steps over which the learning rate rises to its highest; a tenth of a run that is short.
+const WARMUP: u64 = 200;
+
+/// The last learning rate, as a share of the highest.
+const FLOOR: f64 = 1e-3;
+
+/// What all recipes can be told.
+#[derive(Args)]
+pub struct Training {
+    /// A folder of pictures to learn from, searched with all its subfolders
+    #[arg(long)]
+    data: PathBuf,
+    /// The folder of the model to publish; its last part is the model's name
+    #[arg(long)]
+    out: PathBuf,
+    /// The folder of the run: checkpoint, log, loss curve [default: runs/NAME]
+    #[arg(long)]
+    run: Option<PathBuf>,
+    /// Start from a published model: a folder with a model.onnx, or an ONNX file
+    #[arg(long, value_name = "MODEL")]
+    init: Option<PathBuf>,
+    /// Insist on going on from the run's checkpoint (without this, one that is there is gone on from all the same)
+    #[arg(long, conflicts_with = "fresh")]
+    resume: bool,
+    /// Begin anew, over the run's checkpoint
+    #[arg(long)]
+    fresh: bool,
+    /// Training steps
+    #[arg(long)]
+    steps: Option<u64>,
+    /// Hours of training, summed over resumed runs; the learning rate follows the clock
+    #[arg(long)]
+    hours: Option<f64>,
+    /// The highest learning rate
+    #[arg(long, default_value_t = 1e-3)]
+    learning_rate: f64,
+    /// Squares a step
+    #[arg(long, default_value_t = 16)]
+    pub batch: usize,
+    /// Seed of the first weights, the batches and the choice of the development set
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Pictures held out for the score during training
+    #[arg(long, default_value_t = 16)]
+    held_out: usize,
+    /// Steps between scores on the development set
+    #[arg(long, default_value_t = 1000)]
+    score_every: u64,
+    /// Minutes between checkpoints
+    #[arg(long, default_value_t = 2.0)]
+    save_every: f64,
+    /// What to compute on
+    #[arg(long, value_enum, default_value_t)]
+    device: DeviceKind,
+}
+
+/// A recipe as the command line tells it.
+pub struct Job {
+    /// The recipe's name.
+    pub name: String,
+    /// The network's size: a checkpoint of another size cannot be gone on from.
+    pub shape: serde_json::Value,
+    /// The recipe's own options, for the card.
+    pub options: String,
+    /// What it learns from.
+    pub data: Vec<DataSet>,
+}
+
+impl Training {
+    /// Loads the pictures and holds some out.
+    pub fn pictures(&self) -> Result<Pictures> {
+        if self.batch == 0 {
+            bail!("--batch must be at least 1");
+        }
+        let pictures = data::load(&self.data)?;
+        let sets = data_sets(&self.data, pictures.iter().map(|picture| picture.path.as_path()));
+        let (training, development) = data::split(pictures, self.held_out.max(1), self.seed);
+        eprintln!("{} pictures to learn from, {} held out", training.len(), development.len());
+        Ok(Pictures { training, development, sets })
+    }
+
+    /// Trains to the end, or until interrupted, and publishes what came out.
+    pub fn run<R: Recipe>(&self, recipe: &R, job: Job) -> Result<()> {
+        let name = self.out.file_name().context("--out must end in the model's name")?.to_string_lossy().into_owned();
+        let folder = self.run.clone().unwrap_or_else(|| Path::new("runs").join(&name));
+        let options = self.options(&folder)?;
+        let device = self.device.open()?.autodiff();
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let start = self.start(recipe, &job, &folder, &device)?;
+        eprintln!("{}: {} parameters, run in {}", job.name, start.network.num_params(), folder.display());
+        let stop = stop_on_signals()?;
+        match run::train(recipe, &options, start, &device, &stop)? {
+            Outcome::Finished(network, state) => {
+                let provenance = self.provenance(job, &state);
+                let model = Publication::new(recipe, &network, &name, provenance, &device)?;
+                model.write(&self.out)?;
+                println!("{}: burn and tract differ by at most {:.1e}", self.out.display(), model.difference);
+            }
+            Outcome::Interrupted => eprintln!("interrupted; the same command goes on from the checkpoint"),
+        }
+        Ok(())
+    }
+
+    fn options(&self, folder: &Path) -> Result<run::Options> {
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            bail!("--learning-rate must be positive");
+        }
+        Ok(run::Options {
+            run: folder.to_owned(),
+            length: Length::new(self.steps, self.hours)?,
+            schedule: Schedule {
+                peak: self.learning_rate,
+                floor: self.learning_rate * FLOOR,
+                warmup: self.steps.map_or(WARMUP, |steps| WARMUP.min(steps / 10)),
+            },
+            seed: self.seed,
+            log_every: (self.score_every / 10).max(1),
+            score_every: self.score_every.max(1),
+            save_every: Duration::from_secs_f64(self.save_every.clamp(0.01, 1e4) * 60.0),
+        })
+    }
+
+    /// The run's checkpoint, or a fresh network, perhaps with the weights of a published model.
+    fn start<R: Recipe>(
+        &self,
+        recipe: &R,
+        job: &Job,
+        folder: &Path,
+        device: &Device,
+    ) -> Result<Checkpoint<R::Network>> {
+        let mut network = recipe.network(&mut Init::new(self.seed, device));
+        let identity = serde_json::json!({ "recipe": job.name, "shape": job.shape });
+        let saved = State::read(folder)?.filter(|_| !self.fresh);
+        if let (None, Some(model)) = (&saved, &self.init) {
+            let (loaded, report) = Weights::read(model)?.load_into(network);
+            if report.copied == 0 {
+                bail!("{} has no tensor in common with {}", model.display(), job.name);
+            }
+            network = loaded;
+            eprintln!("{} tensors copied from {}", report.copied, model.display());
+            report.left.iter().for_each(|what| eprintln!("left as initialised: {what}"));
+            report.unused.iter().for_each(|what| eprintln!("not used: {what}"));
+        }
+        let init =
+            self.init.as_ref().and_then(|model| model.file_name()).map(|name| name.to_string_lossy().into_owned());
+        let fresh = Checkpoint {
+            average: network.valid(),
+            network,
+            optimizer: run::optimizer(),
+            state: State { network: identity.clone(), step: 0, seconds: 0.0, seed: self.seed, init },
+        };
+        match saved {
+            None if self.resume => bail!("there is no checkpoint in {} to resume", folder.display()),
+            None => Ok(fresh),
+            Some(state) if state.network != identity => bail!(
+                "the checkpoint in {} is of {}, this run of {identity}; give another --run, or --fresh to begin anew",
+                folder.display(),
+                state.network
+            ),
+            Some(state) => {
+                eprintln!("going on from the checkpoint in {} at step {}", folder.display(), state.step);
+                if state.seed != self.seed {
+                    eprintln!("warning: the run began with --seed {}, goes on with {}", state.seed, self.seed);
+                }
+                fresh.load(folder)
+            }
+        }
+    }
+
+    fn provenance(&self, job: Job, state: &State) -> Provenance {
+        let rate = self.learning_rate;
+        Provenance {
+            recipe: format!("{} {} --batch {} --learning-rate {rate}", job.name, job.options, self.batch),
+            data: job.data,
+            seed: state.seed,
+            steps: state.step,
+            hours: (state.seconds / 36.0).round() / 100.0,
+            burn: publish::BURN_VERSION.to_owned(),
+            commit: publish::COMMIT.to_owned(),
+            init: state.init.clone(),
+        }
+    }
+}
+
+/// A flag that SIGINT and SIGTERM set. The second signal ends the program at once.
+fn stop_on_signals() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
+}

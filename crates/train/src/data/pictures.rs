@@ -1,0 +1,169 @@
+use std::fs;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use image::{ImageFormat, ImageReader};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rayon::prelude::*;
+
+/// Pictures with a shorter side than this are passed over.
+pub const MIN_SIDE: usize = 128;
+
+const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp"];
+
+/// An RGB picture of 8 bits a channel.
+#[derive(Clone)]
+pub struct Picture {
+    /// Where it came from.
+    pub path: PathBuf,
+    /// Pixels a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// `height * width * 3` bytes: red, green, blue of each pixel, row by row.
+    pub rgb: Vec<u8>,
+}
+
+impl Picture {
+    /// Decodes one file.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not a whole picture of a known format.
+    pub fn open(path: &Path) -> Result<Self> {
+        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format()?;
+        if reader.format() == Some(ImageFormat::Jpeg) && !has_end(&bytes) {
+            bail!("{} is cut off", path.display());
+        }
+        let decoded = reader.decode().with_context(|| format!("cannot decode {}", path.display()))?.into_rgb8();
+        let (width, height) = (decoded.width() as usize, decoded.height() as usize);
+        Ok(Self { path: path.to_owned(), width, height, rgb: decoded.into_raw() })
+    }
+
+    /// The part of the picture at (`left`, `top`), which must lie inside it.
+    pub fn crop(&self, left: usize, top: usize, width: usize, height: usize) -> Self {
+        let row = |y: usize| &self.rgb[((top + y) * self.width + left) * 3..][..width * 3];
+        let rgb = (0..height).flat_map(|y| row(y).iter().copied()).collect();
+        Self { path: self.path.clone(), width, height, rgb }
+    }
+
+    /// The middle of the picture, at most `side` wide and high, both sides multiples of `multiple`.
+    pub fn centre(&self, side: usize, multiple: usize) -> Self {
+        let width = self.width.min(side) / multiple * multiple;
+        let height = self.height.min(side) / multiple * multiple;
+        self.crop((self.width - width) / 2, (self.height - height) / 2, width, height)
+    }
+
+    /// Three planes of values 0..1, `[3, height, width]`.
+    pub fn planes(&self) -> Vec<f32> {
+        (0..3).flat_map(|c| self.rgb.iter().skip(c).step_by(3).map(|&v| f32::from(v) / 255.0)).collect()
+    }
+
+    /// The square of `side` pixels at (`left`, `top`) in one of its eight orientations, as planes of values 0..1
+    /// appended to `out`. `turn` is 0..8: bit 0 mirrors left-right, bit 1 top-bottom, bit 2 swaps the axes.
+    pub fn square(&self, left: usize, top: usize, side: usize, turn: u8, out: &mut Vec<f32>) {
+        for c in 0..3 {
+            for v in 0..side {
+                for u in 0..side {
+                    let (u, v) = if turn & 4 == 0 { (u, v) } else { (v, u) };
+                    let x = left + if turn & 1 == 0 { u } else { side - 1 - u };
+                    let y = top + if turn & 2 == 0 { v } else { side - 1 - v };
+                    out.push(f32::from(self.rgb[(y * self.width + x) * 3 + c]) / 255.0);
+                }
+            }
+        }
+    }
+}
+
+/// Whether a JPEG file has an end marker in its second half; the decoder paints what is missing gray and says nothing.
+/// The first half may hold the marker of a thumbnail, and something may follow the picture.
+fn has_end(jpeg: &[u8]) -> bool {
+    jpeg[jpeg.len() / 2..].windows(2).any(|pair| pair == [0xff, 0xd9])
+}
+
+/// The picture files below `folder`, sorted by path. Folders and files that cannot be read are passed over with a
+/// warning.
+///
+/// # Errors
+/// When `folder` itself cannot be read.
+pub fn find(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(current) = folders.pop() {
+        let entries = match fs::read_dir(&current) {
+            Ok(entries) => entries,
+            Err(error) if current == folder => {
+                return Err(error).with_context(|| format!("cannot read the folder {}", folder.display()));
+            }
+            Err(error) => {
+                eprintln!("warning: {}: {error}", current.display());
+                continue;
+            }
+        };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(path);
+            } else if is_picture(&path) && path.is_file() {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn is_picture(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
+    EXTENSIONS.contains(&extension.as_str())
+}
+
+/// Decodes every picture below `folder` into memory, in the order of their paths. Files that cannot be decoded or
+/// are smaller than [`MIN_SIDE`] are passed over with a warning.
+///
+/// # Errors
+/// When the folder cannot be read or holds no usable picture.
+pub fn load(folder: &Path) -> Result<Vec<Picture>> {
+    let files = find(folder)?;
+    if files.is_empty() {
+        bail!("no pictures ({}) below {}", EXTENSIONS.join(", "), folder.display());
+    }
+    let pictures: Vec<Picture> = files.par_iter().filter_map(|path| open_or_warn(path)).collect();
+    if pictures.is_empty() {
+        bail!(
+            "none of the {} pictures below {} can be used; each must decode and be at least {MIN_SIDE}x{MIN_SIDE}",
+            files.len(),
+            folder.display()
+        );
+    }
+    Ok(pictures)
+}
+
+fn open_or_warn(path: &Path) -> Option<Picture> {
+    match Picture::open(path) {
+        Ok(picture) if picture.width.min(picture.height) >= MIN_SIDE => Some(picture),
+        Ok(picture) => {
+            eprintln!("warning: {} is only {}x{}: passed over", path.display(), picture.width, picture.height);
+            None
+        }
+        Err(error) => {
+            eprintln!("warning: {error:#}: passed over");
+            None
+        }
+    }
+}
+
+/// Holds out `held_out` pictures, drawn by `seed`, as a development set: (training, development). A small collection
+/// gives at most a quarter, and a single picture serves as both.
+pub fn split(mut pictures: Vec<Picture>, held_out: usize, seed: u64) -> (Vec<Picture>, Vec<Picture>) {
+    if pictures.len() == 1 {
+        return (pictures.clone(), pictures);
+    }
+    pictures.shuffle(&mut StdRng::seed_from_u64(seed));
+    let held_out = held_out.min(pictures.len().div_ceil(4));
+    let training = pictures.split_off(held_out);
+    (training, pictures)
+}

@@ -1,0 +1,112 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Tensor, TensorData};
+use prost::Message;
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::{ModelProto, TensorProto};
+
+/// Trained tensors of an ONNX file by name.
+pub struct Weights(BTreeMap<String, (Vec<usize>, Vec<f32>)>);
+
+/// What became of each tensor when weights were loaded into a network.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// Tensors of the network that were set.
+    pub copied: usize,
+    /// Tensors of the network that the file does not hold, or in another shape: left as they were.
+    pub left: Vec<String>,
+    /// Tensors of the file that the network does not have.
+    pub unused: Vec<String>,
+}
+
+impl Weights {
+    /// Reads the tensors of a model: an ONNX file, or a folder with `model.onnx` in it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no ONNX file, or holds no f32 tensors.
+    pub fn read(model: &Path) -> Result<Self> {
+        let file = if model.is_dir() { model.join(latentd::model::MODEL_FILE) } else { model.to_owned() };
+        let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let weights = Self::decode(&bytes).with_context(|| format!("{} is no model to start from", file.display()))?;
+        Ok(weights)
+    }
+
+    /// Reads the tensors of an ONNX file's bytes.
+    ///
+    /// # Errors
+    /// When they are no ONNX file or it holds no f32 tensors.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        let graph = ModelProto::decode(bytes)?.graph.context("the file has no graph")?;
+        let tensors = graph.initializer.iter().filter(|tensor| tensor.data_type == DataType::Float as i32);
+        let weights =
+            tensors.map(|tensor| Ok((tensor.name.clone(), values(tensor)?))).collect::<Result<BTreeMap<_, _>>>()?;
+        if weights.is_empty() {
+            bail!("the file holds no f32 tensors");
+        }
+        Ok(Self(weights))
+    }
+
+    /// Sets every tensor of `network` that the file holds in the same shape; the tensors' names are their paths in the
+    /// network.
+    pub fn load_into<M: Module>(self, network: M) -> (M, Loaded) {
+        let mut load = Load { path: Vec::new(), weights: self, loaded: Loaded::default() };
+        let network = network.map(&mut load);
+        load.loaded.unused = load.weights.0.into_keys().collect();
+        (network, load.loaded)
+    }
+}
+
+fn values(tensor: &TensorProto) -> Result<(Vec<usize>, Vec<f32>)> {
+    let shape: Vec<usize> = tensor.dims.iter().map(|&d| usize::try_from(d)).collect::<Result<_, _>>()?;
+    let values: Vec<f32> = if tensor.raw_data.is_empty() {
+        tensor.float_data.clone()
+    } else {
+        tensor.raw_data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+    };
+    if shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)) != Some(values.len()) {
+        bail!("tensor `{}` has {} values for the shape {shape:?}", tensor.name, values.len());
+    }
+    Ok((shape, values))
+}
+
+struct Load {
+    path: Vec<String>,
+    weights: Weights,
+    loaded: Loaded,
+}
+
+impl ModuleMapper for Load {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.path.join(".");
+        let shape = param.lazy_shape().to_vec();
+        match self.weights.0.remove(&name) {
+            Some((found, values)) if found == shape => {
+                self.loaded.copied += 1;
+                param.map(|old| {
+                    let new = Tensor::from_data(TensorData::new(values, found), &old.device());
+                    new.set_require_grad(old.is_require_grad())
+                })
+            }
+            Some((found, _)) => {
+                self.loaded.left.push(format!("{name} is {found:?} there, {shape:?} here"));
+                param
+            }
+            None => {
+                self.loaded.left.push(format!("{name} is not there"));
+                param
+            }
+        }
+    }
+}

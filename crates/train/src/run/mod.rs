@@ -1,0 +1,13 @@
+//! A training run: the loop, its checkpoints, its schedule, and what it tells while it goes.
+
+mod average;
+mod checkpoint;
+mod curve;
+mod log;
+mod progress;
+mod schedule;
+mod train;
+
+pub use checkpoint::{Checkpoint, State};
+pub use schedule::{Length, Schedule};
+pub use train::{Options, Outcome, optimizer, train};

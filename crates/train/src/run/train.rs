@@ -1,0 +1,165 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use burn::grad_clipping::GradientClippingConfig;
+use burn::module::Module;
+use burn::optim::{AdamConfig, GradientsParams};
+use burn::tensor::{Device, Tensor};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::log::{Entry, Log};
+use super::progress::Progress;
+use super::{Checkpoint, Length, Schedule, State, average, curve};
+use crate::data::Prefetch;
+use crate::recipes::Recipe;
+
+/// How a run goes.
+pub struct Options {
+    /// The run's folder: checkpoint, log and loss curve.
+    pub run: PathBuf,
+    /// When it ends.
+    pub length: Length,
+    /// The learning rate.
+    pub schedule: Schedule,
+    /// The seed of batches.
+    pub seed: u64,
+    /// Steps between log entries.
+    pub log_every: u64,
+    /// Steps between scores on the development set.
+    pub score_every: u64,
+    /// Time between checkpoints.
+    pub save_every: Duration,
+}
+
+/// How a run ended.
+pub enum Outcome<M> {
+    /// It went to its end: the averaged network, and what it took.
+    Finished(M, State),
+    /// It was interrupted and left a checkpoint.
+    Interrupted,
+}
+
+/// The highest share of the old in the averaged weights.
+const AVERAGE_DECAY: f64 = 0.999;
+
+/// Adam as all recipes use it. A gradient of unusual length is cut: one bad batch must not undo an hour.
+pub fn optimizer() -> burn::optim::ModuleOptimizer {
+    AdamConfig::new().with_epsilon(1e-8).with_grad_clipping(Some(GradientClippingConfig::Norm(1.0))).init()
+}
+
+/// Trains from `start` to the end of the run, or until `stop` is set. `device` has autodiff on.
+///
+/// # Errors
+/// When the run's folder cannot be written or the loss is not a number any more.
+pub fn train<R: Recipe>(
+    recipe: &R,
+    options: &Options,
+    start: Checkpoint<R::Network>,
+    device: &Device,
+    stop: &Arc<AtomicBool>,
+) -> Result<Outcome<R::Network>> {
+    let before = Duration::from_secs_f64(start.state.seconds);
+    let begun = Instant::now();
+    let elapsed = || before + begun.elapsed();
+    let progress_at = |step| options.length.progress(step, elapsed());
+    let mut log = Log::open(&options.run, start.state.step)?;
+    let mut saved = Instant::now();
+    let mut progress = progress_at(start.state.step);
+    let mut display = Progress::start(progress);
+    let mut losses = Losses::new(device);
+
+    let now = thread::scope(|scope| {
+        let make = |step, progress| recipe.batch(&mut generator(options.seed, step), progress);
+        let mut now = start;
+        let batches = Prefetch::start(scope, now.state.step, progress_at, make);
+        while progress < 1.0 && !stop.load(Ordering::Relaxed) {
+            let batch = batches.take(now.state.step, progress_at);
+            let rate = options.schedule.rate(now.state.step, progress);
+            let loss = recipe.loss(&now.network, batch, progress, device);
+            losses.add(loss.clone().inner());
+            let gradients = GradientsParams::from_grads(loss.backward(), &now.network);
+            now.network = now.optimizer.step(rate, now.network, gradients);
+            // A young average forgets faster: the first weights are noise.
+            let decay = AVERAGE_DECAY.min((1.0 + now.state.step as f64) / (10.0 + now.state.step as f64));
+            now.average = average::follow(now.average, &now.network, decay);
+            now.state.step += 1;
+            progress = progress_at(now.state.step);
+            now.state.seconds = elapsed().as_secs_f64();
+
+            let last = progress >= 1.0;
+            if now.state.step.is_multiple_of(options.log_every) || last {
+                let score = now.state.step.is_multiple_of(options.score_every) || last;
+                let entry = Entry {
+                    step: now.state.step,
+                    seconds: now.state.seconds,
+                    loss: losses.mean(),
+                    psnr: score.then(|| recipe.score(&now.average, device)),
+                    learning_rate: rate,
+                };
+                if !entry.loss.is_finite() {
+                    bail!(
+                        "the loss is {} at step {}: the last checkpoint in {} is from before; go on from it with a \
+                         lower --learning-rate",
+                        entry.loss,
+                        entry.step,
+                        options.run.display()
+                    );
+                }
+                display.show(progress, &entry);
+                log.write(entry)?;
+            }
+            if saved.elapsed() >= options.save_every {
+                save(&now, &log, &options.run)?;
+                saved = Instant::now();
+            }
+        }
+        Ok(now)
+    })?;
+
+    display.finish();
+    save(&now, &log, &options.run)?;
+    Ok(if progress >= 1.0 { Outcome::Finished(now.average, now.state) } else { Outcome::Interrupted })
+}
+
+fn save<M: Module>(now: &Checkpoint<M>, log: &Log, run: &Path) -> Result<()> {
+    now.save(run).context("cannot save a checkpoint")?;
+    let title = format!("{}: {} steps", run.file_name().unwrap_or_default().to_string_lossy(), now.state.step);
+    curve::draw(run, &title, log.entries())
+}
+
+/// The generator of one step's batch: it depends on nothing but seed and step, so a resumed run sees the same batches.
+fn generator(seed: u64, step: u64) -> StdRng {
+    StdRng::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(step))
+}
+
+/// Sums losses on the device, so that it need not wait for each.
+struct Losses {
+    sum: Tensor<1>,
+    count: u64,
+    device: Device,
+}
+
+impl Losses {
+    fn new(device: &Device) -> Self {
+        let device = device.clone().inner();
+        Self { sum: Tensor::zeros([1], &device), count: 0, device }
+    }
+
+    fn add(&mut self, loss: Tensor<1>) {
+        self.sum = self.sum.clone() + loss;
+        self.count += 1;
+    }
+
+    /// The mean since the last call.
+    fn mean(&mut self) -> f64 {
+        let sum = self.sum.clone().into_scalar::<f32>();
+        let mean = f64::from(sum) / self.count.max(1) as f64;
+        *self = Self::new(&self.device);
+        mean
+    }
+}

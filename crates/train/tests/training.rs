@@ -1,0 +1,186 @@
+//! The program from end to end on a small folder of made-up pictures.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use latentd::model::{Golden, Kernel, Model, verify};
+use latentd_train::onnx::Weights;
+
+/// A folder that holds pictures and everything that a run makes of them.
+struct Desk {
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pictures = folder.path().join("pictures/nested");
+        fs::create_dir_all(&pictures).expect("a folder");
+        for k in 0..6u32 {
+            let picture = image::RgbImage::from_fn(160, 144, |x, y| {
+                let wave = |f: f32| (128.0 + 100.0 * ((x + 7 * k) as f32 * f).sin() * (y as f32 * f * 0.7).cos()) as u8;
+                let edge = if (x / 24 + y / 18 + k) % 2 == 0 { 30 } else { 0 };
+                image::Rgb([wave(0.05), wave(0.11).saturating_add(edge), wave(0.07)])
+            });
+            picture.save(pictures.join(format!("{k}.png"))).expect("a picture");
+        }
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs the program in this folder.
+    fn run(&self, arguments: &str) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_latentd-train"))
+            .args(arguments.split_whitespace())
+            .current_dir(self.folder.path())
+            .output()
+            .expect("the program starts")
+    }
+
+    fn succeed(&self, arguments: &str) -> String {
+        let output = self.run(arguments);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments}: {text}");
+        text
+    }
+
+    fn fail(&self, arguments: &str) -> String {
+        let output = self.run(arguments);
+        assert!(!output.status.success(), "{arguments} should fail");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    fn losses(&self, run: &str) -> Vec<f64> {
+        let log = fs::read_to_string(self.path(run).join("log.jsonl")).expect("a log");
+        let entry = |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["loss"].as_f64();
+        log.lines().map(|line| entry(line).expect("a loss")).collect()
+    }
+}
+
+const SMALL: &str = "denoise-photo --data pictures --widths 8,12 --blocks 1,1 --patch 32 --batch 4 --score-every 10";
+
+fn check(model: &Path) {
+    let loaded = Model::from_path(model).expect("a model");
+    let golden = Golden::of(&loaded).expect("a golden file");
+    for &kernel in Kernel::ALL {
+        assert!(verify(&loaded, &golden, kernel).expect("it runs") < 1e-4);
+    }
+}
+
+#[test]
+fn a_short_training_lowers_the_loss_and_publishes_a_model_that_verifies() {
+    let desk = Desk::new();
+    let recipe = SMALL.replace("--batch 4", "--batch 16 --learning-rate 3e-3");
+    desk.succeed(&format!("{recipe} --out models/denoise-test --steps 200"));
+    // One entry a step; after 85 % of the run the loss is another.
+    let losses = desk.losses("runs/denoise-test");
+    let mean = |entries: &[f64]| entries.iter().sum::<f64>() / entries.len() as f64;
+    let (first, last) = (mean(&losses[..16]), mean(&losses[150..166]));
+    assert!(last < 0.9 * first, "{first} to {last}");
+    check(&desk.path("models/denoise-test"));
+    assert!(desk.path("runs/denoise-test/loss.svg").exists());
+
+    desk.succeed("eval models/denoise-test --set pictures/nested --sigma 25 --write");
+    let card = Model::from_path(&desk.path("models/denoise-test")).expect("a model").card;
+    assert_eq!(card.metrics.len(), 2);
+    assert_eq!(card.metrics[0].name, "nested sigma 25, PSNR");
+    assert_eq!(card.metrics[0].command, "latentd-train eval models/denoise-test --set nested --sigma 25");
+    assert_eq!(card.training.expect("training").data[0].licence, "as supplied by the user");
+    check(&desk.path("models/denoise-test"));
+}
+
+#[test]
+fn a_resumed_run_ends_as_an_uninterrupted_one() {
+    let desk = Desk::new();
+    // The schedule follows the steps of the whole run, so the first half must not end its own.
+    desk.succeed(&format!("{SMALL} --out models/whole --steps 12"));
+    interrupt(&desk, &format!("{SMALL} --out models/halves --steps 12 --save-every 0"), "runs/halves", 5);
+    let told = desk.succeed(&format!("{SMALL} --out models/halves --steps 12"));
+    assert!(told.contains("going on from the checkpoint"), "{told}");
+    let read = |name: &str| fs::read(desk.path("models").join(name).join("golden.safetensors")).expect("a golden file");
+    assert!(read("whole") == read("halves"), "the golden files differ");
+    assert_eq!(desk.losses("runs/whole"), desk.losses("runs/halves"));
+}
+
+/// Starts the program, asks it to stop once it has done some steps, and waits for its checkpoint.
+fn interrupt(desk: &Desk, arguments: &str, run: &str, steps: usize) {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_latentd-train"))
+        .args(arguments.split_whitespace())
+        .current_dir(desk.folder.path())
+        .spawn()
+        .expect("the program starts");
+    let log = desk.path(run).join("log.jsonl");
+    while fs::read_to_string(&log).map_or(0, |text| text.lines().count()) < steps {
+        assert!(program.try_wait().expect("a status").is_none(), "it ended before it was asked to");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    Command::new("kill").args(["-INT", &program.id().to_string()]).status().expect("a signal");
+    assert!(program.wait().expect("a status").success());
+}
+
+#[test]
+fn another_network_does_not_go_on_from_a_checkpoint() {
+    let desk = Desk::new();
+    desk.succeed(&format!("{SMALL} --out models/a --steps 2"));
+    let larger = SMALL.replace("8,12", "8,16");
+    assert!(desk.fail(&format!("{larger} --out models/a --steps 2")).contains("--fresh"));
+    desk.succeed(&format!("{larger} --out models/a --steps 2 --fresh"));
+    assert!(desk.fail(&format!("{SMALL} --out models/b --steps 2 --resume")).contains("no checkpoint"));
+}
+
+#[test]
+fn a_model_is_where_another_training_starts() {
+    let desk = Desk::new();
+    let recipe = "--data pictures --width 8 --blocks 1 --patch 16 --batch 2 --score-every 10";
+    desk.succeed(&format!("upscale-photo-x2 {recipe} --out models/x2 --steps 3"));
+    let told = desk.succeed(&format!("upscale-photo-x4 {recipe} --out models/x4 --steps 1 --init models/x2"));
+    assert!(told.contains("6 tensors copied") && told.contains("tail.weight is"), "{told}");
+    check(&desk.path("models/x4"));
+    let card = Model::from_path(&desk.path("models/x4")).expect("a model").card;
+    assert_eq!((card.scale, card.training.expect("training").init.as_deref()), (4, Some("x2")));
+    assert!(Weights::read(&desk.path("models/x2")).is_ok());
+}
+
+#[test]
+fn a_hostile_folder_is_told_apart_from_a_usable_one() {
+    let desk = Desk::new();
+    let run = |data: &str| desk.fail(&format!("{} --out models/m --steps 1", SMALL.replace("pictures", data)));
+    assert!(run("nowhere").contains("cannot read the folder nowhere"));
+    fs::create_dir(desk.path("empty")).expect("a folder");
+    assert!(run("empty").contains("no pictures"));
+
+    fs::create_dir(desk.path("bad")).expect("a folder");
+    fs::write(desk.path("bad/notes.txt"), "not a picture").expect("a file");
+    fs::write(desk.path("bad/text.jpg"), "not a picture").expect("a file");
+    fs::write(desk.path("bad/nothing.png"), "").expect("a file");
+    image::RgbImage::new(20, 20).save(desk.path("bad/tiny.png")).expect("a picture");
+    let whole = image::open(desk.path("pictures/nested/0.png")).expect("a picture");
+    whole.save(desk.path("bad/cut.jpg")).expect("a picture");
+    let bytes = fs::read(desk.path("bad/cut.jpg")).expect("bytes");
+    fs::write(desk.path("bad/cut.jpg"), &bytes[..bytes.len() / 3]).expect("a file");
+    let told = run("bad");
+    assert!(told.contains("none of the 4 pictures"), "{told}");
+
+    // One good picture among the bad ones is enough.
+    fs::copy(desk.path("pictures/nested/0.png"), desk.path("bad/good.png")).expect("a picture");
+    let told = desk.succeed(&format!("{} --out models/m --steps 1", SMALL.replace("pictures", "bad")));
+    assert!(told.contains("text.jpg") && told.contains("tiny.png is only 20x20"), "{told}");
+}
+
+#[test]
+fn options_that_cannot_be_are_refused() {
+    let desk = Desk::new();
+    assert!(desk.fail(&format!("{SMALL} --out models/m")).contains("--steps"));
+    assert!(desk.fail(&format!("{} --out models/m --steps 1", SMALL.replace("8,12", "8"))).contains("--widths"));
+    assert!(
+        desk.fail(&format!("{} --out models/m --steps 1", SMALL.replace("--patch 32", "--patch 30")))
+            .contains("--patch")
+    );
+    if cfg!(not(feature = "cuda")) {
+        assert!(desk.fail(&format!("{SMALL} --out models/m --steps 1 --device cuda")).contains("--features cuda"));
+    }
+}
