@@ -96,6 +96,17 @@ fn json_is_one_object_a_line() {
     }
 }
 
+/// A flag that every verb has and an argument of one verb shared a name, and clap panicked.
+#[test]
+fn every_verb_of_models_takes_a_name() {
+    let home = Home::new();
+    for verb in ["show", "verify"] {
+        let output = home.run(&["models", verb, "denoise-photo"]);
+        assert!(output.status.success(), "{verb}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(home.run(&["models", "bench", "nothing-of-that-name"]).status.code(), Some(70));
+}
+
 #[test]
 fn completions_and_manual_are_made() {
     let home = Home::new();
@@ -111,9 +122,17 @@ fn completions_and_manual_are_made() {
 fn a_closed_pipe_is_no_panic() {
     let home = Home::new();
     let output = std::process::Command::new("sh")
-        .args(["-c", "\"$0\" schema | head -n 1; \"$0\" models list | true; \"$0\" --help | true", env!("CARGO_BIN_EXE_latentd")])
+        .args([
+            "-c",
+            "\"$0\" schema | head -n 1; \"$0\" models list | true; \"$0\" --help | true",
+            env!("CARGO_BIN_EXE_latentd"),
+        ])
         .current_dir(home.path(""))
         .output()
         .unwrap();
-    assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        !String::from_utf8_lossy(&output.stderr).contains("panicked"),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

@@ -12,7 +12,8 @@ use latentd::model::{Card, GOLDEN_TOLERANCE, Golden, Kernel, Model, Models, Plac
 
 fn shipped() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().flatten().map(|e| e.path()).filter(|p| p.is_dir()).collect();
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().flatten().map(|e| e.path()).filter(|p| p.is_dir()).collect();
     paths.sort();
     assert!(!paths.is_empty());
     paths
@@ -82,7 +83,9 @@ fn hostile_onnx_bytes_are_errors_and_never_panics() {
             }
         }
         let card = Card { sha256: sha256_hex(&bytes), ..card.clone() };
-        if let Err(error) = Model::new(card, &bytes, Place::Memory).and_then(|m| m.plan(64, 64, Kernel::Direct).map(drop)) {
+        if let Err(error) =
+            Model::new(card, &bytes, Place::Memory).and_then(|m| m.plan(64, 64, Kernel::Direct).map(drop))
+        {
             assert_eq!(error.kind(), Kind::Model);
         }
     }

@@ -53,7 +53,9 @@ fn a_panicking_stage_fails_its_input_and_the_workers_go_on() {
         std::fs::write(&path, common::png(n, 3)).unwrap();
         let stamp = Stamp::of(&path).unwrap();
         let relative = Path::new(&format!("{n}.png")).to_path_buf();
-        pool.jobs().send(Job { pipeline: Arc::clone(&pipeline), path, relative, stamp, home: home_sender.clone() }).unwrap();
+        pool.jobs()
+            .send(Job { pipeline: Arc::clone(&pipeline), path, relative, stamp, home: home_sender.clone() })
+            .unwrap();
     }
     drop(home_sender);
     let outcomes: Vec<Outcome> = tickets.iter().map(|t| t.outcome).collect();

@@ -120,12 +120,17 @@ fn gray_stays_gray_and_opacity_stays() {
 fn strength_mixes_the_input_in() {
     let image = picture(120, 80, Layout::Rgb);
     let at = |strength: f64| {
-        bench("denoise", "denoise-photo", &[("sigma", Node::from(25.0)), ("strength", Node::from(strength))])
-            .run(256, &image, Crew::alone())
+        bench("denoise", "denoise-photo", &[("sigma", Node::from(25.0)), ("strength", Node::from(strength))]).run(
+            256,
+            &image,
+            Crew::alone(),
+        )
     };
     assert!(worst(&image, &at(0.0)) == 0);
     let (none, half, all) = (&image.samples, at(0.5), at(1.0));
-    let (Samples::U8(none), Samples::U8(half), Samples::U8(all)) = (none, &half.samples, &all.samples) else { panic!("8 bits") };
+    let (Samples::U8(none), Samples::U8(half), Samples::U8(all)) = (none, &half.samples, &all.samples) else {
+        panic!("8 bits")
+    };
     for ((none, half), all) in none.iter().zip(half).zip(all) {
         assert!((f32::from(*half) - (f32::from(*none) + f32::from(*all)) / 2.0).abs() <= 1.5);
     }

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use crate::durable::{Collision, Draft};
 use crate::error::{Error, Kind, Result};
 use crate::media::Image;
-use crate::media::image::{Depth, EncodeOptions, Filter, Format, Layout, Limits, Samples, Tile, decode, encode, metrics, resize_with};
+use crate::media::image::{
+    Depth, EncodeOptions, Filter, Format, Layout, Limits, Samples, Tile, decode, encode, metrics, resize_with,
+};
 use crate::pipeline::open;
 
 /// Side of a crop in pixels of the smaller picture, how many there are, and how much larger they are shown.
@@ -34,10 +36,14 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let after = read(&args.after)?;
     let same = (before.width, before.height) == (after.width, after.height);
     // A picture that was made larger is compared with the one it came from at its own size.
-    let enlarged = if same { before.clone() } else { resize_with(&before, after.width, after.height, Filter::CatmullRom)? };
+    let enlarged =
+        if same { before.clone() } else { resize_with(&before, after.width, after.height, Filter::CatmullRom)? };
     let (psnr, ssim) = (metrics::psnr(&enlarged, &after)?, metrics::ssim(&enlarged, &after).ok());
     if args.json {
-        say!("{}", serde_json::json!({ "psnr_db": psnr.is_finite().then_some(psnr), "ssim": ssim, "equal": psnr.is_infinite() }));
+        say!(
+            "{}",
+            serde_json::json!({ "psnr_db": psnr.is_finite().then_some(psnr), "ssim": ssim, "equal": psnr.is_infinite() })
+        );
     } else {
         let ssim = ssim.map(|s| format!(", SSIM {s:.4}")).unwrap_or_default();
         let how = if same { "" } else { " (the first enlarged by a bicubic filter)" };

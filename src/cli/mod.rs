@@ -78,6 +78,17 @@ enum Verb {
 
 /// Parses the command line, does what it says, and gives the exit code by the convention of sysexits.
 pub fn main() -> ExitCode {
+    // Panics of decoders and models are caught where they happen and told as errors; the rest is caught here.
+    std::panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
+    let outcome = std::panic::catch_unwind(parse_and_do);
+    outcome.unwrap_or_else(|_| {
+        let e = Error::new(Kind::Bug, "latentd has a mistake of its own");
+        terminal::print_error(&e.mend("run it again with -v, and report what it says; your files are as they were"));
+        Kind::Bug.exit_code().into()
+    })
+}
+
+fn parse_and_do() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {

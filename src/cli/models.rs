@@ -20,17 +20,20 @@ pub enum Verb {
     /// Show the card of a model
     Show {
         /// Name or path
-        model: String,
+        #[arg(value_name = "MODEL")]
+        name: String,
     },
     /// Check the hash, and hold the output to the one that training computed
     Verify {
         /// Names or paths; all models if none is given
-        models: Vec<String>,
+        #[arg(value_name = "MODEL")]
+        names: Vec<String>,
     },
     /// Time models on one thread, and remember the fastest way for this machine
     Bench {
         /// Names or paths; all models if none is given
-        models: Vec<String>,
+        #[arg(value_name = "MODEL")]
+        names: Vec<String>,
         /// Print one JSON object for each
         #[arg(long)]
         json: bool,
@@ -40,12 +43,12 @@ pub enum Verb {
 pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode> {
     match verb {
         Verb::List { json } => list(common, *json),
-        Verb::Show { model } => {
-            say!("{}", find(common, model)?.card.to_yaml()?.trim_end());
+        Verb::Show { name } => {
+            say!("{}", find(common, name)?.card.to_yaml()?.trim_end());
             Ok(ExitCode::SUCCESS)
         }
-        Verb::Verify { models } => verify_all(common, models),
-        Verb::Bench { models, json } => bench(common, models, *json),
+        Verb::Verify { names } => verify_all(common, names),
+        Verb::Bench { names, json } => bench(common, names, *json),
     }
 }
 

@@ -137,8 +137,10 @@ impl Feed {
             if !self.pipeline.source.accepts(&path) {
                 continue;
             }
-            match Stamp::of(&path) {
-                Ok(stamp) => self.mark(path, mark, stamp),
+            match std::fs::symlink_metadata(&path) {
+                // A link or a pipe is as whole as it will ever be.
+                Ok(metadata) if !metadata.is_file() => self.mark(path, Mark::Complete, Stamp::from(&metadata)),
+                Ok(metadata) => self.mark(path, mark, Stamp::from(&metadata)),
                 Err(_) => self.settle.forget(&path),
             }
         }

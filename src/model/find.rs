@@ -148,6 +148,9 @@ impl Models {
         let names: Vec<String> = self.list(beside).into_iter().map(|(n, _, _)| n).collect();
         let mend = match crate::did_you_mean(name, names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
+            None if names.is_empty() => {
+                "there are no models in reach; name their folder with `--models DIR`".to_owned()
+            }
             None => format!("there are: {}", names.join(", ")),
         };
         Err(Error::new(Kind::Model, format!("there is no model named `{name}`")).mend(mend))

@@ -3,6 +3,7 @@
 
 mod builtin;
 mod card;
+mod context;
 mod convolution;
 mod find;
 mod golden;
@@ -11,6 +12,7 @@ mod plan;
 pub mod tune;
 
 pub use card::{Card, DataSet, Dim, Metric, Port, Role, Size, Task, Training};
+pub use context::{measure_context, picture_side};
 pub use find::{Models, Place};
 pub use golden::{Golden, verify};
 pub use load::Model;

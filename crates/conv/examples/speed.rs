@@ -13,8 +13,11 @@ const POINTS: usize = 4 * 48 * 48;
 fn main() -> Result<(), Error> {
     let threads = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(1);
     let mut scratch = Scratch::with_threads(threads);
-    println!("GFLOP/s, {threads} thread(s)   |------- direct --------|   |-- Winograd --|");
-    println!("{:<24}{:>8}{:>9}{:>9}{:>10}{:>9}", "shape", "forward", "d input", "d weight", "forward", "d input");
+    println!("GFLOP/s, {threads} thread(s)   |------- direct --------|   |------ Winograd -------|");
+    println!(
+        "{:<24}{:>8}{:>9}{:>9}{:>10}{:>9}{:>9}",
+        "shape", "forward", "d input", "d weight", "forward", "d input", "d weight"
+    );
     for (name, geometry) in shapes() {
         row(name, geometry, &mut scratch)?;
     }
@@ -66,11 +69,8 @@ fn row(name: &str, geometry: Geometry, scratch: &mut Scratch) -> Result<(), Erro
         let linear = Epilogue::default();
         let forward = best(|| conv.forward(&input, &weight, &mut output, &linear, scratch))?;
         let backward = best(|| conv.input_gradient(&output, &weight, &mut gradient, scratch))?;
-        print!("{:>8.0}{:>9.0}", rate(forward), rate(backward));
-        if algorithm == Algorithm::Direct {
-            let weight = best(|| conv.weight_gradient(&input, &output, &mut weight_gradient, scratch))?;
-            print!("{:>9.0}  ", rate(weight));
-        }
+        let weights = best(|| conv.weight_gradient(&input, &output, &mut weight_gradient, scratch))?;
+        print!("{:>8.0}{:>9.0}{:>9.0}  ", rate(forward), rate(backward), rate(weights));
     }
     println!();
     Ok(())

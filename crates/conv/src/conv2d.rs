@@ -3,12 +3,11 @@
 use crate::epilogue::Epilogue;
 use crate::error::{Error, expect_len};
 use crate::geometry::{Geometry, batch};
-use crate::pass::{Algorithm, Pass};
+use crate::pass::{Algorithm, Pass, WeightGradient};
 use crate::plan::Plan;
 use crate::prepared::Prepared;
 use crate::scratch::Scratch;
-use crate::tile::Layout;
-use crate::{depthwise, weight_gradient};
+use crate::weight_gradient;
 
 /// A convolution whose weight is a slice that may change with every call.
 ///
@@ -19,7 +18,7 @@ pub struct Conv2d {
     geometry: Geometry,
     forward: Pass,
     backward: Pass,
-    tiles: Layout,
+    weights: WeightGradient,
 }
 
 impl Conv2d {
@@ -34,7 +33,7 @@ impl Conv2d {
         Self::build(geometry, None)
     }
 
-    /// As [`Self::new`], with the forward pass and the input gradient by the given algorithm.
+    /// As [`Self::new`], with all passes by the given algorithm.
     ///
     /// # Errors
     ///
@@ -47,8 +46,8 @@ impl Conv2d {
         geometry.check()?;
         let forward = Pass::new(Plan::convolution(&geometry), algorithm)?;
         let backward = Pass::new(Plan::input_gradient(&geometry), algorithm)?;
-        let tiles = Layout::new(forward.plan());
-        Ok(Self { geometry, forward, backward, tiles })
+        let weights = WeightGradient::new(forward.plan(), algorithm)?;
+        Ok(Self { geometry, forward, backward, weights })
     }
 
     /// The geometry given to [`Self::new`].
@@ -133,6 +132,8 @@ impl Conv2d {
 
     /// The gradient with respect to the weight, summed over the batch, in the weight's layout.
     ///
+    /// Reproducible to the bit for one number of threads; the other passes are for any number.
+    ///
     /// # Errors
     ///
     /// As [`Self::forward`].
@@ -145,9 +146,8 @@ impl Conv2d {
     ) -> Result<(), Error> {
         self.lengths(("input", input.len()), ("output_gradient", output_gradient.len()))?;
         expect_len("weight_gradient", weight_gradient.len(), self.geometry.weight_len())?;
-        let run = if self.geometry.depthwise { depthwise::weight_gradient } else { weight_gradient::run };
-        let plan = self.forward.plan();
-        run(plan, &self.tiles, (input, output_gradient), weight_gradient, &mut scratch.workers);
+        let images = (input, output_gradient);
+        self.weights.run(self.forward.plan(), images, weight_gradient, &mut scratch.workers);
         Ok(())
     }
 

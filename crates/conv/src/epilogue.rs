@@ -40,39 +40,37 @@ impl Epilogue<'_> {
         }
     }
 
-    /// The slope left of zero: linear functions have 1, so that one loop serves all activations.
-    fn slope(&self, channel: usize) -> f32 {
-        match self.activation {
-            Activation::Identity => 1.0,
-            Activation::Relu => 0.0,
-            Activation::Prelu([slope]) => *slope,
-            Activation::Prelu(slopes) => slopes[channel],
-        }
-    }
-
     /// Writes a run of one channel's points; `offset` is where `output` starts in the whole output.
     #[inline(always)]
     pub(crate) fn write(&self, channel: usize, offset: usize, product: &[f32], output: &mut [f32]) {
+        // Comparisons and not max(): NaN must reach the output.
+        match self.activation {
+            Activation::Identity => self.apply(channel, offset, product, output, |x| x),
+            Activation::Relu => {
+                self.apply(channel, offset, product, output, |x| if x < 0.0 { 0.0 } else { x });
+            }
+            Activation::Prelu(slopes) => {
+                let slope = if let [only] = slopes { *only } else { slopes[channel] };
+                self.apply(channel, offset, product, output, |x| if x < 0.0 { x * slope } else { x });
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn apply(&self, channel: usize, offset: usize, product: &[f32], output: &mut [f32], activate: impl Fn(f32) -> f32) {
         let bias = self.bias.map_or(0.0, |bias| bias[channel]);
-        let slope = self.slope(channel);
         match self.residual {
             Some(residual) => {
                 let residual = &residual[offset..][..output.len()];
                 for ((to, from), add) in output.iter_mut().zip(product).zip(residual) {
-                    *to = activate(from + bias + add, slope);
+                    *to = activate(from + bias + add);
                 }
             }
             None => {
                 for (to, from) in output.iter_mut().zip(product) {
-                    *to = activate(from + bias, slope);
+                    *to = activate(from + bias);
                 }
             }
         }
     }
-}
-
-#[inline(always)]
-fn activate(value: f32, slope: f32) -> f32 {
-    // A comparison and not max(): NaN must reach the output.
-    if value > 0.0 { value } else { value * slope }
 }

@@ -28,7 +28,8 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// An odd square kernel of stride 1 whose zero padding keeps the image's size.
+    /// A square kernel of stride 1 whose zero padding keeps the image's size (of an even kernel's
+    /// padding, the odd zero comes after).
     pub fn same(in_channels: usize, out_channels: usize, kernel: usize, input: [usize; 2]) -> Self {
         let padding = [[(kernel - kernel.min(1)) / 2, kernel / 2]; 2];
         Self {

@@ -83,14 +83,22 @@ pub(crate) struct Grid {
 pub(crate) struct Window<'a> {
     output: *mut f32,
     image_size: [usize; 3],
-    /// Index of the image.
-    pub image: usize,
-    /// First and past-the-last row, and column.
-    pub area: [[usize; 2]; 2],
+    image: usize,
+    area: [[usize; 2]; 2],
     lifetime: PhantomData<&'a mut [f32]>,
 }
 
 impl Window<'_> {
+    /// Index of the image.
+    pub fn image(&self) -> usize {
+        self.image
+    }
+
+    /// First and past-the-last row, and column.
+    pub fn area(&self) -> [[usize; 2]; 2] {
+        self.area
+    }
+
     /// Row `y` (in the image) of a channel, from the rectangle's first column to its last.
     pub fn row(&mut self, channel: usize, y: usize) -> &mut [f32] {
         let [channels, height, width] = self.image_size;
@@ -148,9 +156,9 @@ pub(crate) fn for_each_tile<S: Send>(
 
 /// Runs `work` for every index below `count`, on as many threads as there are `workers`. Indices
 /// are taken one by one, so that a thread that is slowed down takes fewer of them.
-pub(crate) fn for_each_index<S: Send>(count: usize, workers: &mut [S], work: impl Fn(usize, &mut S) + Sync) {
+fn for_each_index<S: Send>(count: usize, workers: &mut [S], work: impl Fn(usize, &mut S) + Sync) {
     let next = AtomicUsize::new(0);
-    let run = |worker: &mut S| {
+    on_each(count, workers, |_, worker| {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             if index >= count {
@@ -158,12 +166,28 @@ pub(crate) fn for_each_index<S: Send>(count: usize, workers: &mut [S], work: imp
             }
             work(index, worker);
         }
-    };
+    });
+}
+
+/// As `for_each_index`, but every worker takes the same indices each time, so that what it sums up
+/// is reproducible.
+pub(crate) fn for_each_share<S: Send>(count: usize, workers: &mut [S], work: impl Fn(usize, &mut S) + Sync) {
+    let step = workers.len();
+    on_each(count, workers, |first, worker| {
+        for index in (first..count).step_by(step) {
+            work(index, worker);
+        }
+    });
+}
+
+/// Runs `work` once for each worker, or for as many as there is work for.
+fn on_each<S: Send>(count: usize, workers: &mut [S], work: impl Fn(usize, &mut S) + Sync) {
     match workers {
-        [only] => run(only),
+        [only] => work(0, only),
         many => rayon::scope(|scope| {
-            for worker in many.iter_mut().take(count) {
-                scope.spawn(|_| run(worker));
+            let work = &work;
+            for (number, worker) in many.iter_mut().enumerate().take(count) {
+                scope.spawn(move |_| work(number, worker));
             }
         }),
     }

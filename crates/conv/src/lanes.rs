@@ -1,13 +1,59 @@
-//! Sixteen values side by side, which the compiler keeps in one vector register or a few.
-//!
-//! Everything here is inlined into closures that `pulp` dispatches to the machine's best
-//! instruction set; plain loops over sixteen values become single instructions there.
+//! Sixteen values side by side, and the operations that the transforms need of them.
 
 /// Values side by side.
 pub(crate) const LANES: usize = 16;
 
-/// Sixteen values.
+/// Sixteen values in memory.
 pub(crate) type Lanes = [f32; LANES];
+
+/// Operations on sixteen values, by one instruction set; [`vectorise_with`](crate::dispatch)
+/// chooses it.
+pub(crate) trait Vectors: Copy {
+    /// Sixteen values in registers.
+    type V: Copy;
+
+    fn load(self, values: &Lanes) -> Self::V;
+    fn store(self, values: Self::V) -> Lanes;
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a + factor * b`.
+    fn scaled(self, a: Self::V, factor: f32, b: Self::V) -> Self::V;
+    /// A value of each in turn, from the first of both, or from the ninth if `high`.
+    fn interleave(self, a: Self::V, b: Self::V, high: bool) -> Self::V;
+    /// Four vectors of consecutive values as those with the same index modulo four.
+    fn split(self, rows: [Self::V; 4]) -> [Self::V; 4];
+    /// The inverse of [`Self::split`].
+    fn join(self, columns: [Self::V; 4]) -> [Self::V; 4];
+
+    #[inline(always)]
+    fn zero(self) -> Self::V {
+        self.load(&[0.0; LANES])
+    }
+
+    #[inline(always)]
+    fn scale(self, factor: f32, a: Self::V) -> Self::V {
+        self.scaled(self.zero(), factor, a)
+    }
+
+    /// Rows become columns: four perfect shuffles of the rows.
+    #[inline(always)]
+    fn transpose(self, mut rows: [Self::V; LANES]) -> [Self::V; LANES] {
+        for _ in 0..LANES.ilog2() {
+            let from = rows;
+            for row in 0..LANES / 2 {
+                let (a, b) = (from[row], from[row + LANES / 2]);
+                rows[2 * row] = self.interleave(a, b, false);
+                rows[2 * row + 1] = self.interleave(a, b, true);
+            }
+        }
+        rows
+    }
+}
+
+/// Plain loops, which the compiler turns into what the machine has.
+#[derive(Clone, Copy)]
+pub(crate) struct Portable;
 
 #[inline(always)]
 fn zip(a: &Lanes, b: &Lanes, f: impl Fn(f32, f32) -> f32) -> Lanes {
@@ -18,83 +64,77 @@ fn zip(a: &Lanes, b: &Lanes, f: impl Fn(f32, f32) -> f32) -> Lanes {
     result
 }
 
-#[inline(always)]
-pub(crate) fn add(a: &Lanes, b: &Lanes) -> Lanes {
-    zip(a, b, |a, b| a + b)
-}
+impl Vectors for Portable {
+    type V = Lanes;
 
-#[inline(always)]
-pub(crate) fn sub(a: &Lanes, b: &Lanes) -> Lanes {
-    zip(a, b, |a, b| a - b)
-}
-
-#[inline(always)]
-pub(crate) fn mul(a: &Lanes, b: &Lanes) -> Lanes {
-    zip(a, b, |a, b| a * b)
-}
-
-#[inline(always)]
-pub(crate) fn scale(factor: f32, a: &Lanes) -> Lanes {
-    zip(a, a, |a, _| factor * a)
-}
-
-/// `a + factor * b`.
-#[inline(always)]
-pub(crate) fn scaled(a: &Lanes, factor: f32, b: &Lanes) -> Lanes {
-    zip(a, b, |a, b| a + factor * b)
-}
-
-/// Alternately a value of each, from lane `first` on.
-#[inline(always)]
-fn interleave(a: &Lanes, b: &Lanes, first: usize) -> Lanes {
-    let mut result = [0.0; LANES];
-    for lane in 0..LANES / 2 {
-        result[2 * lane] = a[first + lane];
-        result[2 * lane + 1] = b[first + lane];
+    #[inline(always)]
+    fn load(self, values: &Lanes) -> Lanes {
+        *values
     }
-    result
-}
 
-/// Rows become columns: four perfect shuffles of the rows.
-#[inline(always)]
-pub(crate) fn transpose(rows: &mut [Lanes; LANES]) {
-    for _ in 0..LANES.ilog2() {
-        let from = *rows;
-        for row in 0..LANES / 2 {
-            rows[2 * row] = interleave(&from[row], &from[row + LANES / 2], 0);
-            rows[2 * row + 1] = interleave(&from[row], &from[row + LANES / 2], LANES / 2);
+    #[inline(always)]
+    fn store(self, values: Lanes) -> Lanes {
+        values
+    }
+
+    #[inline(always)]
+    fn add(self, a: Lanes, b: Lanes) -> Lanes {
+        zip(&a, &b, |a, b| a + b)
+    }
+
+    #[inline(always)]
+    fn sub(self, a: Lanes, b: Lanes) -> Lanes {
+        zip(&a, &b, |a, b| a - b)
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Lanes, b: Lanes) -> Lanes {
+        zip(&a, &b, |a, b| a * b)
+    }
+
+    #[inline(always)]
+    fn scaled(self, a: Lanes, factor: f32, b: Lanes) -> Lanes {
+        zip(&a, &b, |a, b| a + factor * b)
+    }
+
+    #[inline(always)]
+    fn interleave(self, a: Lanes, b: Lanes, high: bool) -> Lanes {
+        let first = if high { LANES / 2 } else { 0 };
+        let mut result = [0.0; LANES];
+        for lane in 0..LANES / 2 {
+            result[2 * lane] = a[first + lane];
+            result[2 * lane + 1] = b[first + lane];
         }
+        result
     }
-}
 
-/// The lanes that start at `index`.
-#[inline(always)]
-pub(crate) fn load(values: &[f32], index: usize) -> Lanes {
-    let mut lanes = [0.0; LANES];
-    lanes.copy_from_slice(&values[index..index + LANES]);
-    lanes
-}
-
-/// Every fourth value from each of the first four: a row of points as the columns of its tiles of four.
-#[inline(always)]
-pub(crate) fn split(row: &[f32; 4 * LANES]) -> [Lanes; 4] {
-    let mut columns = [[0.0; LANES]; 4];
-    for lane in 0..LANES {
-        for (column, values) in columns.iter_mut().enumerate() {
-            values[lane] = row[lane * 4 + column];
+    #[inline(always)]
+    fn split(self, rows: [Lanes; 4]) -> [Lanes; 4] {
+        let mut columns = [[0.0; LANES]; 4];
+        let values = rows.as_flattened();
+        for lane in 0..LANES {
+            for (column, target) in columns.iter_mut().enumerate() {
+                target[lane] = values[lane * 4 + column];
+            }
         }
+        columns
     }
-    columns
+
+    #[inline(always)]
+    fn join(self, columns: [Lanes; 4]) -> [Lanes; 4] {
+        let mut rows = [[0.0; LANES]; 4];
+        let values = rows.as_flattened_mut();
+        for lane in 0..LANES {
+            for (column, from) in columns.iter().enumerate() {
+                values[lane * 4 + column] = from[lane];
+            }
+        }
+        rows
+    }
 }
 
-/// The inverse of [`split`].
+/// The sixteen values that start at `index`.
 #[inline(always)]
-pub(crate) fn join(columns: &[Lanes; 4]) -> [f32; 4 * LANES] {
-    let mut row = [0.0; 4 * LANES];
-    for lane in 0..LANES {
-        for (column, values) in columns.iter().enumerate() {
-            row[lane * 4 + column] = values[lane];
-        }
-    }
-    row
+pub(crate) fn at(values: &[f32], index: usize) -> &Lanes {
+    values[index..].first_chunk().expect("buffers end with room for sixteen values")
 }

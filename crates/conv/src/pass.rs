@@ -1,6 +1,5 @@
 //! One pass over a plan, by the algorithm chosen for it.
 
-use crate::depthwise;
 use crate::epilogue::Epilogue;
 use crate::error::Error;
 use crate::plan::Plan;
@@ -8,6 +7,7 @@ use crate::product;
 use crate::scratch::Worker;
 use crate::tile::Layout;
 use crate::winograd::{self, Blocks};
+use crate::{depthwise, weight_gradient, winograd_gradient};
 
 /// A way to compute a convolution; all give the same result but for rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,7 +25,7 @@ impl Algorithm {
     pub const ALL: [Self; 2] = [Self::Direct, Self::Winograd];
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Method {
     Direct(Layout),
     Winograd(Blocks),
@@ -39,25 +39,24 @@ pub(crate) struct Pass {
     method: Method,
 }
 
+impl Method {
+    /// The method of the given algorithm, or of the one that is usually fastest; `blocks` is how
+    /// Winograd's would take its tiles.
+    fn new(plan: &Plan, algorithm: Option<Algorithm>, blocks: Option<Blocks>) -> Result<Self, Error> {
+        match (algorithm, blocks) {
+            (Some(Algorithm::Winograd), None) => Err(Error::Unsupported("Winograd's algorithm")),
+            (Some(Algorithm::Winograd), Some(blocks)) => Ok(Self::Winograd(blocks)),
+            (None, Some(blocks)) if blocks.pays(plan) => Ok(Self::Winograd(blocks)),
+            _ if plan.depthwise => Ok(Self::Depthwise(Layout::new(plan))),
+            _ => Ok(Self::Direct(Layout::new(plan))),
+        }
+    }
+}
+
 impl Pass {
     /// The pass by the given algorithm, or by the one that is usually fastest.
     pub fn new(plan: Plan, algorithm: Option<Algorithm>) -> Result<Self, Error> {
-        let method = match algorithm {
-            _ if plan.depthwise => match algorithm {
-                Some(Algorithm::Winograd) => {
-                    return Err(Error::Unsupported("Winograd's algorithm"));
-                }
-                _ => Method::Depthwise(Layout::new(&plan)),
-            },
-            Some(Algorithm::Direct) => Method::Direct(Layout::new(&plan)),
-            Some(Algorithm::Winograd) => {
-                Method::Winograd(Blocks::new(&plan).ok_or(Error::Unsupported("Winograd's algorithm"))?)
-            }
-            None => match Blocks::new(&plan) {
-                Some(blocks) if blocks.pays(&plan) => Method::Winograd(blocks),
-                _ => Method::Direct(Layout::new(&plan)),
-            },
-        };
+        let method = Method::new(&plan, algorithm, Blocks::new(&plan))?;
         Ok(Self { plan, method })
     }
 
@@ -91,6 +90,26 @@ impl Pass {
             Method::Direct(layout) => product::run(&self.plan, layout, packed, epilogue, images, workers),
             Method::Winograd(blocks) => winograd::run(&self.plan, blocks, packed, epilogue, images, workers),
             Method::Depthwise(layout) => depthwise::run(&self.plan, layout, packed, epilogue, images, workers),
+        }
+    }
+}
+
+/// How the weight gradient of a plan is computed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WeightGradient(Method);
+
+impl WeightGradient {
+    /// As [`Pass::new`].
+    pub fn new(plan: &Plan, algorithm: Option<Algorithm>) -> Result<Self, Error> {
+        Method::new(plan, algorithm, Blocks::for_gradient(plan)).map(Self)
+    }
+
+    /// Writes the gradient, summed over the batch, from the input and the output's gradient.
+    pub fn run(&self, plan: &Plan, images: (&[f32], &[f32]), gradient: &mut [f32], workers: &mut [Worker]) {
+        match &self.0 {
+            Method::Direct(layout) => weight_gradient::run(plan, layout, images, gradient, workers),
+            Method::Winograd(blocks) => winograd_gradient::run(plan, blocks, images, gradient, workers),
+            Method::Depthwise(layout) => depthwise::weight_gradient(plan, layout, images, gradient, workers),
         }
     }
 }

@@ -37,6 +37,11 @@ impl Axis {
         Self { input, output, in_step, out_step, taps, first, halo: (last - first) as usize }
     }
 
+    /// An axis that is read as it is.
+    pub fn plain(len: usize) -> Self {
+        Self::new(len, len, 1, 1, Vec::new())
+    }
+
     fn convolution(geometry: &Geometry, axis: usize) -> Self {
         let step = geometry.stride[axis];
         let taps = (0..geometry.kernel[axis]).map(|kernel| {

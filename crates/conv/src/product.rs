@@ -1,7 +1,6 @@
 //! A plan computed tile by tile with `gemm`.
 
-use pulp::Arch;
-
+use crate::dispatch::vectorise;
 use crate::epilogue::Epilogue;
 use crate::kernel::{Grid, Matrix, Window, for_each_tile, gemm};
 use crate::plan::{Plan, Tap};
@@ -29,14 +28,19 @@ pub(crate) fn run(
     let plane = inputs * plan.axes[0].input * plan.axes[1].input;
     let grid = Grid { image: [outputs, plan.axes[0].output, plan.axes[1].output], tile: layout.output_tile(plan) };
     for_each_tile(output, grid, workers, |window, worker| {
-        let image = &input[window.image * plane..][..plane];
-        let gathered = take(&mut worker.gathered, layout.gathered(plan));
+        let image = &input[window.image() * plane..][..plane];
         let (first, size) = steps(plan, window);
-        Arch::new().dispatch(|| gather(plan, layout, (first, size), image, gathered));
+        let (points, source) = if layout.in_place(plan) {
+            let width = plan.axes[1].input;
+            (size[0] * width, (&image[first[0] * width..], plane / inputs))
+        } else {
+            let gathered = take(&mut worker.gathered, layout.gathered(plan));
+            vectorise!(gather(plan, layout, (first, size), image, gathered));
+            (layout.run(size), (&*gathered, layout.channel))
+        };
         let pitch = spread(layout.points);
         let across = plan.axes[1].out_step;
         let product = take(&mut worker.product, across * outputs * pitch);
-        let points = layout.run(size);
         let mut weight = packed;
         for (down, phases) in plan.out_phases.chunks(across).enumerate() {
             for (taps, product) in phases.iter().zip(product.chunks_exact_mut(outputs * pitch)) {
@@ -44,22 +48,19 @@ pub(crate) fn run(
                 weight = rest;
                 if inputs < FEW_CHANNELS && taps.len() > 1 {
                     let columns = take(&mut worker.other, taps.len() * inputs * BLOCK);
-                    multiply_columns(plan, layout, taps, own, gathered, columns, (product, pitch), points);
+                    multiply_columns(plan, layout, taps, own, source.0, columns, (product, pitch), points);
                 } else {
-                    multiply_taps(plan, layout, taps, own, gathered, (product, pitch), points);
+                    multiply_taps(plan, layout, taps, own, source, (product, pitch), points);
                 }
             }
             let line = take(&mut worker.line, across * layout.size[1]);
-            Arch::new().dispatch(
-                #[inline(always)]
-                || {
-                    for channel in 0..outputs {
-                        let product = (&product[channel * pitch..], outputs * pitch);
-                        let to = (channel, channel);
-                        write_rows(plan, layout, (first, size), down, product, line, to, epilogue, window);
-                    }
-                },
-            );
+            vectorise!({
+                for channel in 0..outputs {
+                    let product = (&product[channel * pitch..], outputs * pitch);
+                    let to = (channel, channel);
+                    write_rows(plan, layout, (first, size), down, product, line, to, epilogue, window);
+                }
+            });
         }
     });
 }
@@ -70,7 +71,7 @@ fn multiply_taps(
     layout: &Layout,
     taps: &[Tap],
     weight: &[f32],
-    gathered: &[f32],
+    (source, channel): (&[f32], usize),
     (product, pitch): (&mut [f32], usize),
     points: usize,
 ) {
@@ -88,7 +89,7 @@ fn multiply_taps(
                     [rows, columns, inputs],
                     (&mut product[output * pitch + block..], pitch),
                     index > 0,
-                    Matrix { data: &gathered[layout.start(plan, tap) + block..], rows: 1, columns: layout.channel },
+                    Matrix { data: &source[layout.start(plan, tap) + block..], rows: 1, columns: channel },
                     Matrix { data: &weight[output * depth + index * inputs..], rows: 1, columns: depth },
                 );
             }

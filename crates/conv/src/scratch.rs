@@ -2,7 +2,7 @@
 
 /// Working memory for any number of convolutions, and the number of threads that compute them.
 ///
-/// It grows to what the largest convolution needs (a few megabytes a thread) and is never read
+/// It grows to what the largest convolution needs (some ten megabytes a thread) and is never read
 /// before it is written, so that one scratch serves all layers of a network in turn.
 #[derive(Debug, Default)]
 pub struct Scratch {

@@ -35,7 +35,9 @@ impl Layout {
     /// The tile that wastes the fewest points among those that stay in the second-level cache.
     pub fn new(plan: &Plan) -> Self {
         let [height, width] = plan.steps();
-        let columns = width.div_ceil(width.div_ceil(MAX_WIDTH));
+        // What tiles read beyond their own columns must stay a small part.
+        let most = MAX_WIDTH.max(4 * plan.axes[1].halo);
+        let columns = width.div_ceil(width.div_ceil(most));
         let values = plan.channels[0] * plan.in_phases.len() + plan.channels[1];
         let limit = (TILE_VALUES / values).clamp(PANEL, MAX_POINTS);
         let pitch = columns + plan.axes[1].halo;
@@ -76,6 +78,19 @@ impl Layout {
         ((size[0] - 1) * self.pitch + size[1]).next_multiple_of(PANEL)
     }
 
+    /// Whether the image's rows are already what would be gathered, as for a 1x1 kernel, and its
+    /// channels do not all fall into the same sets of the first-level cache.
+    pub fn in_place(&self, plan: &Plan) -> bool {
+        let [vertical, horizontal] = &plan.axes;
+        let whole = |axis: &Axis| axis.in_step == 1 && axis.halo == 0 && axis.first == 0;
+        whole(vertical)
+            && whole(horizontal)
+            && vertical.input >= vertical.steps()
+            && horizontal.input == self.size[1]
+            && horizontal.steps() == self.size[1]
+            && !(vertical.input * horizontal.input).is_multiple_of(1024)
+    }
+
     /// Values of the gathered input of one tile.
     pub fn gathered(&self, plan: &Plan) -> usize {
         plan.in_phases.len() * plan.channels[0] * self.channel
@@ -99,8 +114,8 @@ pub(crate) fn spread(values: usize) -> usize {
 
 /// Steps of a window: the first of each axis and how many.
 pub(crate) fn steps(plan: &Plan, window: &Window) -> ([usize; 2], [usize; 2]) {
-    let first = std::array::from_fn(|axis| window.area[axis][0] / plan.axes[axis].out_step);
-    let size = std::array::from_fn(|axis| window.area[axis][1].div_ceil(plan.axes[axis].out_step) - first[axis]);
+    let first = std::array::from_fn(|axis| window.area()[axis][0] / plan.axes[axis].out_step);
+    let size = std::array::from_fn(|axis| window.area()[axis][1].div_ceil(plan.axes[axis].out_step) - first[axis]);
     (first, size)
 }
 

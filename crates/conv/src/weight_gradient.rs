@@ -1,9 +1,8 @@
 //! The weight gradient: the output's gradient times the same shifted views of the input.
 
-use pulp::Arch;
-
-use crate::kernel::{Matrix, for_each_index, gemm};
-use crate::lanes::{LANES, load, transpose};
+use crate::dispatch::{vectorise, vectorise_with};
+use crate::kernel::{Matrix, for_each_share, gemm};
+use crate::lanes::{LANES, Vectors, at};
 use crate::plan::Plan;
 use crate::product::UNPACKED_COLUMNS;
 use crate::scratch::{Worker, take};
@@ -47,7 +46,7 @@ pub(crate) fn run(
         take(&mut worker.sums, sums_len).fill(0.0);
     }
     let pitch = spread(layout.points);
-    for_each_index(images * tiles.len(), workers, |index, worker| {
+    for_each_share(images * tiles.len(), workers, |index, worker| {
         let image = index / tiles.len();
         let (first, size) = tiles[index % tiles.len()];
         let points = (size[0] - 1) * layout.pitch + size[1];
@@ -56,7 +55,7 @@ pub(crate) fn run(
 
         let gathered = take(&mut worker.gathered, layout.gathered(plan));
         let wide = take(&mut worker.product, outputs * pitch);
-        Arch::new().dispatch(|| {
+        vectorise!({
             gather(plan, layout, (first, size), &input[image * in_image..][..in_image], gathered);
             widen(source, out_plane, rows, (wide, pitch), (size, layout.pitch));
         });
@@ -66,21 +65,18 @@ pub(crate) fn run(
             Transposed::OutputGradient => layout.points * lanes,
         };
         let turned = take(&mut worker.other, values);
-        Arch::new().dispatch(
-            #[inline(always)]
-            || match transposed {
-                Transposed::Input => {
-                    let from = gathered.chunks_exact(inputs * layout.channel);
-                    for (from, to) in from.zip(turned.chunks_exact_mut(layout.channel * lanes)) {
-                        transpose_all((from, layout.channel, inputs), to, lanes);
-                    }
+        vectorise_with!(v => match transposed {
+            Transposed::Input => {
+                let from = gathered.chunks_exact(inputs * layout.channel);
+                for (from, to) in from.zip(turned.chunks_exact_mut(layout.channel * lanes)) {
+                    transpose_all(v, (from, layout.channel, inputs), to, lanes);
                 }
-                Transposed::OutputGradient => {
-                    let points = points.next_multiple_of(LANES);
-                    transpose_all((wide, pitch, outputs), &mut turned[..points * lanes], lanes);
-                }
-            },
-        );
+            }
+            Transposed::OutputGradient => {
+                let points = points.next_multiple_of(LANES);
+                transpose_all(v, (wide, pitch, outputs), &mut turned[..points * lanes], lanes);
+            }
+        });
         let sums = worker.sums[..sums_len].chunks_exact_mut(lanes * others);
         for (tap, sums) in taps.iter().zip(sums) {
             let shift = tap.shift[0] * layout.pitch + tap.shift[1];
@@ -138,17 +134,21 @@ fn widen(
 /// `target[point * lanes + channel] = source[channel * pitch + point]`, zeros for lanes beyond the
 /// channels; points up to what `target` holds, a multiple of sixteen.
 #[inline(always)]
-fn transpose_all((source, pitch, channels): (&[f32], usize, usize), target: &mut [f32], lanes: usize) {
+fn transpose_all<T: Vectors>(
+    v: T,
+    (source, pitch, channels): (&[f32], usize, usize),
+    target: &mut [f32],
+    lanes: usize,
+) {
     let points = target.len() / lanes;
     for channel in (0..lanes).step_by(LANES) {
         for point in (0..points).step_by(LANES) {
-            let mut block = [[0.0; LANES]; LANES];
-            for (row, values) in block.iter_mut().enumerate().take(channels - channel) {
-                *values = load(source, (channel + row) * pitch + point);
-            }
-            transpose(&mut block);
-            for (row, values) in block.iter().enumerate() {
-                target[(point + row) * lanes + channel..][..LANES].copy_from_slice(values);
+            let block = std::array::from_fn(|row| match channel + row < channels {
+                true => v.load(at(source, (channel + row) * pitch + point)),
+                false => v.zero(),
+            });
+            for (row, values) in v.transpose(block).into_iter().enumerate() {
+                target[(point + row) * lanes + channel..][..LANES].copy_from_slice(&v.store(values));
             }
         }
     }

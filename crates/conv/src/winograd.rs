@@ -5,38 +5,52 @@
 //! blocks whose transformed input stays in the second-level cache; the products of one transformed
 //! point of all tiles and channels are one call of `gemm`.
 
-use pulp::Arch;
-
+use crate::dispatch::vectorise_with;
 use crate::epilogue::Epilogue;
 use crate::kernel::{Grid, Matrix, Window, for_each_tile, gemm};
-use crate::lanes::{LANES, Lanes, join, load, split};
+use crate::lanes::{LANES, Vectors, at};
 use crate::plan::{Axis, Plan};
 use crate::product::UNPACKED_COLUMNS;
 use crate::scratch::{Worker, take};
 use crate::tile::{Inside, gather_rows, spread};
 use crate::transform::{POINTS, SIDE, STEP, input, output, weight};
 
-/// Values of a block's transformed input: somewhat less than half of a second-level cache.
-const BLOCK_VALUES: usize = 112 * 1024;
+/// Values of a block's transformed input: most of a second-level cache of a megabyte.
+const BLOCK_VALUES: usize = 216 * 1024;
 /// Tiles that `gemm`'s widest microkernel computes at once.
 const MAX_TILES: usize = 64;
+/// As the former two, for the weight gradient, whose sums are as large as the weights: so that they
+/// pass through the cache less often, its blocks stay in the third level.
+const GRADIENT_VALUES: usize = 664 * 1024;
+const GRADIENT_TILES: usize = 256;
 
 /// How the tiles of a plan are taken in blocks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Blocks {
     /// Height and width of a block in tiles.
-    size: [usize; 2],
+    pub size: [usize; 2],
 }
 
 impl Blocks {
     /// None for a plan that is not a 3x3 convolution of stride and dilation 1.
     pub fn new(plan: &Plan) -> Option<Self> {
+        Self::within(plan, (BLOCK_VALUES / (POINTS * plan.channels[0])).min(MAX_TILES))
+    }
+
+    /// As [`Self::new`], for the weight gradient of the plan.
+    pub fn for_gradient(plan: &Plan) -> Option<Self> {
+        let channels = plan.channels[0].max(plan.channels[1]);
+        Self::within(plan, (GRADIENT_VALUES / (POINTS * channels)).min(GRADIENT_TILES))
+    }
+
+    /// Blocks of at most `limit` tiles, but at least sixteen.
+    fn within(plan: &Plan, limit: usize) -> Option<Self> {
+        let limit = limit.max(LANES);
         let fits = |axis: &Axis| axis.in_step == 1 && axis.out_step == 1 && axis.taps.len() == 3 && axis.halo == 2;
         if plan.depthwise || !plan.axes.iter().all(fits) {
             return None;
         }
         let [height, width] = [0, 1].map(|axis| plan.axes[axis].output.div_ceil(STEP));
-        let limit = (BLOCK_VALUES / (POINTS * plan.channels[0])).clamp(LANES, MAX_TILES);
         let columns = width.div_ceil(width.div_ceil(limit));
         let computed = |rows: usize| match height % rows {
             0 => height / rows * (rows * columns).next_multiple_of(LANES),
@@ -52,7 +66,8 @@ impl Blocks {
     /// Whether the transforms cost less than the products they save.
     pub fn pays(&self, plan: &Plan) -> bool {
         let [inputs, outputs] = plan.channels;
-        inputs >= 16 && outputs >= 16 && self.size[0] * self.size[1] >= LANES / 2
+        let [rows, columns] = self.size;
+        inputs.min(outputs) >= 12 && columns >= 3 && rows * columns >= LANES / 2
     }
 }
 
@@ -60,32 +75,29 @@ impl Blocks {
 pub(crate) fn pack(plan: &Plan, values: &[f32], packed: &mut Vec<f32>) {
     let [inputs, outputs] = plan.channels;
     let packed = take(packed, POINTS * inputs * outputs);
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for output in 0..outputs {
-                for first in (0..inputs).step_by(LANES) {
-                    let lanes = LANES.min(inputs - first);
-                    let mut kernel = [[[0.0; LANES]; 3]; 3];
-                    for tap in &plan.out_phases[0] {
-                        let target = &mut kernel[tap.shift[0]][tap.shift[1]];
-                        for (lane, to) in target[..lanes].iter_mut().enumerate() {
-                            *to = values[plan.weight_index(output, first + lane, tap.kernel)];
-                        }
+    vectorise_with!(v => {
+        for output in 0..outputs {
+            for first in (0..inputs).step_by(LANES) {
+                let lanes = LANES.min(inputs - first);
+                let mut kernel = [[[0.0; LANES]; 3]; 3];
+                for tap in &plan.out_phases[0] {
+                    let target = &mut kernel[tap.shift[0]][tap.shift[1]];
+                    for (lane, to) in target[..lanes].iter_mut().enumerate() {
+                        *to = values[plan.weight_index(output, first + lane, tap.kernel)];
                     }
-                    let rows = kernel.map(|row| weight(&row));
-                    #[expect(clippy::needless_range_loop, reason = "a column of three rows")]
-                    for column in 0..SIDE {
-                        let transformed = weight(&[rows[0][column], rows[1][column], rows[2][column]]);
-                        for (row, from) in transformed.iter().enumerate() {
-                            let start = ((row * SIDE + column) * outputs + output) * inputs + first;
-                            packed[start..start + lanes].copy_from_slice(&from[..lanes]);
-                        }
+                }
+                let rows = kernel.map(|row| weight(v, row.map(|lanes| v.load(&lanes))));
+                #[expect(clippy::needless_range_loop, reason = "a column of three rows")]
+                for column in 0..SIDE {
+                    let transformed = weight(v, [rows[0][column], rows[1][column], rows[2][column]]);
+                    for (row, from) in transformed.into_iter().enumerate() {
+                        let start = ((row * SIDE + column) * outputs + output) * inputs + first;
+                        packed[start..start + lanes].copy_from_slice(&v.store(from)[..lanes]);
                     }
                 }
             }
-        },
-    );
+        }
+    });
 }
 
 /// Computes `plan` of `input` with a weight from [`pack`] into whole images of `output`.
@@ -106,16 +118,14 @@ pub(crate) fn run(
     let in_point = spread(inputs * most + LANES);
     let out_point = spread(UNPACKED_COLUMNS.min(outputs) * most + LANES);
     for_each_tile(output, grid, workers, |window, worker| {
-        let size = window.area.map(|[from, to]| (to - from).div_ceil(STEP));
+        let size = window.area().map(|[from, to]| (to - from).div_ceil(STEP));
         let tiles = (size[0] * size[1]).next_multiple_of(LANES);
         let transformed = take(&mut worker.gathered, POINTS * in_point);
         let product = take(&mut worker.product, POINTS * out_point);
-        let image = &input[window.image * image_len..][..image_len];
+        let image = &input[window.image() * image_len..][..image_len];
         let rows = &mut worker.other;
-        Arch::new().dispatch(
-            #[inline(always)]
-            || transform_input(plan, window, size, image, rows, (transformed, in_point), tiles),
-        );
+        let first = window.area().map(|[from, _]| from);
+        vectorise_with!(v => transform_input(v, plan, (first, size), image, rows, (transformed, in_point), tiles));
         for first in (0..outputs).step_by(UNPACKED_COLUMNS) {
             let columns = UNPACKED_COLUMNS.min(outputs - first);
             for point in 0..POINTS {
@@ -127,32 +137,27 @@ pub(crate) fn run(
                     Matrix { data: &packed[(point * outputs + first) * inputs..], rows: 1, columns: inputs },
                 );
             }
-            Arch::new().dispatch(
-                #[inline(always)]
-                || {
-                    for column in 0..columns {
-                        let product = &product[column * tiles..];
-                        write_back((product, out_point), size, first + column, epilogue, window);
-                    }
-                },
-            );
+            vectorise_with!(v => for column in 0..columns {
+                let product = &product[column * tiles..];
+                write_back(v, (product, out_point), size, first + column, epilogue, window);
+            });
         }
     });
 }
 
-/// `B^T d B` of every tile of a block, as `[transformed point][in channel][tile]`.
+/// `B^T d B` of every tile of a block from output point `first` on, as `[transformed point][in channel][tile]`.
 #[inline(always)]
-fn transform_input(
+pub(crate) fn transform_input<T: Vectors>(
+    v: T,
     plan: &Plan,
-    window: &Window,
-    size: [usize; 2],
+    (first, size): ([usize; 2], [usize; 2]),
     image: &[f32],
     rows: &mut Vec<f32>,
     (transformed, point): (&mut [f32], usize),
     tiles: usize,
 ) {
     let [vertical, horizontal] = &plan.axes;
-    let [top, left] = [0, 1].map(|axis| window.area[axis][0] as isize + plan.axes[axis].first);
+    let [top, left] = [0, 1].map(|axis| first[axis] as isize + plan.axes[axis].first);
     let pitch = size[1].next_multiple_of(LANES) * STEP + LANES;
     let rows = take(rows, (size[0] * STEP + 2) * pitch);
     let inside = Inside::new(left, size[1] * STEP + 2, 0, horizontal);
@@ -162,7 +167,7 @@ fn transform_input(
             for column in (0..size[1]).step_by(LANES) {
                 let from = &rows[row * STEP * pitch + column * STEP..];
                 let to = &mut transformed[channel * tiles + row * size[1] + column..];
-                transform_tiles((from, pitch), (to, point));
+                transform_tiles(v, (from, pitch), (to, point));
             }
         }
     }
@@ -171,61 +176,56 @@ fn transform_input(
 /// Sixteen tiles side by side: down the columns of points first, which needs no shuffling, then
 /// along the rows.
 #[inline(always)]
-fn transform_tiles((rows, pitch): (&[f32], usize), (transformed, point): (&mut [f32], usize)) {
+fn transform_tiles<T: Vectors>(v: T, (rows, pitch): (&[f32], usize), (transformed, point): (&mut [f32], usize)) {
     const WIDTH: usize = STEP * LANES + LANES;
     let mut lines = [[0.0f32; WIDTH]; SIDE];
     for start in (0..WIDTH).step_by(LANES) {
-        let mut column = [[0.0; LANES]; SIDE];
-        for (index, lanes) in column.iter_mut().enumerate() {
-            *lanes = load(rows, index * pitch + start);
-        }
-        for (line, lanes) in lines.iter_mut().zip(input(&column)) {
-            line[start..start + LANES].copy_from_slice(&lanes);
+        let column = std::array::from_fn(|row| v.load(at(rows, row * pitch + start)));
+        for (line, lanes) in lines.iter_mut().zip(input(v, column)) {
+            line[start..start + LANES].copy_from_slice(&v.store(lanes));
         }
     }
-    for (index, line) in lines.iter().enumerate() {
-        let mut first = [0.0; STEP * LANES];
-        let mut second = [0.0; STEP * LANES];
-        first.copy_from_slice(&line[..STEP * LANES]);
-        second.copy_from_slice(&line[STEP..STEP + STEP * LANES]);
-        let [a, b, c, d] = split(&first);
-        let [e, f, ..] = split(&second);
-        for (column, lanes) in input(&[a, b, c, d, e, f]).iter().enumerate() {
-            transformed[(index * SIDE + column) * point..][..LANES].copy_from_slice(lanes);
+    for (row, line) in lines.iter().enumerate() {
+        let from = |first: usize| std::array::from_fn(|part| v.load(at(line, first + part * LANES)));
+        let [a, b, c, d] = v.split(from(0));
+        let [e, f, ..] = v.split(from(STEP));
+        for (column, lanes) in input(v, [a, b, c, d, e, f]).into_iter().enumerate() {
+            transformed[(row * SIDE + column) * point..][..LANES].copy_from_slice(&v.store(lanes));
         }
     }
 }
 
 /// `A^T m A` of every tile of one output channel, to its place in the output.
 #[inline(always)]
-fn write_back(
+fn write_back<T: Vectors>(
+    v: T,
     (product, point): (&[f32], usize),
     size: [usize; 2],
     channel: usize,
     epilogue: &Epilogue,
     window: &mut Window,
 ) {
-    let [[top, bottom], [left, right]] = window.area;
+    let [[top, bottom], [left, right]] = window.area();
     for row in 0..size[0] {
         for column in (0..size[1]).step_by(LANES) {
-            let mut lines = [[[0.0; LANES]; SIDE]; STEP];
+            let tile = row * size[1] + column;
+            let mut lines = [[v.zero(); SIDE]; STEP];
             for across in 0..SIDE {
-                let mut down: [Lanes; SIDE] = [[0.0; LANES]; SIDE];
-                for (index, lanes) in down.iter_mut().enumerate() {
-                    *lanes = load(product, (index * SIDE + across) * point + row * size[1] + column);
-                }
-                for (line, lanes) in lines.iter_mut().zip(output(&down)) {
+                let down = std::array::from_fn(|index| v.load(at(product, (index * SIDE + across) * point + tile)));
+                for (line, lanes) in lines.iter_mut().zip(output(v, down)) {
                     line[across] = lanes;
                 }
             }
             let from = column * STEP;
             let count = (STEP * LANES).min(right - left - from);
-            for (index, line) in lines.iter().enumerate() {
+            for (index, line) in lines.into_iter().enumerate() {
                 let y = top + row * STEP + index;
                 if y < bottom {
-                    let points = join(&output(line));
+                    let points = v.join(output(v, line)).map(|lanes| v.store(lanes));
+                    let points = &points.as_flattened()[..count];
                     let offset = window.offset(channel, y) + from;
-                    epilogue.write(channel, offset, &points[..count], &mut window.row(channel, y)[from..from + count]);
+                    let target = &mut window.row(channel, y)[from..from + count];
+                    epilogue.write(channel, offset, points, target);
                 }
             }
         }

@@ -80,6 +80,37 @@ fn a_scratch_that_has_seen_nan_is_clean() {
     }
 }
 
+/// A dilated kernel of a sound model reads far beyond its tile.
+#[test]
+fn wide_dilated_kernels_equal_the_definition() {
+    let sound = Geometry {
+        kernel: [1, 5],
+        dilation: [1, 300],
+        padding: [[0; 2], [600; 2]],
+        ..Geometry::same(2, 3, 1, [1, 3000])
+    };
+    check(sound, 1, &mut Scratch::with_threads(2));
+}
+
+#[test]
+fn results_are_reproducible() {
+    let geometry = Geometry::same(20, 24, 3, [40, 40]);
+    for algorithm in Algorithm::ALL {
+        let conv = Conv2d::with_algorithm(geometry, algorithm).expect("a valid geometry");
+        let input = noise(4 * geometry.input_len(), 1);
+        let weight = noise(geometry.weight_len(), 2);
+        let results = [0, 1].map(|_| {
+            let mut scratch = Scratch::with_threads(2);
+            let mut output = vec![0.0; 4 * geometry.output_len()];
+            let mut gradient = vec![0.0; weight.len()];
+            conv.forward(&input, &weight, &mut output, &Epilogue::default(), &mut scratch).expect("lengths");
+            conv.weight_gradient(&input, &output, &mut gradient, &mut scratch).expect("lengths");
+            (output, gradient)
+        });
+        assert!(results[0] == results[1], "{algorithm:?}");
+    }
+}
+
 #[test]
 fn an_empty_batch_is_no_work() {
     let geometry = Geometry::same(3, 4, 3, [5, 5]);

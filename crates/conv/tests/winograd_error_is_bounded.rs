@@ -9,7 +9,7 @@ use proptest::prelude::*;
 /// Relative to the largest value of the output.
 const TOLERANCE: f64 = 2e-5;
 
-fn errors(geometry: Geometry, batch: usize, algorithm: Algorithm, threads: usize) -> [f64; 2] {
+fn errors(geometry: Geometry, batch: usize, algorithm: Algorithm, threads: usize) -> [f64; 3] {
     let conv = Conv2d::with_algorithm(geometry, algorithm).expect("a valid geometry");
     let mut scratch = Scratch::with_threads(threads);
     let input = noise(batch * geometry.input_len(), 1);
@@ -19,9 +19,12 @@ fn errors(geometry: Geometry, batch: usize, algorithm: Algorithm, threads: usize
     conv.forward(&input, &weight, &mut output, &Epilogue::default(), &mut scratch).expect("lengths");
     let mut gradient = vec![f32::NAN; input.len()];
     conv.input_gradient(&output_gradient, &weight, &mut gradient, &mut scratch).expect("lengths");
+    let mut weights = vec![f32::NAN; weight.len()];
+    conv.weight_gradient(&input, &output_gradient, &mut weights, &mut scratch).expect("lengths");
     [
         error(&common::forward(&geometry, batch, &input, &weight), &output),
         error(&common::input_gradient(&geometry, batch, &output_gradient, &weight), &gradient),
+        error(&common::weight_gradient(&geometry, batch, &input, &output_gradient), &weights),
     ]
 }
 

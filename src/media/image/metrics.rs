@@ -42,7 +42,8 @@ pub fn ssim(a: &Image, b: &Image) -> Result<f64> {
 }
 
 fn ssim_plane(a: &[f32], b: &[f32], width: usize) -> f64 {
-    let product = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).collect::<Vec<_>>();
+    let product =
+        |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).collect::<Vec<_>>();
     let plain = |x: &[f32]| x.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
     let [mean_a, mean_b, aa, bb, ab] =
         [plain(a), plain(b), product(a, a), product(b, b), product(a, b)].map(|values| blur(&values, width));

@@ -1,5 +1,6 @@
 //! JPEG, by `zune-jpeg` in its strict mode. Even so it fills what a truncated file lacks with gray, so that the markers are
-//! walked here first: a whole file ends with an end-of-image marker outside every segment.
+//! walked here first: a whole file ends with an end-of-image marker outside every segment. JPEG has no checksum: a file whose
+//! data was damaged, or cut and then closed with that marker by another program, cannot always be told from a sound one.
 
 use super::{Decoded, Limits, damaged, samples, truncated, undecodable, unsupported};
 use crate::error::{Error, Result};

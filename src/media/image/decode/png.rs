@@ -9,6 +9,8 @@ use std::io::{BufRead, ErrorKind, Seek};
 
 /// Bound on chunks held in memory (profiles, text), compressed or not.
 const MAX_CHUNKS: usize = 64 << 20;
+/// Bound on the XMP packet, decompressed.
+const MAX_TEXT: usize = 16 << 20;
 
 pub(super) fn read(file: impl BufRead + Seek, limits: &Limits) -> Result<Decoded> {
     let mut decoder = Decoder::new_with_limits(file, png::Limits { bytes: MAX_CHUNKS });
@@ -45,7 +47,11 @@ pub(super) fn read(file: impl BufRead + Seek, limits: &Limits) -> Result<Decoded
     reader.finish().map_err(failed)?;
 
     let info = reader.info();
-    let xmp = info.utf8_text.iter().find(|t| t.keyword == "XML:com.adobe.xmp").and_then(|t| t.get_text().ok());
+    let xmp = info.utf8_text.iter().find(|t| t.keyword == "XML:com.adobe.xmp").and_then(|text| {
+        let mut text = text.clone();
+        text.decompress_text_with_limit(MAX_TEXT).ok()?;
+        text.get_text().ok()
+    });
     let metadata = Metadata {
         icc: info.icc_profile.as_ref().map(|p| p.to_vec()),
         exif: info.exif_metadata.as_ref().map(|e| e.to_vec()),

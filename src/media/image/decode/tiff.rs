@@ -4,7 +4,7 @@ use super::{Decoded, Limits, samples, truncated, undecodable, unsupported};
 use crate::error::{Error, Result};
 use crate::media::image::exif_block::{self, Exif};
 use crate::media::image::{Depth, Image, Layout, Metadata, Samples};
-use std::io::{BufReader, ErrorKind, Read, Seek};
+use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
 use tiff::decoder::{Decoder, DecodingResult};
 use tiff::tags::{SampleFormat, Tag};
 use tiff::{ColorType, TiffError};
@@ -16,6 +16,7 @@ const MAX_TAG: usize = 64 << 20;
 
 pub(super) fn read(file: &mut (impl Read + Seek), limits: &Limits) -> Result<Decoded> {
     let exif = exif_block::take(&mut BufReader::new(&mut *file));
+    file.seek(SeekFrom::Start(0)).map_err(truncated)?;
     let mut decoder = Decoder::new(BufReader::new(file)).map_err(failed)?;
     let mut tiff_limits = tiff::decoder::Limits::default();
     tiff_limits.decoding_buffer_size = usize::try_from(limits.max_alloc).unwrap_or(usize::MAX);
