@@ -30,7 +30,8 @@ if [ "$(printf '%s\n%s\n' "$wanted" "${have:-0}" | sort -V | head -n 1)" != "$wa
 fi
 
 cargo build --release
-mkdir -p inbox
+# Something to see at once.
+[ -e inbox ] || { mkdir inbox && cp examples/noisy.png inbox/example.png; }
 echo
 echo "Drop a photo into $PWD/inbox and find it in $PWD/outbox. Ctrl-C stops."
 exec target/release/latentd run pipelines/clean-photos.yaml

@@ -1,5 +1,5 @@
 //! What the command line says, word for word (golden files in tests/golden/cli; UPDATE_GOLDEN=1 writes them), and its exit codes.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
 

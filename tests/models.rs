@@ -1,5 +1,5 @@
 //! A model is what its card says, computes what training computed, and a stranger's model runs by a card alone.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
 

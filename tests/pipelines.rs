@@ -1,5 +1,5 @@
 //! The pipelines that are shipped are right, and the registry that describes them is sound.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
 

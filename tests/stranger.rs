@@ -1,5 +1,5 @@
 //! Whatever a stranger drops ends in a clear error that names the file and the mend; the original is kept, and the daemon lives.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
 
@@ -111,5 +111,32 @@ fn a_sink_that_cannot_be_written_keeps_the_input_and_is_tried_again() {
     fs::remove_file(home.path("outbox")).unwrap();
     wait_for("the result", LONG, || home.path("outbox/a.png").is_file());
     assert_eq!(count(&home.path("quarantine")), 0);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// A link to a folder must not lead the daemon out of its own.
+#[test]
+fn linked_folders_are_not_entered() {
+    let home = Home::new();
+    let secret = home.folder("secret/deep");
+    fs::write(secret.join("private.png"), png(6, 6)).unwrap();
+    let pipeline = home.pipeline(", quiet: 200ms", "resize: { long_side: 4 }", ", originals: delete");
+    std::os::unix::fs::symlink(home.path("secret"), home.path("inbox/before")).unwrap();
+    let daemon = home.daemon(&pipeline, &[]);
+    std::os::unix::fs::symlink(home.path("secret"), home.path("inbox/after")).unwrap();
+    std::os::unix::fs::symlink(home.path("secret"), home.path("moved")).unwrap();
+    fs::rename(home.path("moved"), home.path("inbox/moved")).unwrap();
+    fs::write(home.path("secret/deep/later.png"), png(6, 6)).unwrap();
+    fs::write(home.path("inbox/mine.png"), png(6, 6)).unwrap();
+    wait_for("my own", LONG, || home.path("outbox/mine.png").is_file());
+    wait_for("three links in quarantine", LONG, || {
+        ["before", "after", "moved"].iter().all(|n| home.path(&format!("quarantine/{n}.error.txt")).is_file())
+    });
+    assert_eq!(count(&home.path("outbox")), 1);
+    assert_eq!(files(&home.path("secret")).len(), 2, "nothing outside is deleted");
+    // Straight to the file through a link on the way, as a race would have it.
+    let output = home.run(&["apply", pipeline.to_str().unwrap(), "inbox", "--out", "out"]);
+    assert!(output.status.success());
+    assert_eq!(count(&home.path("out")), 0);
     assert_eq!(daemon.stop(), Some(0));
 }

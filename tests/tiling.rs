@@ -1,5 +1,5 @@
 //! No seam can be seen: a picture cut into tiles comes out as it would whole, alone or with helpers.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
 

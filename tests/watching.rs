@@ -1,5 +1,5 @@
 //! Nothing dropped into the folder is missed, taken too early, or done twice.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
 

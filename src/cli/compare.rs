@@ -1,5 +1,6 @@
 //! `latentd compare`: two pictures side by side, with places where they differ most shown larger, and how alike they are in numbers.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,7 +10,6 @@ use crate::media::Image;
 use crate::media::image::{
     Depth, EncodeOptions, Filter, Format, Layout, Limits, Samples, Tile, decode, encode, metrics, resize_with,
 };
-use crate::pipeline::open;
 
 /// Side of a crop in pixels of the smaller picture, how many there are, and how much larger they are shown.
 const CROP: usize = 48;
@@ -56,7 +56,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 }
 
 fn read(path: &Path) -> Result<Image> {
-    let mut image = decode::read(open(path)?, path, &Limits::default())?.to_depth(Depth::Eight);
+    let mut image = decode::read(File::open(path).map_err(|e| Error::io("read", path, e))?, path, &Limits::default())?
+        .to_depth(Depth::Eight);
     // Both are shown as people see them: in colours, on white.
     if image.layout != Layout::Rgb {
         let mut rgb = Image::new(image.width, image.height, Layout::Rgb, Depth::Eight);

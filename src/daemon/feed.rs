@@ -161,7 +161,8 @@ impl Feed {
         self.looks = rest;
         let due: Vec<(Instant, PathBuf)> = due;
         for (_, folder) in due {
-            if self.pipeline.source.recursive {
+            let folder_itself = std::fs::symlink_metadata(&folder).is_ok_and(|m| m.is_dir());
+            if self.pipeline.source.recursive && folder_itself {
                 self.scan(&folder, Mark::Seen);
             }
         }

@@ -110,7 +110,7 @@ pub fn quick(model: &Model) -> Result<Choice> {
 /// Tile sizes that suit the model: at least half of each side is not context.
 fn tiles(model: &Model) -> Vec<usize> {
     let (least, multiple) = (3 * model.card.context(), model.card.multiple_of);
-    let suits = |t: &usize| *t >= least && t % multiple == 0;
+    let suits = |t: &usize| *t >= least && t.is_multiple_of(multiple);
     match TILES.iter().copied().filter(suits).collect::<Vec<_>>() {
         none if none.is_empty() => vec![TILES[TILES.len() - 1]],
         some => some,

@@ -13,10 +13,10 @@ use crate::media::image::Limits;
 use crate::media::{Media, MediaKind};
 use crate::model::Models;
 use crate::sink::{self, FolderSink, Originals};
-use crate::source::{self, FolderSource};
+use crate::source::{self, FolderSource, resolve};
 use crate::stage::{self, Context, Site, Stage};
 
-pub use job::{Job, Outcome, Ticket, open};
+pub use job::{Job, Outcome, Ticket};
 pub use pool::Pool;
 
 /// Everything that a pipeline may name.
@@ -210,21 +210,6 @@ fn moved_to(sink: &FolderSink) -> Option<&std::path::PathBuf> {
     }
 }
 
-/// The path without links, as far as it exists; so that two names of one folder are seen to be one.
-fn resolve(path: &Path) -> std::path::PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    let mut known = path.as_path();
-    let mut rest = Vec::new();
-    loop {
-        if let Ok(real) = std::fs::canonicalize(known) {
-            return rest.into_iter().rev().fold(real, |path, part| path.join(part));
-        }
-        let (Some(parent), Some(name)) = (known.parent(), known.file_name()) else { return path };
-        rest.push(name.to_os_string());
-        known = parent;
-    }
-}
-
 /// A folder for results must be a folder that can be written; told before work begins, not at the first result.
 ///
 /// # Errors
@@ -237,18 +222,4 @@ pub fn prepare_folders(pipeline: &Pipeline) -> Result<()> {
         return Err(Error::new(Kind::Config, "the source is not a folder").at(&pipeline.source.root));
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn folders_are_the_same_by_any_name() {
-        let base = tempfile::tempdir().unwrap();
-        let real = base.path().join("real");
-        std::fs::create_dir(&real).unwrap();
-        std::os::unix::fs::symlink(&real, base.path().join("link")).unwrap();
-        assert_eq!(resolve(&base.path().join("link/new/deep")), resolve(&real.join("new/deep")));
-    }
 }

@@ -190,6 +190,21 @@ impl FolderSource {
     }
 }
 
+/// The path without links, as far as it exists; so that two names of one folder are seen to be one.
+pub fn resolve(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let mut known = path.as_path();
+    let mut rest = Vec::new();
+    loop {
+        if let Ok(real) = std::fs::canonicalize(known) {
+            return rest.into_iter().rev().fold(real, |path, part| path.join(part));
+        }
+        let (Some(parent), Some(name)) = (known.parent(), known.file_name()) else { return path };
+        rest.push(name.to_os_string());
+        known = parent;
+    }
+}
+
 #[cfg(unix)]
 fn identity(metadata: &std::fs::Metadata) -> (u64, u64) {
     use std::os::unix::fs::MetadataExt;
@@ -209,4 +224,18 @@ fn glob_set(patterns: &[&str]) -> Result<GlobSet, String> {
         set.add(glob.map_err(|e| format!("the pattern `{pattern}` cannot be read: {}", e.kind()))?);
     }
     set.build().map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_the_same_by_any_name() {
+        let base = tempfile::tempdir().unwrap();
+        let real = base.path().join("real");
+        std::fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, base.path().join("link")).unwrap();
+        assert_eq!(resolve(&base.path().join("link/new/deep")), resolve(&real.join("new/deep")));
+    }
 }

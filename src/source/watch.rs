@@ -51,7 +51,9 @@ impl Watch {
             };
             Error::new(Kind::Config, "the folder cannot be watched").at(root).because(e).mend(mend)
         };
-        let mut watcher = notify::recommended_watcher(handler).map_err(trouble)?;
+        // A link to a folder could lead anywhere.
+        let config = notify::Config::default().with_follow_symlinks(false);
+        let mut watcher = RecommendedWatcher::new(handler, config).map_err(trouble)?;
         let mode = if recursive { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
         watcher.watch(root, mode).map_err(trouble)?;
         Ok(Watch { _watcher: watcher, dirty, wake })
@@ -84,7 +86,7 @@ fn note(dirty: &Mutex<Dirty>, waker: &Sender<()>, event: notify::Result<Event>) 
                     if mode != RenameMode::From
                         && let Some(path) = event.paths.into_iter().next_back()
                     {
-                        if path.is_dir() {
+                        if std::fs::symlink_metadata(&path).is_ok_and(|m| m.is_dir()) {
                             dirty.folders.push(path);
                         } else {
                             dirty.files.insert(path, Mark::Complete);

@@ -1,5 +1,5 @@
 //! What tests of the program share: a home of its own for each test, small pictures, a daemon that is stopped at the end.
-#![allow(dead_code, missing_docs)]
+#![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -8,12 +8,23 @@ use crate::error::{Error, Kind, Result};
 /// # Errors
 /// Kind input: the pictures differ in size.
 pub fn psnr(a: &Image, b: &Image) -> Result<f64> {
-    let (mut sum, mut count) = (0.0, 0usize);
-    rows(a, b, |a, b| {
-        sum += a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
-        count += a.len();
-    })?;
-    Ok(-10.0 * (sum / count as f64).log10())
+    same_size(a, b)?;
+    // Row by row, so that no second copy in floats is needed.
+    let mut sum = 0.0;
+    for y in 0..a.height {
+        let row = Tile { y: y as isize, x: 0, height: 1, width: a.width };
+        sum += squares(&a.tile_f32(row, a.layout.colors()), &b.tile_f32(row, b.layout.colors()));
+    }
+    Ok(-10.0 * (sum / (a.height * a.width * a.layout.colors()) as f64).log10())
+}
+
+/// [`psnr`] of values of 0..1, equally many; infinite for equal ones.
+pub fn psnr_values(a: &[f32], b: &[f32]) -> f64 {
+    -10.0 * (squares(a, b) / a.len() as f64).log10()
+}
+
+fn squares(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum()
 }
 
 /// Side of the Gaussian window of [`ssim`], and its standard deviation, as in the paper.
@@ -31,14 +42,14 @@ pub fn ssim(a: &Image, b: &Image) -> Result<f64> {
         return Err(Error::new(Kind::Input, "the pictures are smaller than the window of SSIM (11 x 11)"));
     }
     let whole = Tile { y: 0, x: 0, height, width };
-    let (a, b) = (a.tile_f32(whole, colors), b.tile_f32(whole, colors));
-    let plane = height * width;
-    let mut sum = 0.0;
-    for color in 0..colors {
-        let part = color * plane..(color + 1) * plane;
-        sum += ssim_plane(&a[part.clone()], &b[part], width);
-    }
-    Ok(sum / colors as f64)
+    Ok(ssim_planes(&a.tile_f32(whole, colors), &b.tile_f32(whole, colors), height, width))
+}
+
+/// [`ssim`] of planes `[channels, height, width]` of 0..1, each side at least 11; the mean over the planes.
+pub fn ssim_planes(a: &[f32], b: &[f32], height: usize, width: usize) -> f64 {
+    let planes = a.chunks_exact(height * width).zip(b.chunks_exact(height * width));
+    let scores: Vec<f64> = planes.map(|(a, b)| ssim_plane(a, b, width)).collect();
+    scores.iter().sum::<f64>() / scores.len() as f64
 }
 
 fn ssim_plane(a: &[f32], b: &[f32], width: usize) -> f64 {
@@ -89,15 +100,6 @@ fn same_size(a: &Image, b: &Image) -> Result<()> {
     }
     let size = |i: &Image| format!("{}x{} with {} colours", i.width, i.height, i.layout.colors());
     Err(Error::new(Kind::Input, format!("the pictures differ in size: {} and {}", size(a), size(b))))
-}
-
-fn rows(a: &Image, b: &Image, mut each: impl FnMut(&[f32], &[f32])) -> Result<()> {
-    same_size(a, b)?;
-    for y in 0..a.height {
-        let row = Tile { y: y as isize, x: 0, height: 1, width: a.width };
-        each(&a.tile_f32(row, a.layout.colors()), &b.tile_f32(row, b.layout.colors()));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

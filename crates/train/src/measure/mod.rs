@@ -1,7 +1,8 @@
 //! Scores by the papers' protocols, of published models as tract runs them.
 
-mod fidelity;
+mod luma;
 mod protocol;
 
-pub use fidelity::{luma, psnr, ssim};
+pub use latentd::media::image::metrics::{psnr_values as psnr, ssim_planes as ssim};
+pub use luma::luma;
 pub use protocol::{Score, denoise, denoise_gray, upscale};

@@ -30,7 +30,7 @@ pub fn make<R: PhotoRecipe>(recipe: &R, network: &R::Network, card: &Card, devic
 }
 
 /// Waves, edges and grain of 0..1, the same every time: something of all that pictures have.
-fn pattern(height: usize, width: usize) -> Vec<f32> {
+pub(super) fn pattern(height: usize, width: usize) -> Vec<f32> {
     let mut state = 1u32;
     let mut grain = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

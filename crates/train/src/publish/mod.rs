@@ -9,7 +9,9 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail};
 use burn::tensor::Device;
 use latentd::media::MediaKind;
-use latentd::model::{Card, Dim, Kernel, Model, Place, Port, Size, Training, sha256_hex, verify};
+use latentd::model::{
+    Card, Dim, Kernel, Model, Place, Port, Size, Training, measure_context, picture_side, sha256_hex, verify,
+};
 
 pub use data_sets::data_sets;
 
@@ -18,6 +20,9 @@ use crate::recipes::PhotoRecipe;
 
 /// The largest difference between burn's output and tract's that a model is published with.
 pub const TOLERANCE: f32 = 1e-4;
+
+/// The noise level at which the context of tiles is measured: the more noise, the farther a network looks.
+const NOISIEST: f32 = 50.0 / 255.0;
 
 const LICENCE: &str = "MIT OR Apache-2.0";
 
@@ -92,8 +97,12 @@ impl Publication {
             }
             difference = difference.max(found);
         }
+        let side = picture_side(&model);
+        let context = measure_context(&model, &golden::pattern(side, side), NOISIEST)
+            .context("the written model cannot be run")?;
         let golden = golden.to_bytes().map_err(|error| anyhow!("{error}"))?;
-        Ok(Self { onnx, golden, card: model.card, difference })
+        let card = Card { tile_context: Some(context), ..model.card };
+        Ok(Self { onnx, golden, card, difference })
     }
 
     /// Puts the model's folder in place, whole or not at all, over one that may be there.

@@ -1,0 +1,41 @@
+//! Denoises one picture: `cargo run --release --example denoise_image -- noisy.jpg clean.png`.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use latentd::config::Component;
+use latentd::crew::Crew;
+use latentd::media::Media;
+use latentd::media::image::{EncodeOptions, Format, Limits, decode, encode};
+use latentd::model::Models;
+use latentd::pipeline::build_stage;
+use latentd::stage::{Context, DESCRIPTIONS, Site};
+use latentd::{Error, Kind, Result};
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [input, output] = arguments.as_slice() else {
+        return Err(Error::new(Kind::Usage, "give an input and an output").mend("denoise_image noisy.jpg clean.png"));
+    };
+    let (input, output) = (Path::new(input), Path::new(output));
+
+    let file = File::open(input).map_err(|e| Error::io("read", input, e))?;
+    let image = decode::read(file, input, &Limits::default())?;
+
+    // Every stage is described by a table; its settings are checked here as they are in YAML.
+    let denoise =
+        DESCRIPTIONS.iter().find(|d| d.name == "denoise").ok_or_else(|| Error::new(Kind::Bug, "no such stage"))?;
+    let settings = Component::new(denoise, [("sigma", "auto".into()), ("strength", 0.9.into())])?;
+    let site = Site { models: &Models::default(), folder: Path::new(".") };
+    let stage = build_stage(&settings, &site).map_err(|p| Error::new(Kind::Config, p[0].message.clone()))?;
+
+    let context = Context { crew: Crew::alone(), intermediate: false };
+    let results = stage.run(vec![Media::Image(image)], &context)?;
+    let Media::Image(image) = &results[0];
+
+    let file = File::create(output).map_err(|e| Error::io("write", output, e))?;
+    let mut out = BufWriter::new(file);
+    encode::write(image, Format::from_extension(output)?, &EncodeOptions::default(), &mut out)?;
+    out.flush().map_err(|e| Error::io("write", output, e))
+}
