@@ -78,3 +78,25 @@ pub fn noisy(planes: &[f32], sigma: f64, seed: u64) -> Vec<f32> {
     let deviation = (sigma / 255.0) as f32;
     planes.iter().map(|v| v + deviation * gaussian(&mut rng)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_squares_are_gray_with_gray_noise_and_most_are_not() {
+        let rgb = (0..128 * 128 * 3u32).map(|i| (i * 37 % 251) as u8).collect();
+        let picture = Picture { path: "made-up".into(), width: 128, height: 128, rgb };
+        let mut rng = StdRng::seed_from_u64(1);
+        let batch = Batch::draw(&mut rng, &[picture], 200, 4);
+        let gray = |data: &TensorData| {
+            let values: Vec<f32> = data.iter::<f32>().collect();
+            // Depth layout: channels 0, 1, 2 are red, green, blue of the first pixel of each 2x2 square.
+            let equal = |square: &[f32]| (0..4).all(|i| square[i] == square[4 + i] && square[i] == square[8 + i]);
+            values.chunks(12 * 4).map(equal).collect::<Vec<_>>()
+        };
+        let squares = gray(&batch.noisy);
+        assert_eq!(squares, gray(&batch.clean));
+        assert!((15..50).contains(&squares.iter().filter(|gray| **gray).count()));
+    }
+}
