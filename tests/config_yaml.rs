@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use latentd::config::yaml::{Content, MAX_BYTES, load};
 use latentd::config::{Node, Pipeline, Problem, Report, schema, to_json};
 use proptest::prelude::*;
-use serde_json::Value as Json;
 
 mod config_catalog;
 mod json_schema;

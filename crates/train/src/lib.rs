@@ -1,4 +1,23 @@
 //! The offline trainer of latentd: trains the models with burn and publishes them as ONNX.
+//!
+//! ```text
+//! latentd-train denoise-photo --data pictures --out models/denoise-photo --hours 1
+//! ```
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`cli`] | the command line, one command a file |
+//! | [`recipes`] | one folder a recipe: network, data, loss, what the card says |
+//! | [`data`] | pictures: found, decoded, cut, turned, made small; batches made ahead |
+//! | [`layers`] | layers that networks share, and their first weights |
+//! | [`ops`] | convolution and GRU for burn on kernels of our own, with handwritten gradients |
+//! | [`run`] | the training loop, its checkpoints, schedule, log and loss curve |
+//! | [`onnx`] | networks written as ONNX, weights read back |
+//! | [`publish`] | the model's folder, and the proof that burn and tract agree |
+//! | [`measure`] | scores by the papers' protocols |
+//! | [`bench`] | how fast this machine trains |
+//!
+//! A new recipe implements [`recipes::Recipe`], which is all that [`run::train`] needs, whatever the media.
 
 pub mod bench;
 pub mod cli;

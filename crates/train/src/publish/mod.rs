@@ -140,3 +140,12 @@ fn port(name: &str, scale: usize) -> Port {
         range: [0.0, 1.0],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn cards_name_the_burn_that_is_built_in() {
+        let lock = include_str!("../../../../Cargo.lock");
+        assert!(lock.contains(&format!("name = \"burn\"\nversion = \"{}\"", super::BURN_VERSION)));
+    }
+}

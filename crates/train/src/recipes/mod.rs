@@ -6,7 +6,7 @@ pub mod upscale_photo;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-pub use photo::{About, Frame, PhotoRecipe};
+pub use photo::{About, Frame, PhotoRecipe, pixel_loss};
 use rand::rngs::StdRng;
 
 use crate::layers::Init;

@@ -41,6 +41,7 @@ fn plot(
     chart
         .configure_mesh()
         .disable_x_mesh()
+        .max_light_lines(1)
         .x_desc("step")
         .y_desc("loss")
         .y_label_formatter(&|v| format!("{v:.3e}"))

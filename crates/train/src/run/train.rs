@@ -97,28 +97,21 @@ pub fn train<R: Recipe>(
                 let entry = Entry {
                     step: now.state.step,
                     seconds: now.state.seconds,
-                    loss: losses.mean(),
+                    loss: losses.take_mean(&now.state, options)?,
                     score: score.then(|| recipe.score(&now.average, device)),
                     learning_rate: rate,
                 };
-                if !entry.loss.is_finite() {
-                    bail!(
-                        "the loss is {} at step {}: the last checkpoint in {} is from before; go on from it with a \
-                         lower --learning-rate",
-                        entry.loss,
-                        entry.step,
-                        options.run.display()
-                    );
-                }
                 display.show(progress, &entry);
                 log.write(entry)?;
-            }
-            if saved.elapsed() >= options.save_every {
-                save(&now, &log, options, R::SCORE)?;
-                saved = Instant::now();
+                // Only here, where the loss is known to be a number: a checkpoint must be worth going on from.
+                if saved.elapsed() >= options.save_every {
+                    save(&now, &log, options, R::SCORE)?;
+                    saved = Instant::now();
+                }
             }
         }
-        Ok(now)
+        losses.take_mean(&now.state, options)?;
+        anyhow::Ok(now)
     })?;
 
     display.finish();
@@ -156,11 +149,19 @@ impl Losses {
         self.count += 1;
     }
 
-    /// The mean since the last call.
-    fn mean(&mut self) -> f64 {
+    /// The mean since the last call; an error if it is not a number.
+    fn take_mean(&mut self, state: &State, options: &Options) -> Result<f64> {
         let sum = self.sum.clone().into_scalar::<f32>();
         let mean = f64::from(sum) / self.count.max(1) as f64;
         *self = Self::new(&self.device);
-        mean
+        if !mean.is_finite() {
+            bail!(
+                "the loss is {mean} at step {}; go on from the last checkpoint in {}, which is from before, with a \
+                 lower --learning-rate",
+                state.step,
+                options.run.display()
+            );
+        }
+        Ok(mean)
     }
 }

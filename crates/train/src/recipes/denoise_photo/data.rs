@@ -6,6 +6,10 @@ use rand_distr::{Distribution, StandardNormal};
 use super::MAX_SIGMA;
 use crate::data::{Picture, space_to_depth};
 
+/// The share of squares that are gray, with the same noise in all three channels. Without them the network takes noise to
+/// be what differs between the channels, and leaves all of it in a gray picture.
+const GRAY_SHARE: f64 = 0.15;
+
 /// Squares of pictures with noise of random levels, all in depth layout: the network's arithmetic is the same there
 /// and the shuffle costs nothing.
 pub struct Batch {
@@ -28,10 +32,15 @@ impl Batch {
             let top = rng.random_range(0..=picture.height - side);
             square.clear();
             picture.square(left, top, side, rng.random_range(0..8), &mut square);
-            let depth = space_to_depth(&square, 3, side, side, 2);
             let sigma = (rng.random_range(0.0..MAX_SIGMA) / 255.0) as f32;
-            noisy.extend(depth.iter().map(|v| v + sigma * gaussian(rng)));
-            clean.extend(depth);
+            let mut noise: Vec<f32> = square.iter().map(|_| sigma * gaussian(rng)).collect();
+            if rng.random_bool(GRAY_SHARE) {
+                make_gray(&mut square);
+                make_equal(&mut noise);
+            }
+            let dirty: Vec<f32> = square.iter().zip(&noise).map(|(v, n)| v + n).collect();
+            clean.extend(space_to_depth(&square, 3, side, side, 2));
+            noisy.extend(space_to_depth(&dirty, 3, side, side, 2));
             sigmas.push(sigma);
         }
         let shape = [count, 12, side / 2, side / 2];
@@ -43,6 +52,22 @@ impl Batch {
     }
 }
 
+/// Gives all three planes the luma of the picture.
+fn make_gray(planes: &mut [f32]) {
+    let plane = planes.len() / 3;
+    for i in 0..plane {
+        planes[i] = 0.299 * planes[i] + 0.587 * planes[plane + i] + 0.114 * planes[2 * plane + i];
+    }
+    make_equal(planes);
+}
+
+/// Copies the first of three planes to the others.
+fn make_equal(planes: &mut [f32]) {
+    let plane = planes.len() / 3;
+    planes.copy_within(..plane, plane);
+    planes.copy_within(..plane, 2 * plane);
+}
+
 fn gaussian(rng: &mut StdRng) -> f32 {
     StandardNormal.sample(rng)
 }
@@ -52,4 +77,26 @@ pub fn noisy(planes: &[f32], sigma: f64, seed: u64) -> Vec<f32> {
     let mut rng = StdRng::seed_from_u64(seed);
     let deviation = (sigma / 255.0) as f32;
     planes.iter().map(|v| v + deviation * gaussian(&mut rng)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_squares_are_gray_with_gray_noise_and_most_are_not() {
+        let rgb = (0..128 * 128 * 3u32).map(|i| (i * 37 % 251) as u8).collect();
+        let picture = Picture { path: "made-up".into(), width: 128, height: 128, rgb };
+        let mut rng = StdRng::seed_from_u64(1);
+        let batch = Batch::draw(&mut rng, &[picture], 200, 4);
+        let gray = |data: &TensorData| {
+            let values: Vec<f32> = data.iter::<f32>().collect();
+            // Depth layout: channels 0, 1, 2 are red, green, blue of the first pixel of each 2x2 square.
+            let equal = |square: &[f32]| (0..4).all(|i| square[i] == square[4 + i] && square[i] == square[8 + i]);
+            values.chunks(12 * 4).map(equal).collect::<Vec<_>>()
+        };
+        let squares = gray(&batch.noisy);
+        assert_eq!(squares, gray(&batch.clean));
+        assert!((15..50).contains(&squares.iter().filter(|gray| **gray).count()));
+    }
 }
