@@ -20,7 +20,7 @@ pub(super) const DESCRIPTION: Description = Description {
         },
         Field {
             name: "sigma",
-            doc: "How strong the noise is: its standard deviation in steps of an 8-bit picture (0 to 75), or `auto` to measure it in each picture.",
+            doc: "How strong the noise is: its standard deviation in steps of an 8-bit picture (0 to 75), or `auto` to measure it in each picture (one that measures clean is left as it is).",
             kind: Kind::Either(&[Kind::Choice(&["auto"]), Kind::Number { min: 0.0, max: 75.0 }]),
             presence: Presence::Default("auto"),
         },
