@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 
 as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
 
-export PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
+export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 
 if ! command -v cc >/dev/null; then
     as_root apt-get update -q
@@ -26,7 +26,7 @@ if [ "$(printf '%s\n%s\n' "$wanted" "${have:-0}" | sort -V | head -n 1)" != "$wa
         fi
     fi
     rustup toolchain install stable --profile minimal
-    rustup default stable
+    cargo() { rustup run stable cargo "$@"; }
 fi
 
 cargo build --release

@@ -9,8 +9,7 @@ use latentd::crew::Crew;
 use latentd::media::Media;
 use latentd::media::image::{EncodeOptions, Format, Limits, decode, encode};
 use latentd::model::Models;
-use latentd::pipeline::build_stage;
-use latentd::stage::{Context, DESCRIPTIONS, Site};
+use latentd::stage::{self, Context, DESCRIPTIONS, Site};
 use latentd::{Error, Kind, Result};
 
 fn main() -> Result<()> {
@@ -28,7 +27,7 @@ fn main() -> Result<()> {
         DESCRIPTIONS.iter().find(|d| d.name == "denoise").ok_or_else(|| Error::new(Kind::Bug, "no such stage"))?;
     let settings = Component::new(denoise, [("sigma", "auto".into()), ("strength", 0.9.into())])?;
     let site = Site { models: &Models::default(), folder: Path::new(".") };
-    let stage = build_stage(&settings, &site).map_err(|p| Error::new(Kind::Config, p[0].message.clone()))?;
+    let stage = stage::build(&settings, &site).map_err(|p| Error::new(Kind::Config, p[0].message.clone()))?;
 
     let context = Context { crew: Crew::alone(), intermediate: false };
     let results = stage.run(vec![Media::Image(image)], &context)?;

@@ -51,20 +51,27 @@ impl Crew {
         // Bounded, so that helpers that are faster than the owner's `done` do not pile up results.
         let (results, received) = bounded(2 * self.helpers + 1);
         let work = Arc::new(Work { piece, next: AtomicUsize::new(0), count, results });
-        if let Some(calls) = &self.calls {
-            let call: Arc<dyn Help> = work.clone();
-            for _ in 0..self.helpers.min(count.saturating_sub(1)) {
-                // A full channel means that every helper is called already.
-                let _ = calls.try_send(Arc::downgrade(&call));
+        let shared: Arc<dyn Help> = work.clone();
+        // Called again before each piece: helpers that were busy at the first call may be idle by now.
+        let call = || {
+            for calls in self.calls.iter().filter(|calls| calls.is_empty()) {
+                for _ in 0..self.helpers {
+                    let _ = calls.try_send(Arc::downgrade(&shared));
+                }
             }
-        }
+        };
         let mut missing = count;
         let outcome = (|| {
             while missing > 0 {
                 let (index, result) = match received.try_recv() {
                     Ok(result) => result,
                     Err(_) => match work.take() {
-                        Some(index) => (index, work.run(index)),
+                        Some(index) => {
+                            if index + 1 < count {
+                                call();
+                            }
+                            (index, work.run(index))
+                        }
                         None => received.recv().map_err(|_| Error::new(Kind::Bug, "a helper was lost"))?,
                     },
                 };

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::{Builder, NamedTempFile};
 
@@ -11,6 +12,7 @@ use crate::error::{Error, Kind, Result};
 
 /// The ending of files that are being written; folder sources pass over them.
 pub const PARTIAL: &str = ".partial";
+const PREFIX: &str = ".latentd-";
 
 /// What to do if the name is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +39,7 @@ impl Draft {
         let folder = folder_of(target);
         std::fs::create_dir_all(folder).map_err(|e| Error::io("make the folder", folder, e))?;
         let file = Builder::new()
-            .prefix(".latentd-")
+            .prefix(PREFIX)
             .suffix(PARTIAL)
             .permissions(permissions())
             .tempfile_in(folder)
@@ -75,7 +77,7 @@ impl Draft {
                 }
             }
         }
-        sync_folder(folder_of(&path))?;
+        sync_after(folder_of(&path));
         Ok(path)
     }
 }
@@ -103,18 +105,18 @@ pub fn move_file(from: &Path, to: &Path) -> Result<PathBuf> {
         let path = if number == 0 { to.to_path_buf() } else { numbered(to, number) };
         match rename_noreplace(from, &path) {
             Ok(()) => {
-                sync_folder(folder)?;
-                sync_folder(folder_of(from))?;
+                sync_after(folder);
+                sync_after(folder_of(from));
                 return Ok(path);
             }
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(e) if e.kind() == std::io::ErrorKind::CrossesDevices => {
-                let mut source = File::open(from).map_err(|e| Error::io("read", from, e))?;
+                let mut source = open_regular(from)?;
                 let mut draft = Draft::new(to)?;
                 std::io::copy(&mut source, draft.file()).map_err(|e| Error::io("write", to, e))?;
                 let path = draft.publish(Collision::Rename)?;
                 std::fs::remove_file(from).map_err(|e| Error::io("delete", from, e))?;
-                sync_folder(folder_of(from))?;
+                sync_after(folder_of(from));
                 return Ok(path);
             }
             Err(e) => return Err(Error::io("move", from, e)),
@@ -123,12 +125,37 @@ pub fn move_file(from: &Path, to: &Path) -> Result<PathBuf> {
     Err(Error::new(Kind::Output, "there are 10,000 files of that name").at(to))
 }
 
-/// Makes a folder's entries durable.
-///
-/// # Errors
-/// Kind output or transient.
-pub fn sync_folder(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|f| f.sync_all()).map_err(|e| Error::io("write in", folder, e))
+/// Makes a folder's entries durable. The entry stands already, so a system that refuses (a folder one may write but not read) undoes nothing.
+fn sync_after(folder: &Path) {
+    if let Err(e) = File::open(folder).and_then(|f| f.sync_all()) {
+        tracing::warn!("the folder {} cannot be synced: {e}", crate::error::show_path(folder));
+    }
+}
+
+/// Between file systems a file is copied; a link must not be followed then, nor a pipe be waited for.
+fn open_regular(path: &Path) -> Result<File> {
+    use rustix::fs::{CWD, Mode, OFlags, openat};
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file =
+        openat(CWD, path, flags, Mode::empty()).map(File::from).map_err(|e| Error::io("read", path, e.into()))?;
+    match file.metadata() {
+        Ok(metadata) if metadata.is_file() => Ok(file),
+        _ => Err(Error::new(Kind::Input, "not a file, so it stays where it is").at(path)),
+    }
+}
+
+/// Clears away what a crash left half-written in a folder; younger files may be another program's work in progress.
+pub fn sweep(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.as_encoded_bytes();
+        let ours = name.starts_with(PREFIX.as_bytes()) && name.ends_with(PARTIAL.as_bytes());
+        let age = entry.metadata().and_then(|m| m.modified()).map(|t| t.elapsed().unwrap_or_default());
+        if ours && age.is_ok_and(|age| age > Duration::from_secs(600)) {
+            // Whatever cannot be removed does no harm.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 #[cfg(target_os = "linux")]

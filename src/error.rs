@@ -113,7 +113,8 @@ impl Error {
             E::Interrupted | E::TimedOut | E::WouldBlock | E::ResourceBusy | E::StaleNetworkFileHandle => {
                 (Kind::Transient, None)
             }
-            _ if reading => (Kind::NoInput, None),
+            // A share that is away, a disk that stumbles, too many open files: not the file's fault, and it may pass.
+            _ if reading => (Kind::Transient, None),
             _ => (Kind::Output, None),
         };
         let e = Error::new(kind, format!("cannot {what} {}", show_path(path))).because(error);

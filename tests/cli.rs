@@ -78,6 +78,35 @@ fn apply_mirrors_folders_and_does_the_others_when_some_fail() {
     assert!(!home.path("elsewhere").exists());
 }
 
+/// A name in Latin-1 ended in "a mistake of its own".
+#[test]
+fn names_that_are_not_utf8_are_no_panic() {
+    use std::os::unix::ffi::OsStrExt;
+    let home = Home::new();
+    let pipeline = home.pipeline("", "resize: { long_side: 4 }", "");
+    fs::write(home.path("inbox").join(std::ffi::OsStr::from_bytes(b"caf\xe9.png")), png(9, 9)).unwrap();
+    let output = home.run(&["apply", "--json", pipeline.to_str().unwrap(), "inbox", "--out", "out"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(count(&home.path("out")), 1);
+}
+
+/// The output folder of the first pass was input of the second.
+#[test]
+fn an_output_folder_within_the_input_is_left_out() {
+    let home = Home::new();
+    let pipeline = home.pipeline("", "resize: { long_side: 4 }", "");
+    fs::write(home.path("inbox/a.png"), png(9, 9)).unwrap();
+    for expected in 1..=2 {
+        let output = home.run(&["apply", pipeline.to_str().unwrap(), "inbox", "--out", "inbox/out"]);
+        assert!(output.status.success());
+        assert_eq!(count(&home.path("inbox/out")), expected);
+    }
+    let output = home.run(&["apply", pipeline.to_str().unwrap(), "inbox/out", "--out", "x", "--dry-run"]);
+    assert!(output.status.success());
+    home.folder("none");
+    assert_eq!(home.run(&["apply", pipeline.to_str().unwrap(), "none"]).status.code(), Some(66));
+}
+
 #[test]
 fn json_is_one_object_a_line() {
     let home = Home::new();

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
+mod json_schema;
 
 use std::path::Path;
 use std::process::Command;
@@ -26,6 +27,22 @@ fn every_shipped_pipeline_loads() {
 }
 
 #[test]
+fn every_shipped_pipeline_meets_the_schema() {
+    let schema = latentd::config::schema(&CATALOG);
+    for entry in std::fs::read_dir(root().join("pipelines")).unwrap().flatten() {
+        if entry.path().extension().is_some_and(|e| e == "yaml") {
+            let text = std::fs::read_to_string(entry.path()).unwrap();
+            let node = latentd::config::yaml::load(&text, &mut Vec::new()).unwrap();
+            let json = latentd::config::to_json(&node);
+            assert!(json_schema::accepts(&schema, &json), "{}", entry.path().display());
+            let mut wrong = json.clone();
+            wrong["source"]["folder"]["pth"] = "x".into();
+            assert!(!json_schema::accepts(&schema, &wrong));
+        }
+    }
+}
+
+#[test]
 fn the_tables_of_settings_are_sound() {
     assert_eq!(latentd::config::audit(&CATALOG), Vec::<String>::new());
 }
@@ -42,10 +59,16 @@ fn a_folder_that_watches_its_own_output_is_refused() {
     let home = common::Home::new();
     let folder = home.folder("photos");
     std::os::unix::fs::symlink(&folder, home.path("alias")).unwrap();
-    for (sink, fine) in [("./photos", false), ("./alias/out", false), ("./photos/out", false), ("./other", true)] {
-        let text = format!(
-            "name: loop\nsource:\n  folder: {{ path: ./photos }}\nstages: []\nsink:\n  folder: {{ path: {sink} }}\n"
-        );
+    for (sink, fine) in [
+        ("path: ./photos", false),
+        ("path: ./alias/out", false),
+        ("path: ./photos/out", false),
+        ("path: ./other, quarantine: ./photos/bad", false),
+        ("path: ./other, originals: { move: ./photos/done }", false),
+        ("path: ./other", true),
+    ] {
+        let text =
+            format!("name: loop\nsource:\n  folder: {{ path: ./photos }}\nstages: []\nsink:\n  folder: {{ {sink} }}\n");
         std::fs::write(home.path("p.yaml"), text).unwrap();
         let output = home.run(&["check", "p.yaml"]);
         let message = String::from_utf8_lossy(&output.stderr).into_owned();

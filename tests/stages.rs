@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use crossbeam::channel::unbounded;
 use latentd::Kind;
-use latentd::media::image::Limits;
 use latentd::media::{Media, MediaKind};
 use latentd::pipeline::{Job, Outcome, Pipeline, Pool};
 use latentd::sink::FolderSink;
@@ -44,7 +43,6 @@ fn a_panicking_stage_fails_its_input_and_the_workers_go_on() {
         source: FolderSource::everything(&inbox),
         stages: vec![Box::new(Stumbles)],
         sink: FolderSink::new(&home.path("outbox")),
-        limits: Limits::default(),
     });
     let pool = Pool::new(2).unwrap();
     let (home_sender, tickets) = unbounded();
@@ -65,4 +63,47 @@ fn a_panicking_stage_fails_its_input_and_the_workers_go_on() {
     assert_eq!((done, failed), (20, 20));
     assert_eq!(common::count(&home.path("outbox")), 20);
     assert_eq!(common::count(&inbox), 40, "originals are kept");
+}
+
+/// Replaces the input while it is worked on, as a user may who saves a picture again.
+#[derive(Debug)]
+struct SavedAgain(std::path::PathBuf);
+
+impl Stage for SavedAgain {
+    fn name(&self) -> &'static str {
+        "saved-again"
+    }
+
+    fn takes(&self) -> MediaKind {
+        MediaKind::Image
+    }
+
+    fn run(&self, media: Vec<Media>, _: &Context) -> latentd::Result<Vec<Media>> {
+        std::fs::write(&self.0, common::png(9, 9)).unwrap();
+        Ok(media)
+    }
+}
+
+/// The new file was deleted although only the old one had been worked on.
+#[test]
+fn an_input_that_changes_meanwhile_is_neither_deleted_nor_called_done() {
+    let home = common::Home::new();
+    let path = home.folder("inbox").join("a.png");
+    std::fs::write(&path, common::png(5, 5)).unwrap();
+    let mut sink = FolderSink::new(&home.path("outbox"));
+    sink.originals = latentd::sink::Originals::Delete;
+    let pipeline = Arc::new(Pipeline {
+        name: "test".into(),
+        source: FolderSource::everything(&home.path("inbox")),
+        stages: vec![Box::new(SavedAgain(path.clone()))],
+        sink,
+    });
+    let pool = Pool::new(1).unwrap();
+    let (sender, tickets) = unbounded();
+    let stamp = Stamp::of(&path).unwrap();
+    pool.jobs().send(Job { pipeline, path: path.clone(), relative: "a.png".into(), stamp, home: sender }).unwrap();
+    assert!(matches!(tickets.recv().unwrap().outcome, Outcome::Vanished));
+    pool.finish();
+    assert_eq!(std::fs::read(&path).unwrap(), common::png(9, 9));
+    assert_eq!(common::count(&home.path("outbox")), 0);
 }

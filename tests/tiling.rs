@@ -11,8 +11,7 @@ use latentd::crew::Crew;
 use latentd::media::image::{Depth, Layout, Samples};
 use latentd::media::{Image, Media};
 use latentd::model::{Choice, Kernel, Model, Models};
-use latentd::pipeline::build_stage;
-use latentd::stage::{Context, DESCRIPTIONS, Site, Stage};
+use latentd::stage::{self, Context, DESCRIPTIONS, Site, Stage};
 
 fn models_folder() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("models")
@@ -41,7 +40,7 @@ fn bench(stage: &str, model: &str, settings: &[(&str, Node)]) -> Bench {
     let description = DESCRIPTIONS.iter().find(|d| d.name == stage).unwrap();
     let all = [("model", Node::from(model))].into_iter().chain(settings.iter().cloned());
     let component = Component::new(description, all).unwrap();
-    let stage = build_stage(&component, &Site { models: &models, folder: Path::new(".") }).unwrap();
+    let stage = stage::build(&component, &Site { models: &models, folder: Path::new(".") }).unwrap();
     Bench { model: models.get(model, Path::new(".")).unwrap(), stage }
 }
 

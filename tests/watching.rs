@@ -185,3 +185,41 @@ fn the_first_signal_finishes_what_is_begun() {
         image::open(home.path("outbox").join(result)).unwrap();
     }
 }
+
+/// Two daemons on one pipeline would do every file twice.
+#[test]
+fn a_second_daemon_on_the_same_pipeline_is_refused() {
+    let home = Home::new();
+    let pipeline = home.pipeline("", SMALL, "");
+    let daemon = home.daemon(&pipeline, &[]);
+    let output = home.run(&["run", pipeline.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(75), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// A sink around the source made the source blind.
+#[test]
+fn a_sink_around_the_source_is_no_hindrance() {
+    let home = Home::new();
+    home.folder("photos/inbox");
+    let text = "name: around\nsource:\n  folder: { path: ./photos/inbox }\nstages: [resize: { long_side: 4 }]\nsink:\n  folder: { path: ./photos }\n";
+    fs::write(home.path("pipeline.yaml"), text).unwrap();
+    let daemon = home.daemon(&home.path("pipeline.yaml"), &[]);
+    fs::write(home.path("photos/inbox/a.png"), png(6, 6)).unwrap();
+    wait_for("the result", LONG, || home.path("photos/a.png").is_file());
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// A folder that is taken away and made anew was watched no longer.
+#[test]
+fn a_folder_that_is_replaced_is_watched_again() {
+    let home = Home::new();
+    let pipeline = home.pipeline(", poll: 300ms, quiet: 100ms", SMALL, "");
+    let mut daemon = home.daemon(&pipeline, &[]);
+    fs::rename(home.path("inbox"), home.path("away")).unwrap();
+    std::thread::sleep(Duration::from_millis(700));
+    assert!(daemon.alive());
+    fs::write(home.folder("inbox").join("a.png"), png(6, 6)).unwrap();
+    wait_for("the result", LONG, || home.path("outbox/a.png").is_file());
+    assert_eq!(daemon.stop(), Some(0));
+}

@@ -11,7 +11,7 @@ use super::{Common, load, terminal, threads};
 use crate::error::{Error, Kind, Result, show_path};
 use crate::pipeline::{Job, Outcome, Pipeline, Pool, Ticket};
 use crate::sink::Originals;
-use crate::source::{FolderSource, Stamp};
+use crate::source::{FolderSource, Stamp, resolve};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -47,10 +47,11 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let mut failures = Vec::new();
     let inputs = collect(args, &pipeline, &mut failures);
     let pipeline = Arc::new(pipeline);
+    let nothing = inputs.is_empty();
     let mut done = 0;
     if args.dry_run {
         for (path, relative) in &inputs {
-            say!("{} -> {}", show_path(path), show_path(&pipeline.sink.root.join(relative)));
+            say!("{} -> {}", show_path(path), show_path(&pipeline.sink.expected(relative, &pipeline.name)));
         }
     } else if !inputs.is_empty() {
         models.tune();
@@ -58,12 +59,15 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     }
     for (path, error) in &failures {
         if args.json {
-            let json = serde_json::json!({ "input": path, "error": error.to_string(), "kind": error.kind().name(), "mend": error.mend_text() });
+            let json = serde_json::json!({ "input": show_path(path), "error": error.to_string(), "kind": error.kind().name(), "mend": error.mend_text() });
             say!("{json}");
         }
         terminal::print_error(error);
     }
     match failures.first() {
+        None if nothing => {
+            Err(Error::new(Kind::NoInput, "there is nothing to do: no file fits the pipeline's patterns"))
+        }
         None => Ok(ExitCode::SUCCESS),
         Some((_, error)) => {
             eprintln!("{done} done, {} failed", failures.len());
@@ -80,15 +84,17 @@ fn collect(args: &Args, pipeline: &Pipeline, failures: &mut Vec<(PathBuf, Error)
             // An output folder within an input folder must not be taken as input.
             let mut source: FolderSource = pipeline.source.clone();
             (source.root, source.recursive) = (named.clone(), true);
-            source.keep_out = vec![pipeline.sink.root.clone()];
+            source.root = resolve(named);
+            source.keep_out = vec![resolve(&pipeline.sink.root)];
+            source.keep_out.retain(|path| *path != source.root);
             let mut found = Vec::new();
-            source.scan(named, &mut |f| found.push(f.path), &mut |path, e| {
+            source.scan(&source.root, &mut |f| found.push(f.path), &mut |path, e| {
                 failures.push((path.to_path_buf(), Error::io("read", path, e)));
             });
             found.sort();
             inputs.extend(found.into_iter().map(|path| {
-                let relative = path.strip_prefix(named).unwrap_or(&path).to_path_buf();
-                (path, relative)
+                let relative = path.strip_prefix(&source.root).unwrap_or(&path).to_path_buf();
+                (named.join(&relative), relative)
             }));
         } else {
             let relative = named.file_name().map_or_else(|| named.clone(), PathBuf::from);
@@ -141,8 +147,7 @@ fn report(args: &Args, count: usize, tickets: &Receiver<Ticket>, failures: &mut 
             Outcome::Done(results) => {
                 done += 1;
                 if args.json {
-                    let json =
-                        serde_json::json!({ "input": path, "results": results, "seconds": elapsed.as_secs_f64() });
+                    let json = serde_json::json!({ "input": show_path(&path), "results": results.iter().map(|p| show_path(p)).collect::<Vec<_>>(), "seconds": elapsed.as_secs_f64() });
                     bar.suspend(|| say!("{json}"));
                 }
             }

@@ -42,7 +42,10 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
             Err(LoadError::Other(e)) => {
                 worst = worst.or(Some(e.kind()));
                 if args.json {
-                    say!("{}", serde_json::json!({ "file": file, "message": e.to_string(), "mend": e.mend_text() }));
+                    say!(
+                        "{}",
+                        serde_json::json!({ "file": crate::error::show_path(file), "message": e.to_string(), "mend": e.mend_text() })
+                    );
                 } else {
                     terminal::print_error(&e);
                 }

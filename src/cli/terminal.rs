@@ -1,6 +1,6 @@
 //! How messages look: coloured on a terminal unless NO_COLOR is set, plain everywhere else.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use super::Common;
 use crate::config::Report;
@@ -23,7 +23,12 @@ pub fn start_logging(common: &Common) {
         _ => "trace",
     };
     let filter = EnvFilter::try_from_env("LATENTD_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let log = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour()).with_target(false);
+    let log = fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour())
+        .with_target(false)
+        .log_internal_errors(false);
     // A second start in one process (a test) keeps the first.
     let _ = log.try_init();
 }
@@ -32,13 +37,15 @@ pub fn start_logging(common: &Common) {
 pub fn print_error(error: &Error) {
     let (red, cyan, bold, end) =
         if colour() { ("\x1b[1;31m", "\x1b[1;36m", "\x1b[1m", "\x1b[0m") } else { ("", "", "", "") };
-    eprintln!("{red}error{end}{bold}: {error}{end}");
+    // A terminal that is gone is no reason to stop.
+    let mut stderr = std::io::stderr();
+    let _ = writeln!(stderr, "{red}error{end}{bold}: {error}{end}");
     if let Some(mend) = error.mend_text() {
-        eprintln!("{cyan}help{end}: {mend}");
+        let _ = writeln!(stderr, "{cyan}help{end}: {mend}");
     }
 }
 
 /// All problems of a file, with carets.
 pub fn print_report(report: &Report) {
-    eprintln!("{}\n", report.render(colour()).trim_end());
+    let _ = writeln!(std::io::stderr(), "{}\n", report.render(colour()).trim_end());
 }

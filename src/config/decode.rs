@@ -35,6 +35,36 @@ pub struct Pipeline {
     pub sink: Component,
 }
 
+/// What could be read of a file, and what is wrong with the rest; later checks can look into the right parts all the same.
+#[derive(Debug)]
+pub struct Parsed {
+    /// The file's text, into which all spans point.
+    pub text: Arc<str>,
+    /// The name, if it is right.
+    pub name: Option<String>,
+    /// The source, if it is right.
+    pub source: Option<Component>,
+    /// Those stages that are right, in their order.
+    pub stages: Vec<Component>,
+    /// The sink, if it is right.
+    pub sink: Option<Component>,
+    /// What is wrong; nothing if all parts are there.
+    pub problems: Vec<Problem>,
+}
+
+impl Parsed {
+    /// Reads `text`, the contents of `file`.
+    pub fn new(file: &Path, text: impl Into<Arc<str>>, catalog: &Catalog) -> Parsed {
+        let text = text.into();
+        let mut problems = Vec::new();
+        let base = file.parent().unwrap_or(Path::new(""));
+        let parts = yaml::load(&text, &mut problems)
+            .and_then(|node| Decoder { checker: Checker { base, problems: &mut problems }, catalog }.pipeline(&node));
+        let (name, source, stages, sink) = parts.unwrap_or_default();
+        Parsed { text, name, source, stages, sink, problems }
+    }
+}
+
 /// A source, stage or sink with its settings.
 #[derive(Debug, Clone)]
 pub struct Component {
@@ -83,16 +113,12 @@ impl Pipeline {
 
     /// The pipeline that `text`, the contents of `file`, describes, or everything that is wrong with it.
     pub fn decode(file: &Path, text: impl Into<Arc<str>>, catalog: &Catalog) -> Result<Pipeline, Report> {
-        let text = text.into();
-        let mut problems = Vec::new();
-        let base = file.parent().unwrap_or(Path::new(""));
-        let parts = yaml::load(&text, &mut problems)
-            .and_then(|node| Decoder { checker: Checker { base, problems: &mut problems }, catalog }.pipeline(&node));
-        match parts {
-            Some((name, source, stages, sink)) if problems.is_empty() => {
-                Ok(Pipeline { name, file: file.to_owned(), text, source, stages, sink })
+        let parsed = Parsed::new(file, text, catalog);
+        match (parsed.name, parsed.source, parsed.sink) {
+            (Some(name), Some(source), Some(sink)) if parsed.problems.is_empty() => {
+                Ok(Pipeline { name, file: file.to_owned(), text: parsed.text, source, stages: parsed.stages, sink })
             }
-            _ => Err(Report::new(file, text, problems)),
+            _ => Err(Report::new(file, parsed.text, parsed.problems)),
         }
     }
 
@@ -129,7 +155,7 @@ struct Role {
     known: &'static [Description],
 }
 
-type Parts = (String, Component, Vec<Component>, Component);
+type Parts = (Option<String>, Option<Component>, Vec<Component>, Option<Component>);
 
 struct Decoder<'a> {
     checker: Checker<'a>,
@@ -183,9 +209,9 @@ impl Decoder<'_> {
         let [source_role, stage_role, sink_role] = self.roles();
         let name = name.and_then(|entry| self.name(entry));
         let source = source.and_then(|entry| self.component(source_role, &entry.value));
-        let stages = stages.and_then(|entry| self.stages(stage_role, entry));
+        let stages = stages.map(|entry| self.stages(stage_role, entry)).unwrap_or_default();
         let sink = sink.and_then(|entry| self.component(sink_role, &entry.value));
-        Some((name?, source?, stages?, sink?))
+        Some((name, source, stages, sink))
     }
 
     fn name(&mut self, entry: &Entry) -> Option<String> {
@@ -202,24 +228,19 @@ impl Decoder<'_> {
         }
     }
 
-    fn stages(&mut self, role: Role, entry: &Entry) -> Option<Vec<Component>> {
+    fn stages(&mut self, role: Role, entry: &Entry) -> Vec<Component> {
         match &entry.value.content {
-            Content::Sequence(list) => {
-                // Not short-circuited: all stages that are wrong are reported.
-                let stages: Vec<_> = list.iter().map(|node| self.component(role, node)).collect();
-                stages.into_iter().collect()
-            }
+            Content::Sequence(list) => return list.iter().filter_map(|node| self.component(role, node)).collect(),
             Content::Null => {
                 let mend = "write the stages below it, each after a `-`, or `stages: []` for none";
                 self.problem(Problem::new(entry.value.span, "`stages` has no value").mend(mend));
-                None
             }
             _ => {
                 let message = format!("`stages` must be a list, found {}", found(&entry.value));
                 self.problem(Problem::new(entry.value.span, message).mend("begin each stage with `- `"));
-                None
             }
         }
+        Vec::new()
     }
 
     fn component(&mut self, role: Role, node: &Node) -> Option<Component> {

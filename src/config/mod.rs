@@ -12,7 +12,7 @@ mod words;
 pub mod yaml;
 
 pub use check::audit;
-pub use decode::{Component, Pipeline, read};
+pub use decode::{Component, Parsed, Pipeline, read};
 pub use fields::{Catalog, Description, Field, Kind, Presence};
 pub use report::{Place, Problem, Report, Span, shown};
 pub use schema::{schema, to_json};

@@ -11,7 +11,7 @@ use crossbeam::channel::{Receiver, Sender, bounded, never, select, unbounded};
 use super::Journal;
 use crate::error::{Error, Kind, Result, show_path};
 use crate::pipeline::{Job, Outcome, Pipeline, Ticket};
-use crate::source::{Mark, Settle, Stamp, Watch};
+use crate::source::{Mark, Settle, Stamp, Watch, identity};
 
 /// How often the whole folder is looked at although the system sends messages, since some are lost.
 const RESCAN: Duration = Duration::from_secs(30);
@@ -42,6 +42,8 @@ pub struct Feed {
     home: Sender<Ticket>,
     tickets: Receiver<Ticket>,
     root_gone: bool,
+    /// Device and inode of the folder when it was last begun to be watched.
+    root: Option<(u64, u64)>,
 }
 
 impl Feed {
@@ -58,6 +60,7 @@ impl Feed {
         let (home, tickets) = unbounded();
         Ok(Feed {
             settle: Settle::new(source.settle, source.quiet.max(source.poll.unwrap_or_default())),
+            root: identity(&pipeline.source.root),
             pipeline,
             jobs,
             journal,
@@ -185,9 +188,9 @@ impl Feed {
         }
     }
 
-    /// A scan takes at most a few thousandths of the time, however large the folder.
+    /// Beside the system's messages a scan takes at most a few thousandths of the time, however large the folder.
     fn plan_next_scan(&mut self, cost: Duration) {
-        let interval = self.pipeline.source.poll.unwrap_or(RESCAN).max(cost * 500);
+        let interval = self.pipeline.source.poll.unwrap_or_else(|| RESCAN.max(cost * 500));
         self.next_scan = Instant::now() + interval;
     }
 
@@ -199,14 +202,14 @@ impl Feed {
                 tracing::warn!("the folder {} is gone; waiting for it to come back", show_path(&source.root));
             }
             self.root_gone = true;
-        } else if self.root_gone {
+        } else if self.root_gone || identity(&source.root) != self.root {
             if source.poll.is_none() {
                 match Watch::new(&source.root, source.recursive) {
                     Ok(watch) => self.watch = Some(watch),
                     Err(e) => return tracing::warn!(mend = e.mend_text(), "{e}"),
                 }
             }
-            self.root_gone = false;
+            (self.root_gone, self.root) = (false, identity(&source.root));
             tracing::info!("the folder {} is back", show_path(&source.root));
         }
     }
@@ -247,9 +250,13 @@ impl Feed {
                 tracing::info!(seconds = format!("{:.2}", elapsed.as_secs_f64()), "{shown} -> {}", results.join(", "));
                 self.note_done(&path, stamp);
             }
-            Outcome::Failed(e) if matches!(e.kind(), Kind::Transient | Kind::Output) => self.try_later(path, &e),
+            Outcome::Failed(e) if !is_inputs_fault(e.kind()) => self.try_later(path, &e),
             Outcome::Failed(e) => {
                 self.later.remove(&path);
+                if Stamp::of(&path).ok() != Some(stamp) {
+                    // Another file lies there by now, and that one has done nothing wrong.
+                    return self.note_done(&path, stamp);
+                }
                 let relative = path.strip_prefix(&self.pipeline.source.root).unwrap_or(&path);
                 match self.pipeline.sink.quarantine(&path, relative, &e) {
                     Ok(kept) => {
@@ -292,4 +299,10 @@ impl Feed {
         tracing::warn!(mend = error.mend_text(), "{error}; trying again in {} s", wait.as_secs());
         self.later.insert(path, (tries + 1, Instant::now() + wait));
     }
+}
+
+/// Whether the input is to blame, so that it goes to quarantine. A model or a folder that is wrong would be wrong for every input: then inputs
+/// wait until somebody has mended it.
+fn is_inputs_fault(kind: Kind) -> bool {
+    matches!(kind, Kind::Input | Kind::NoInput | Kind::Bug)
 }

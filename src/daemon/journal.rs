@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::durable;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::sha256_hex;
 use crate::pipeline::Pipeline;
 use crate::source::Stamp;
@@ -37,14 +37,24 @@ impl Journal {
             key.extend(path.as_os_str().as_encoded_bytes());
         }
         let path = state.join(format!("{}-{}.done", pipeline.name, &sha256_hex(&key)[..12]));
-        if again || !path.exists() {
+        if !path.exists() {
             durable::write(&path, b"")?;
         }
         let mut file = File::options().read(true).append(true).open(&path).map_err(|e| Error::io("write", &path, e))?;
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(|e| Error::io("read", &path, e))?;
+        if rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
+            let what = format!("`{}` is being run by another latentd, which would do every file twice", pipeline.name);
+            return Err(Error::new(Kind::Transient, what).mend("stop the other one first"));
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|e| Error::io("read", &path, e))?;
+        // A line that a crash has spoilt is no digest.
+        let text = String::from_utf8_lossy(&bytes);
         if !text.is_empty() && !text.ends_with('\n') {
             file.write_all(b"\n").map_err(|e| Error::io("write", &path, e))?;
+        }
+        if again {
+            file.set_len(0).map_err(|e| Error::io("write", &path, e))?;
+            return Ok(Journal { path, file, done: HashSet::new() });
         }
         let done = text.lines().filter(|l| l.len() == DIGITS).map(str::to_owned).collect();
         Ok(Journal { path, file, done })

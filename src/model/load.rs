@@ -13,6 +13,8 @@ use crate::error::{Error, Kind, Result};
 
 const CARD_LIMIT: u64 = 256 << 10;
 const ONNX_LIMIT: u64 = 512 << 20;
+/// Plans of one model kept at a time; each holds the weights as its kernel reads them.
+const MOST_PLANS: usize = 12;
 
 /// A model in memory, its card checked, its graph parsed; plans for sizes of input are made when first asked for and kept.
 pub struct Model {
@@ -79,7 +81,12 @@ impl Model {
         }
         // Made outside the lock: it takes a while, and two threads that make the same plan at once only waste a little.
         let plan = Arc::new(Plan::new(&self.graph, &self.card, height, width, kernel)?);
-        Ok(Arc::clone(self.lock().entry(key).or_insert(plan)))
+        let mut plans = self.lock();
+        // Pictures of many sizes need many plans; those in use live on in their users' hands.
+        if plans.len() >= MOST_PLANS {
+            plans.clear();
+        }
+        Ok(Arc::clone(plans.entry(key).or_insert(plan)))
     }
 
     /// How to run it on this machine: what was tuned, or a good guess.

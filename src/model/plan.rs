@@ -93,12 +93,13 @@ impl Plan {
             guarded("prepare", || Ok(runnable.model().output_fact(0)?.shape.as_concrete().map(<[usize]>::to_vec)))?;
         let output_shape = fact.ok_or_else(|| Error::new(Kind::Model, "the graph's output has no fixed shape"))?;
         let scale = card.scale;
-        if output_shape.len() != 4 || output_shape[2..] != [height * scale, width * scale] {
+        let expected = [1, card.channels(), height * scale, width * scale];
+        if output_shape[..] != expected {
             return Err(Error::new(
                 Kind::Model,
-                format!("the graph makes {output_shape:?} of {height}x{width}, its card tells of a scale of {scale}"),
+                format!("the graph makes {output_shape:?} of {height}x{width}, and its card tells of {expected:?}"),
             )
-            .mend("write the true scale into the card"));
+            .mend("write the true shapes and the true scale into the card"));
         }
         Ok(Plan { runnable, inputs, output_range: card.outputs[0].range, output_shape })
     }

@@ -92,12 +92,7 @@ pub fn quick(model: &Model) -> Result<Choice> {
         }
         Ok(())
     };
-    let golden = Golden::of(model).ok();
-    for &kernel in Kernel::ALL {
-        // A kernel that is fast and wrong is no choice.
-        if golden.as_ref().is_some_and(|g| !verify(model, g, kernel).is_ok_and(|d| d <= GOLDEN_TOLERANCE)) {
-            continue;
-        }
+    for kernel in right_kernels(model) {
         consider(Choice { tile: middling, kernel }, &mut best)?;
     }
     let kernel = best.map_or(Kernel::BEST_GUESS, |b| b.choice.kernel);
@@ -105,6 +100,16 @@ pub fn quick(model: &Model) -> Result<Choice> {
         consider(Choice { tile, kernel }, &mut best)?;
     }
     Ok(best.map_or_else(Choice::default, |b| b.choice))
+}
+
+/// The kernels by which the model gives its golden output: one that is fast and wrong is no choice. Without a golden file, those that
+/// compute as tract does.
+pub fn right_kernels(model: &Model) -> Vec<Kernel> {
+    let all = Kernel::ALL.iter().copied();
+    match Golden::of(model) {
+        Ok(golden) => all.filter(|&k| verify(model, &golden, k).is_ok_and(|d| d <= GOLDEN_TOLERANCE)).collect(),
+        Err(_) => all.filter(|&k| k != Kernel::Winograd).collect(),
+    }
 }
 
 /// Tile sizes that suit the model: at least half of each side is not context.

@@ -59,28 +59,36 @@ impl Job {
         match self.work(crew) {
             Ok(paths) => Outcome::Done(paths),
             // A writer that was slower than it seemed, or a user who thought better of it: not a bad file.
-            Err(_) if Stamp::of(&self.path).ok() != Some(self.stamp) => Outcome::Vanished,
+            Err(_) if !self.is_unchanged() => Outcome::Vanished,
             Err(e) => Outcome::Failed(e),
         }
     }
 
+    fn is_unchanged(&self) -> bool {
+        Stamp::of(&self.path).is_ok_and(|now| now == self.stamp)
+    }
+
     fn work(&self, crew: &Crew) -> Result<Vec<PathBuf>> {
-        let media = Media::Image(read(&self.path, &self.relative, &self.pipeline)?);
+        let file = open(&self.path, &self.relative)?;
+        let read = file.metadata().map(|m| Stamp::from(&m)).map_err(|e| Error::io("read", &self.path, e))?;
+        let media = Media::Image(image::decode::read(file, &self.relative, &self.pipeline.source.limits)?);
         let results = self.pipeline.process(vec![media], crew)?;
+        // Work takes a while. What changed meanwhile is done anew as what it is now, and this result is not wanted.
+        if read != self.stamp || !self.is_unchanged() {
+            return Err(Error::new(Kind::NoInput, "it changed while it was worked on").at(&self.path));
+        }
         let mut paths = Vec::new();
         for (index, result) in results.iter().enumerate() {
             paths.push(self.pipeline.sink.write(result, &self.relative, &self.pipeline.name, index + 1)?);
         }
         // The result is safe; an original that cannot be moved or deleted stays, and that is told but undoes nothing.
-        if let Err(e) = self.pipeline.sink.dispose(&self.path, &self.relative) {
+        if self.is_unchanged()
+            && let Err(e) = self.pipeline.sink.dispose(&self.path, &self.relative)
+        {
             tracing::warn!(mend = e.mend_text(), "the original stays: {e}");
         }
         Ok(paths)
     }
-}
-
-fn read(path: &Path, relative: &Path, pipeline: &Pipeline) -> Result<image::Image> {
-    image::decode::read(open(path, relative)?, relative, &pipeline.limits)
 }
 
 /// Opens a regular file, and nothing else: a link could lead to a secret, a pipe could block for ever, a device could do anything.

@@ -4,17 +4,17 @@
 mod job;
 mod pool;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::config::{self, Catalog, Component, Description, Problem, Report};
+use crate::config::{self, Catalog, Component, Problem, Report};
 use crate::crew::Crew;
+use crate::durable;
 use crate::error::{Error, Kind, Result};
-use crate::media::image::Limits;
 use crate::media::{Media, MediaKind};
 use crate::model::Models;
 use crate::sink::{self, FolderSink, Originals};
 use crate::source::{self, FolderSource, resolve};
-use crate::stage::{self, Context, Site, Stage};
+use crate::stage::{self, Site, Stage};
 
 pub use job::{Job, Outcome, Ticket};
 pub use pool::Pool;
@@ -34,19 +34,28 @@ pub struct Pipeline {
     pub stages: Vec<Box<dyn Stage>>,
     /// Where its results go.
     pub sink: FolderSink,
-    /// What inputs may cost.
-    pub limits: Limits,
 }
 
 impl Pipeline {
     /// Reads a pipeline's file and puts it together.
     ///
     /// # Errors
-    /// All that is wrong with it, as a report; or the file cannot be read.
+    /// All that is wrong with it, in form and in sense, as a report; or the file cannot be read.
     pub fn load(file: &Path, models: &Models) -> std::result::Result<Pipeline, LoadError> {
-        let text = config::read(file)?;
-        let parsed = config::Pipeline::decode(file, text, &CATALOG).map_err(LoadError::Report)?;
-        Pipeline::build(&parsed, models).map_err(|problems| LoadError::Report(parsed.report(problems)))
+        let parsed = config::Parsed::new(file, config::read(file)?, &CATALOG);
+        let mut problems = parsed.problems.clone();
+        // What is right in form is looked into even if something else is wrong, so that all mistakes are told at once.
+        let parts = Parts { source: parsed.source.as_ref(), stages: &parsed.stages, sink: parsed.sink.as_ref() };
+        let built = assemble(&parts, problems.is_empty(), file, models);
+        match (built, &parsed.name) {
+            (Ok((source, stages, sink)), Some(name)) if problems.is_empty() => {
+                Ok(Pipeline { name: name.clone(), source, stages, sink })
+            }
+            (built, _) => {
+                problems.extend(built.err().unwrap_or_default());
+                Err(LoadError::Report(Report::new(file, parsed.text, problems)))
+            }
+        }
     }
 
     /// Puts a checked configuration together: finds models, checks that the parts fit.
@@ -54,49 +63,9 @@ impl Pipeline {
     /// # Errors
     /// All problems at once.
     pub fn build(config: &config::Pipeline, models: &Models) -> std::result::Result<Pipeline, Vec<Problem>> {
-        let folder = config.file.parent().unwrap_or(Path::new("."));
-        let site = Site { models, folder };
-        let mut problems = Vec::new();
-        let mut stages: Vec<(usize, Box<dyn Stage>)> = Vec::new();
-        for (index, component) in config.stages.iter().enumerate() {
-            match build_stage(component, &site) {
-                Ok(stage) => stages.push((index, stage)),
-                Err(more) => problems.extend(more),
-            }
-        }
-        let kinds: Vec<Joint> = stages
-            .iter()
-            .map(|(index, s)| Joint { index: *index, name: s.name(), takes: s.takes(), yields: s.yields() })
-            .collect();
-        for (index, message) in misfits(&kinds) {
-            problems.push(
-                Problem::new(config.stages[index].span, message)
-                    .mend("change the order of the stages, or leave one out"),
-            );
-        }
-        let source = FolderSource::build(&config.source).map_err(|more| problems.extend(more));
-        let sink = FolderSink::build(&config.sink).map_err(|more| problems.extend(more));
-        let (Ok(mut source), Ok(sink)) = (source, sink) else { return Err(problems) };
-        for (what, path) in watched_outputs(&source, &sink) {
-            let setting = if what == "the sink" { "path" } else { "originals" };
-            let text =
-                format!("{what} writes into the folder that the source watches: results would be taken as inputs");
-            problems
-                .push(Problem::new(config.sink.settings.span(setting), text).label(crate::error::show_path(&path)).mend(
-                "use a folder beside the source's, or set `recursive: false` in the source and use a folder within it",
-            ));
-        }
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        source.keep_out = [Some(&sink.root), Some(&sink.quarantine), moved_to(&sink)]
-            .into_iter()
-            .flatten()
-            .map(|path| resolve(path))
-            .filter(|path| *path != source.root)
-            .collect();
-        let stages = stages.into_iter().map(|(_, stage)| stage).collect();
-        Ok(Pipeline { name: config.name.clone(), source, stages, sink, limits: Limits::default() })
+        let parts = Parts { source: Some(&config.source), stages: &config.stages, sink: Some(&config.sink) };
+        let (source, stages, sink) = assemble(&parts, true, &config.file, models)?;
+        Ok(Pipeline { name: config.name.clone(), source, stages, sink })
     }
 
     /// Runs media through all stages.
@@ -104,32 +73,57 @@ impl Pipeline {
     /// # Errors
     /// The first error of a stage, with the stage's name.
     pub fn process(&self, media: Vec<Media>, crew: &Crew) -> Result<Vec<Media>> {
-        process(&self.stages, media, crew)
+        stage::process(&self.stages, media, crew)
     }
 }
 
-/// Runs media through stages, one after another.
-///
-/// # Errors
-/// The first error of a stage.
-pub fn process(stages: &[Box<dyn Stage>], mut media: Vec<Media>, crew: &Crew) -> Result<Vec<Media>> {
-    for (index, stage) in stages.iter().enumerate() {
-        let context = Context { crew: crew.clone(), intermediate: index + 1 < stages.len() };
-        media = stage.run(media, &context)?;
-    }
-    Ok(media)
+/// The components of a pipeline, as far as they are right in form.
+struct Parts<'a> {
+    source: Option<&'a Component>,
+    stages: &'a [Component],
+    sink: Option<&'a Component>,
 }
 
-/// Builds one stage from its settings; library users build chains of their own with it.
-///
-/// # Errors
-/// All problems at once.
-pub fn build_stage(component: &Component, site: &Site) -> std::result::Result<Box<dyn Stage>, Vec<Problem>> {
-    let name = component.description.name;
-    match stage::STAGES.iter().find(|(d, _): &&(Description, stage::Build)| d.name == name) {
-        Some((_, build)) => build(component, site),
-        None => Err(vec![Problem::new(component.span, format!("there is no stage `{name}`"))]),
+type Assembled = (FolderSource, Vec<Box<dyn Stage>>, FolderSink);
+
+/// Builds all parts and checks that they fit; `complete` tells whether there are no others that could not be read.
+fn assemble(
+    parts: &Parts,
+    complete: bool,
+    file: &Path,
+    models: &Models,
+) -> std::result::Result<Assembled, Vec<Problem>> {
+    let site = Site { models, folder: file.parent().unwrap_or(Path::new(".")) };
+    let mut problems = Vec::new();
+    let mut stages = Vec::new();
+    for component in parts.stages {
+        match stage::build(component, &site) {
+            Ok(stage) => stages.push(stage),
+            Err(more) => problems.extend(more),
+        }
     }
+    if complete && stages.len() == parts.stages.len() {
+        let joints = stages.iter().map(|s| Joint { name: s.name(), takes: s.takes(), yields: s.yields() });
+        for (index, message) in misfits(&joints.collect::<Vec<_>>()) {
+            let problem = Problem::new(parts.stages[index].span, message);
+            problems.push(problem.mend("change the order of the stages, or leave one out"));
+        }
+    }
+    let source = parts.source.map(FolderSource::build).transpose().map_err(|more| problems.extend(more));
+    let sink = parts.sink.map(FolderSink::build).transpose().map_err(|more| problems.extend(more));
+    let (Ok(Some(mut source)), Ok(Some(sink)), Some(component)) = (source, sink, parts.sink) else {
+        return Err(problems);
+    };
+    for (what, setting, path) in watched_outputs(&source, &sink) {
+        let text = format!("{what} writes into the folder that the source watches: results would be taken as inputs");
+        problems.push(Problem::new(component.settings.span(setting), text).label(crate::error::show_path(&path)).mend(
+            "use a folder beside the source's, or set `recursive: false` in the source and use a folder within it",
+        ));
+    }
+    source.keep_out = outputs(&sink).into_iter().map(|(.., path)| resolve(path)).collect();
+    // A folder around the source's is no business of the source either way.
+    source.keep_out.retain(|path| path.starts_with(&source.root) && *path != source.root);
+    if problems.is_empty() { Ok((source, stages, sink)) } else { Err(problems) }
 }
 
 /// Why a pipeline could not be loaded.
@@ -158,68 +152,54 @@ impl From<LoadError> for Error {
 
 /// What of a stage matters for fitting it to its neighbours.
 struct Joint {
-    index: usize,
     name: &'static str,
     takes: MediaKind,
     yields: MediaKind,
 }
 
+/// Stages that do not take what the one before them yields, by index.
 fn misfits(joints: &[Joint]) -> Vec<(usize, String)> {
-    let pairs = joints.windows(2).filter(|pair| pair[0].yields != pair[1].takes);
-    pairs
-        .map(|pair| {
-            let (before, after) = (&pair[0], &pair[1]);
-            let message = format!(
-                "stage {} `{}` takes {}, stage {} `{}` yields {}",
-                after.index + 1,
-                after.name,
-                after.takes.with_article(),
-                before.index + 1,
-                before.name,
-                before.yields.with_article()
-            );
-            (after.index, message)
-        })
-        .collect()
-}
-
-/// Places where the pipeline would find its own results.
-fn watched_outputs(source: &FolderSource, sink: &FolderSink) -> Vec<(&'static str, std::path::PathBuf)> {
-    let root = resolve(&source.root);
-    let inside = |path: &Path| {
-        let path = resolve(path);
-        // Folders within are passed over when watching, so only the very folder is forbidden, and one around it that mirrors into it.
-        path == root || (source.recursive && path.starts_with(&root))
-    };
     let mut found = Vec::new();
-    if inside(&sink.root) {
-        found.push(("the sink", sink.root.clone()));
-    }
-    if let Some(folder) = moved_to(sink)
-        && inside(folder)
-    {
-        found.push(("`originals: move`", folder.clone()));
+    for (index, pair) in joints.windows(2).enumerate() {
+        let (before, after) = (&pair[0], &pair[1]);
+        if before.yields != after.takes {
+            let takes = format!("stage {} `{}` takes {}", index + 2, after.name, after.takes.with_article());
+            let yields = format!("stage {} `{}` yields {}", index + 1, before.name, before.yields.with_article());
+            found.push((index + 1, format!("{takes}, {yields}")));
+        }
     }
     found
 }
 
-fn moved_to(sink: &FolderSink) -> Option<&std::path::PathBuf> {
-    match &sink.originals {
-        Originals::Move(folder) => Some(folder),
-        _ => None,
+/// Where a sink writes: what, by which setting, and the folder.
+fn outputs(sink: &FolderSink) -> Vec<(&'static str, &'static str, &Path)> {
+    let mut outputs =
+        vec![("the sink", "path", sink.root.as_path()), ("`quarantine`", "quarantine", sink.quarantine.as_path())];
+    if let Originals::Move(folder) = &sink.originals {
+        outputs.push(("`originals: move`", "originals", folder));
     }
+    outputs
 }
 
-/// A folder for results must be a folder that can be written; told before work begins, not at the first result.
+/// Places where the pipeline would find its own results.
+fn watched_outputs<'a>(source: &FolderSource, sink: &'a FolderSink) -> Vec<(&'static str, &'static str, PathBuf)> {
+    let inside = |path: &Path| *path == source.root || (source.recursive && path.starts_with(&source.root));
+    let outputs = outputs(sink).into_iter().map(|(what, setting, path)| (what, setting, resolve(path)));
+    outputs.filter(|(_, _, path)| inside(path)).collect()
+}
+
+/// Makes the folders of a pipeline, and sees that results can be written: told before work begins, not at the first result. What a crash
+/// left half-written there is cleared away.
 ///
 /// # Errors
-/// Kind output or transient.
+/// Kind config, output or transient.
 pub fn prepare_folders(pipeline: &Pipeline) -> Result<()> {
-    for folder in [&pipeline.source.root, &pipeline.sink.root] {
-        std::fs::create_dir_all(folder).map_err(|e| Error::io("make the folder", folder, e))?;
+    let (source, sink) = (&pipeline.source.root, &pipeline.sink.root);
+    std::fs::create_dir_all(source).map_err(|e| Error::io("make the folder", source, e))?;
+    if !source.is_dir() {
+        return Err(Error::new(Kind::Config, "the source is not a folder").at(source));
     }
-    if !pipeline.source.root.is_dir() {
-        return Err(Error::new(Kind::Config, "the source is not a folder").at(&pipeline.source.root));
-    }
+    drop(durable::Draft::new(&sink.join("probe"))?);
+    durable::sweep(sink);
     Ok(())
 }

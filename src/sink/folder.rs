@@ -3,12 +3,12 @@
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::name::{NameTemplate, Names};
+use super::name::{Extension, NameTemplate, Names};
 use crate::config::{Component, Description, Field, Kind, Presence, Problem, Value};
 use crate::durable::{self, Collision, Draft};
 use crate::error::{Error, Result};
+use crate::media::Media;
 use crate::media::image::{EncodeOptions, Format, encode};
-use crate::media::{Image, Media};
 
 /// Settings of the sink `folder`.
 pub const DESCRIPTION: Description = Description {
@@ -95,11 +95,20 @@ impl FolderSink {
         let span = settings.span("name");
         let name = NameTemplate::parse(settings.text("name"))
             .map_err(|(what, mend)| vec![Problem::new(span, what).mend(mend)])?;
-        if let Some(extension) = name.extension().map(|e| format!("x.{e}"))
-            && let Err(e) = Format::from_extension(Path::new(&extension))
-        {
-            let problem = Problem::new(span, e.message());
-            return Err(vec![problem.mend(e.mend_text().unwrap_or("choose another ending"))]);
+        match name.extension() {
+            Extension::Inputs => {}
+            Extension::None => {
+                let problem = Problem::new(span, "the name has no ending, and the ending decides the format");
+                return Err(vec![
+                    problem.mend("end it in `.{ext}` for the input's own format, or in .png, .jpg, .webp, .tif, .bmp"),
+                ]);
+            }
+            Extension::Fixed(extension) => {
+                if let Err(e) = Format::from_extension(Path::new(&format!("x.{extension}"))) {
+                    let problem = Problem::new(span, format!("`.{extension}` is no format that latentd writes"));
+                    return Err(vec![problem.mend(e.mend_text().unwrap_or("choose another ending"))]);
+                }
+            }
         }
         let path = settings.path("path");
         let mut sink = FolderSink::new(path);
@@ -136,7 +145,7 @@ impl FolderSink {
     /// Kind config: the ending is no format. Kind input: the format cannot hold the picture. Kind output or transient: it cannot be written.
     pub fn write(&self, media: &Media, relative: &Path, pipeline: &str, index: usize) -> Result<PathBuf> {
         let Media::Image(image) = media;
-        let path = self.root.join(self.path_of(image, relative, pipeline, index));
+        let path = self.root.join(self.path_of((image.width, image.height), relative, pipeline, index));
         let format = Format::from_extension(&path)?;
         let mut draft = Draft::new(&path)?;
         let mut out = BufWriter::with_capacity(1 << 18, draft.file());
@@ -146,13 +155,17 @@ impl FolderSink {
         draft.publish(self.collision)
     }
 
-    fn path_of(&self, image: &Image, relative: &Path, pipeline: &str, index: usize) -> PathBuf {
+    /// Where the first result of an input will go if the name is free; a size in the name is told as 0.
+    pub fn expected(&self, relative: &Path, pipeline: &str) -> PathBuf {
+        self.root.join(self.path_of((0, 0), relative, pipeline, 1))
+    }
+
+    fn path_of(&self, size: (usize, usize), relative: &Path, pipeline: &str, index: usize) -> PathBuf {
         let (date, time) = now();
         let own = relative.extension().unwrap_or_default();
         // A file without an ending, or with one that is no format, becomes a PNG, which loses nothing.
         let ext = if Format::from_extension(relative).is_ok() { own } else { "png".as_ref() };
-        let names =
-            Names { input: relative, ext, pipeline, now: (&date, &time), size: (image.width, image.height), index };
+        let names = Names { input: relative, ext, pipeline, now: (&date, &time), size, index };
         relative.parent().unwrap_or(Path::new("")).join(self.name.fill(&names))
     }
 

@@ -19,6 +19,17 @@ enum Piece {
     Variable(&'static str),
 }
 
+/// What decides the ending of an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extension<'a> {
+    /// The input: the template ends in `.{ext}`.
+    Inputs,
+    /// The template, by this.
+    Fixed(&'a str),
+    /// Nothing does.
+    None,
+}
+
 /// What the variables stand for.
 #[derive(Debug, Clone)]
 pub struct Names<'a> {
@@ -85,11 +96,17 @@ impl NameTemplate {
         NameTemplate(vec![Piece::Variable("stem"), Piece::Text(".".into()), Piece::Variable("ext")])
     }
 
-    /// The ending that the template itself fixes (`png` in `{stem}.png`); nothing where it follows the input.
-    pub fn extension(&self) -> Option<&str> {
-        match self.0.last() {
-            Some(Piece::Text(text)) => text.rsplit_once('.').map(|(_, ext)| ext).filter(|ext| !ext.contains('/')),
-            _ => None,
+    /// What decides the ending.
+    pub fn extension(&self) -> Extension<'_> {
+        match self.0.as_slice() {
+            [.., Piece::Text(dot), Piece::Variable("ext")] if dot.ends_with('.') => Extension::Inputs,
+            [.., Piece::Text(text)] => match text.rsplit_once('.') {
+                Some((_, extension)) if !extension.is_empty() && !extension.contains('/') => {
+                    Extension::Fixed(extension)
+                }
+                _ => Extension::None,
+            },
+            _ => Extension::None,
         }
     }
 

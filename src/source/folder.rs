@@ -9,6 +9,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use super::Stamp;
 use crate::config::{Component, Description, Field, Kind, Presence, Problem, Value};
 use crate::durable::PARTIAL;
+use crate::media::image::Limits;
 
 /// Folders within folders that are looked into; deeper ones are a mistake or an attack.
 const MAX_DEPTH: usize = 64;
@@ -62,6 +63,24 @@ pub const DESCRIPTION: Description = Description {
             kind: Kind::Duration,
             presence: Presence::Optional,
         },
+        Field {
+            name: "max_megapixels",
+            doc: "Pictures of more megapixels are refused before they are decoded.",
+            kind: Kind::Number { min: 0.001, max: 4096.0 },
+            presence: Presence::Default("128"),
+        },
+        Field {
+            name: "max_size",
+            doc: "Larger files are refused.",
+            kind: Kind::Size,
+            presence: Presence::Default("1GiB"),
+        },
+        Field {
+            name: "max_memory",
+            doc: "Pictures that take more memory than this to decode are refused.",
+            kind: Kind::Size,
+            presence: Presence::Default("2GiB"),
+        },
     ],
 };
 
@@ -78,6 +97,8 @@ pub struct FolderSource {
     pub quiet: Duration,
     /// See the description.
     pub poll: Option<Duration>,
+    /// What a file may cost.
+    pub limits: Limits,
     /// Folders within the root that are none of its business: outputs, quarantine, originals moved away.
     pub keep_out: Vec<PathBuf>,
     include: GlobSet,
@@ -117,6 +138,11 @@ impl FolderSource {
             settle: settings.duration("settle"),
             quiet: settings.duration("quiet"),
             poll: settings.get("poll").and_then(Value::as_duration),
+            limits: Limits {
+                max_pixels: (settings.number("max_megapixels") * 1e6) as u64,
+                max_bytes: settings.size("max_size"),
+                max_alloc: settings.size("max_memory"),
+            },
             keep_out: Vec::new(),
             include,
             exclude,
@@ -131,6 +157,7 @@ impl FolderSource {
             settle: Duration::ZERO,
             quiet: Duration::ZERO,
             poll: None,
+            limits: Limits::default(),
             keep_out: Vec::new(),
             include: glob_set(&["*"]).unwrap_or_default(),
             exclude: GlobSet::empty(),
@@ -177,7 +204,7 @@ impl FolderSource {
                     let deep = path.strip_prefix(&self.root).map_or(0, |r| r.iter().count());
                     let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
                     let ours = !hidden && self.recursive && deep < MAX_DEPTH && !self.keep_out.contains(&path);
-                    if ours && entry.metadata().is_ok_and(|m| seen.insert(identity(&m))) {
+                    if ours && identity(&path).is_some_and(|id| seen.insert(id)) {
                         folders.push(path);
                     }
                 } else if self.accepts(&path)
@@ -205,16 +232,10 @@ pub fn resolve(path: &Path) -> PathBuf {
     }
 }
 
-#[cfg(unix)]
-fn identity(metadata: &std::fs::Metadata) -> (u64, u64) {
+/// Device and inode of a folder: another folder under the same name has others.
+pub fn identity(folder: &Path) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
-    (metadata.dev(), metadata.ino())
-}
-
-#[cfg(not(unix))]
-fn identity(_: &std::fs::Metadata) -> (u64, u64) {
-    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    (0, NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+    std::fs::metadata(folder).ok().map(|m| (m.dev(), m.ino()))
 }
 
 fn glob_set(patterns: &[&str]) -> Result<GlobSet, String> {

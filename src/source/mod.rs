@@ -7,7 +7,7 @@ mod watch;
 
 use crate::config::Description;
 
-pub use folder::{FolderSource, resolve};
+pub use folder::{FolderSource, identity, resolve};
 pub use settle::{Mark, Settle};
 pub use stamp::Stamp;
 pub use watch::Watch;

@@ -63,7 +63,14 @@ impl Stage for Denoise {
             let told = self.model.card.input(Role::Sigma).is_some();
             let sigma = match self.sigma {
                 Some(sigma) => sigma,
-                None if told => noise::estimate_sigma(&image),
+                None if told => match noise::estimate_sigma(&image) {
+                    // Even when told of no noise, a network harms a clean picture.
+                    clean if clean <= 0.0 => {
+                        tracing::debug!("no noise");
+                        return Ok(image);
+                    }
+                    sigma => sigma,
+                },
                 None => 0.0,
             };
             tracing::debug!(sigma = f64::from(sigma) * 255.0, "noise level");

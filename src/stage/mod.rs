@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::config::{Component, Description, Problem};
 use crate::crew::Crew;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::media::{Image, Media, MediaKind};
 use crate::model::{Model, Models, Task};
 
@@ -67,6 +67,42 @@ pub const STAGES: &[(Description, Build)] = &[
 
 /// Their descriptions alone.
 pub const DESCRIPTIONS: &[Description] = &[denoise::DESCRIPTION, upscale::DESCRIPTION, resize::DESCRIPTION];
+
+/// Builds one stage from its settings; library users build chains of their own with it.
+///
+/// # Errors
+/// All problems at once.
+pub fn build(component: &Component, site: &Site) -> std::result::Result<Box<dyn Stage>, Vec<Problem>> {
+    let name = component.description.name;
+    match STAGES.iter().find(|(description, _)| description.name == name) {
+        Some((_, build)) => build(component, site),
+        None => Err(vec![Problem::new(component.span, format!("there is no stage `{name}`"))]),
+    }
+}
+
+/// Runs media through stages, one after another.
+///
+/// # Errors
+/// The first error of a stage.
+pub fn process(stages: &[Box<dyn Stage>], mut media: Vec<Media>, crew: &Crew) -> Result<Vec<Media>> {
+    for (index, stage) in stages.iter().enumerate() {
+        let context = Context { crew: crew.clone(), intermediate: index + 1 < stages.len() };
+        media = stage.run(media, &context)?;
+    }
+    Ok(media)
+}
+
+/// The most megapixels that a stage makes: 2.3 GB at 8 bits. The source's limits bound what comes in, this what becomes of it.
+const MAX_MEGAPIXELS: usize = 800;
+
+/// Refuses a result that would be too large, before any memory is taken for it.
+fn check_size(width: usize, height: usize) -> Result<()> {
+    if width.saturating_mul(height) <= MAX_MEGAPIXELS * 1_000_000 {
+        return Ok(());
+    }
+    let what = format!("the result would be {width} x {height}; a stage makes at most {MAX_MEGAPIXELS} megapixels");
+    Err(Error::new(Kind::Input, what).mend("put a `resize` stage before the one that enlarges"))
+}
 
 /// Applies `work` to each picture of a job.
 fn each_image(media: Vec<Media>, mut work: impl FnMut(Image) -> Result<Image>) -> Result<Vec<Media>> {

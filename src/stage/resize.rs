@@ -98,6 +98,7 @@ impl Stage for Resize {
     fn run(&self, media: Vec<Media>, _: &Context) -> Result<Vec<Media>> {
         each_image(media, |picture| {
             let (width, height) = self.target(picture.width, picture.height);
+            super::check_size(width, height)?;
             if (width, height) == (picture.width, picture.height) {
                 Ok(picture)
             } else {

@@ -55,7 +55,10 @@ impl Cut {
 /// Kind model: the network failed, or gave something that is not a number.
 pub fn run(model: &Arc<Model>, image: Image, settings: Settings, context: &Context) -> Result<Image> {
     let Choice { tile, kernel } = model.choice();
-    let (scale, margin, multiple) = (model.card.scale, model.card.context(), model.card.multiple_of);
+    let (scale, multiple) = (model.card.scale, model.card.multiple_of);
+    // A network with strides gives other results where a tile begins at another phase, so tiles begin at multiples.
+    let margin = model.card.context().next_multiple_of(multiple);
+    super::check_size(image.width * scale, image.height * scale)?;
     let rows = Cut::new(image.height, tile, margin, multiple);
     let columns = Cut::new(image.width, tile, margin, multiple);
     let colors = image.layout.colors();

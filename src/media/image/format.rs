@@ -59,14 +59,9 @@ impl Format {
         if let Some(format) = Self::with_extension(&extension) {
             return Ok(format);
         }
-        let nearest = Self::ALL
-            .iter()
-            .flat_map(|f| f.extensions())
-            .map(|known| (strsim::damerau_levenshtein(known, &extension), *known))
-            .min()
-            .filter(|(distance, _)| *distance <= 2);
+        let nearest = crate::did_you_mean(&extension, Self::ALL.iter().flat_map(|f| f.extensions()).copied());
         let mend = match nearest {
-            Some((_, known)) => format!("did you mean .{known}?"),
+            Some(known) => format!("did you mean .{known}?"),
             None => "write .png, .jpg, .webp, .tif or .bmp".to_owned(),
         };
         Err(Error::new(Kind::Config, format!("latentd does not write .{} files", extension.escape_debug()))

@@ -103,6 +103,7 @@ impl Training {
     pub fn run<R: PhotoRecipe>(&self, recipe: &R, job: Job) -> Result<()> {
         let name = self.out.file_name().context("--out must end in the model's name")?.to_string_lossy().into_owned();
         let folder = self.run.clone().unwrap_or_else(|| Path::new("runs").join(&name));
+        publish::check_folder(&self.out)?;
         let options = self.options(&folder)?;
         let device = self.device.open()?.autodiff();
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -178,7 +179,14 @@ impl Training {
                 state.network
             ),
             Some(state) => {
-                eprintln!("going on from the checkpoint in {} at step {}", folder.display(), state.step);
+                eprintln!(
+                    "going on from the checkpoint in {} at step {} (--fresh begins anew)",
+                    folder.display(),
+                    state.step
+                );
+                if self.init.is_some() {
+                    eprintln!("warning: --init counts at the beginning of a run only; this one has begun");
+                }
                 if state.seed != self.seed {
                     eprintln!("warning: the run began with --seed {}, goes on with {}", state.seed, self.seed);
                 }

@@ -1,7 +1,21 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+
+/// Refuses a folder that holds anything but a model: publishing replaces it whole.
+///
+/// # Errors
+/// When there is such a thing in it.
+pub fn check(folder: &Path, files: &[&str]) -> Result<()> {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if !files.iter().any(|file| name == *file) {
+            bail!("{} holds {}, so it is no model to be replaced; name a new folder", folder.display(), name.display());
+        }
+    }
+    Ok(())
+}
 
 /// Writes `files` into a new folder beside `folder` and swaps the two: a reader finds the old model or the new one,
 /// never a mixture.

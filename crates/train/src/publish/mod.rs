@@ -122,6 +122,14 @@ impl Publication {
     }
 }
 
+/// Refuses, before hours of training, an output folder that holds anything but a model.
+///
+/// # Errors
+/// When it does.
+pub fn check_folder(folder: &Path) -> Result<()> {
+    folder::check(folder, &[latentd::model::MODEL_FILE, latentd::model::GOLDEN_FILE, latentd::model::CARD_FILE])
+}
+
 /// A picture port, `scale` times the input's size.
 fn port(name: &str, scale: usize) -> Port {
     let side = |axis: &str| Dim::Free(if scale == 1 { axis.to_owned() } else { format!("{scale}{axis}") });

@@ -231,8 +231,9 @@ fn truncated(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Erro
 }
 
 fn too_large(message: String) -> Error {
-    Error::new(Kind::Input, message)
-        .mend("raise the limit if you trust the file and have the memory, or scale it down first")
+    Error::new(Kind::Input, message).mend(
+        "raise `max_megapixels`, `max_size` or `max_memory` in the source if you trust it, or make it smaller first",
+    )
 }
 
 /// An error for a sound file with a feature that latentd does not read.

@@ -83,7 +83,7 @@ pub fn write(image: &Image, format: Format, options: &EncodeOptions, out: &mut (
         // Whatever the codec says: the PNG writer swallows a failure to write its last chunk.
         (Some(failure), _) => Err(Error::io("write", std::path::Path::new(format.name()), failure)),
         (None, Err(error)) => {
-            Err(Error::new(Kind::Output, format!("cannot encode the picture as {}", format.name())).because(error))
+            Err(Error::new(Kind::Bug, format!("cannot encode the picture as {}", format.name())).because(error))
         }
         (None, Ok(())) => Ok(()),
     }
