@@ -229,7 +229,7 @@ fn limits_are_settings() {
     ] {
         let error = read(limits).unwrap_err();
         assert_eq!(error.kind(), Kind::Input);
-        assert!(error.mend_text().unwrap().contains("limit"), "{error}");
+        assert!(error.mend_text().unwrap().contains("max_megapixels"), "{error}");
     }
 }
 
