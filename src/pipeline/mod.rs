@@ -182,7 +182,7 @@ fn outputs(sink: &FolderSink) -> Vec<(&'static str, &'static str, &Path)> {
 }
 
 /// Places where the pipeline would find its own results.
-fn watched_outputs<'a>(source: &FolderSource, sink: &'a FolderSink) -> Vec<(&'static str, &'static str, PathBuf)> {
+fn watched_outputs(source: &FolderSource, sink: &FolderSink) -> Vec<(&'static str, &'static str, PathBuf)> {
     let inside = |path: &Path| *path == source.root || (source.recursive && path.starts_with(&source.root));
     let outputs = outputs(sink).into_iter().map(|(what, setting, path)| (what, setting, resolve(path)));
     outputs.filter(|(_, _, path)| inside(path)).collect()
