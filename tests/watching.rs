@@ -186,6 +186,25 @@ fn the_first_signal_finishes_what_is_begun() {
     }
 }
 
+#[test]
+fn the_second_signal_ends_at_once() {
+    let home = Home::new();
+    let pipeline = home.pipeline(", quiet: 10ms", "upscale: { model: upscale-photo-x4 }", "");
+    fs::write(home.path("inbox/large.png"), png(3000, 2000)).unwrap();
+    let mut daemon = home.daemon(&pipeline, &["-j", "1"]);
+    wait_for("the work to begin", LONG, || {
+        fs::read_dir(home.path("XDG_STATE_HOME/latentd")).is_ok_and(|mut d| d.next().is_some())
+    });
+    std::thread::sleep(Duration::from_millis(700));
+    daemon.signal("-TERM");
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(daemon.alive(), "the first signal lets it finish what is begun");
+    daemon.signal("-TERM");
+    assert_eq!(daemon.child.wait().unwrap().code(), Some(128 + 15));
+    assert_eq!(count(&home.path("outbox")), 0, "nothing half-written under a true name");
+    assert!(home.path("inbox/large.png").is_file());
+}
+
 /// Two daemons on one pipeline would do every file twice.
 #[test]
 fn a_second_daemon_on_the_same_pipeline_is_refused() {

@@ -9,6 +9,7 @@ use crate::durable::{self, Collision, Draft};
 use crate::error::{Error, Result};
 use crate::media::Media;
 use crate::media::image::{EncodeOptions, Format, encode};
+use crate::source::resolve;
 
 /// Settings of the sink `folder`.
 pub const DESCRIPTION: Description = Description {
@@ -111,17 +112,17 @@ impl FolderSink {
             }
         }
         let path = settings.path("path");
-        let mut sink = FolderSink::new(path);
+        let mut sink = FolderSink::new(&resolve(path));
         sink.name = name;
         sink.originals = match settings.get("originals") {
-            Some(Value::Map(map)) => Originals::Move(map.path("move").to_path_buf()),
+            Some(Value::Map(map)) => Originals::Move(resolve(map.path("move"))),
             Some(Value::Choice("delete")) => Originals::Delete,
             _ => Originals::Keep,
         };
         sink.collision = if settings.flag("overwrite") { Collision::Replace } else { Collision::Rename };
         sink.options.quality = u8::try_from(settings.integer("quality")).unwrap_or(92);
         if let Some(path) = settings.get("quarantine").and_then(Value::as_path) {
-            sink.quarantine = path.to_path_buf();
+            sink.quarantine = resolve(path);
         }
         Ok(sink)
     }
