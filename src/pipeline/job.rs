@@ -104,6 +104,10 @@ fn open(path: &Path, relative: &Path) -> Result<File> {
     let file = match open_without_links(path, relative) {
         Ok(file) => file,
         Err(e) if e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => return refuse("a link"),
+        // What a socket, or a device without a driver, says.
+        Err(e) if e.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => {
+            return refuse("a socket or device");
+        }
         Err(e) => return Err(Error::io("read", path, e)),
     };
     match file.metadata() {
