@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crossbeam::channel::{Receiver, unbounded};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Common, load, terminal, threads};
 use crate::error::{Error, Kind, Result, show_path};
@@ -83,8 +83,7 @@ fn collect(args: &Args, pipeline: &Pipeline, failures: &mut Vec<(PathBuf, Error)
         if named.is_dir() {
             // An output folder within an input folder must not be taken as input.
             let mut source: FolderSource = pipeline.source.clone();
-            (source.root, source.recursive) = (named.clone(), true);
-            source.root = resolve(named);
+            (source.root, source.recursive) = (resolve(named), true);
             source.keep_out = vec![resolve(&pipeline.sink.root)];
             source.keep_out.retain(|path| *path != source.root);
             let mut found = Vec::new();
@@ -134,7 +133,8 @@ fn work(
 }
 
 fn report(args: &Args, count: usize, tickets: &Receiver<Ticket>, failures: &mut Vec<(PathBuf, Error)>) -> usize {
-    let bar = ProgressBar::with_draw_target(Some(count as u64), target());
+    // On stderr, and hidden by itself where that is no terminal.
+    let bar = ProgressBar::new(count as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} left  {wide_msg}") {
         bar.set_style(style);
     }
@@ -160,9 +160,4 @@ fn report(args: &Args, count: usize, tickets: &Receiver<Ticket>, failures: &mut 
     }
     bar.finish_and_clear();
     done
-}
-
-fn target() -> ProgressDrawTarget {
-    // Hidden by itself where stderr is no terminal.
-    ProgressDrawTarget::stderr()
 }

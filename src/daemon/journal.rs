@@ -45,16 +45,15 @@ impl Journal {
             let what = format!("`{}` is being run by another latentd, which would do every file twice", pipeline.name);
             return Err(Error::new(Kind::Transient, what).mend("stop the other one first"));
         }
+        if again {
+            file.set_len(0).map_err(|e| Error::io("write", &path, e))?;
+        }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|e| Error::io("read", &path, e))?;
         // A line that a crash has spoilt is no digest.
         let text = String::from_utf8_lossy(&bytes);
         if !text.is_empty() && !text.ends_with('\n') {
             file.write_all(b"\n").map_err(|e| Error::io("write", &path, e))?;
-        }
-        if again {
-            file.set_len(0).map_err(|e| Error::io("write", &path, e))?;
-            return Ok(Journal { path, file, done: HashSet::new() });
         }
         let done = text.lines().filter(|l| l.len() == DIGITS).map(str::to_owned).collect();
         Ok(Journal { path, file, done })

@@ -214,9 +214,7 @@ impl FolderSink {
         }
         name.push(".error.txt");
         let note = place.with_file_name(name);
-        let mut draft = Draft::new(&note)?;
-        draft.file().write_all(text.as_bytes()).map_err(|e| Error::io("write", &note, e))?;
-        draft.publish(Collision::Replace)?;
+        durable::write(&note, text.as_bytes())?;
         Ok(kept)
     }
 }
