@@ -1,6 +1,7 @@
 //! What flows through a pipeline. Media knows nothing of models, stages or pipelines.
 
 pub mod image;
+pub mod melody;
 
 pub use image::Image;
 

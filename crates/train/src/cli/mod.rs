@@ -2,6 +2,7 @@
 
 mod bench;
 mod eval;
+mod melody;
 mod recipes;
 mod train;
 
@@ -28,6 +29,9 @@ enum Command {
     UpscalePhotoX3(recipes::Upscale),
     /// Train a network that makes photos four times as large
     UpscalePhotoX4(recipes::Upscale),
+    /// Train a melody autoencoder
+    #[command(name = "melody-2bar")]
+    Melody2bar(melody::MelodyArgs),
     /// Measure a published model on a folder of pictures by the papers' protocol
     Eval(eval::Eval),
     /// Measure how fast this machine trains
@@ -51,6 +55,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::UpscalePhotoX2(upscale) => upscale.run(2),
         Command::UpscalePhotoX3(upscale) => upscale.run(3),
         Command::UpscalePhotoX4(upscale) => upscale.run(4),
+        Command::Melody2bar(melody) => melody.run(),
         Command::Eval(eval) => eval.run(),
         Command::Bench(bench) => bench.run(),
     }

@@ -59,10 +59,10 @@ pub struct Training {
     pub batch: usize,
     /// Seed of the first weights, the batches and the choice of the development set
     #[arg(long, default_value_t = 1)]
-    seed: u64,
+    pub seed: u64,
     /// Pictures held out for the score during training
     #[arg(long, default_value_t = 16)]
-    held_out: usize,
+    pub held_out: usize,
     /// Steps between scores on the development set
     #[arg(long, default_value_t = 1000)]
     score_every: u64,
@@ -97,6 +97,25 @@ impl Training {
         let (training, development) = data::split(pictures, self.held_out.max(1), self.seed);
         eprintln!("{} pictures to learn from, {} held out", training.len(), development.len());
         Ok(Pictures { training, development, sets })
+    }
+
+    /// The folder of examples.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Trains without publishing.
+    pub fn run_only<R: Recipe>(&self, recipe: &R, job: Job) -> Result<()> {
+        let name = self.out.file_name().context("--out must end in the model's name")?.to_string_lossy().into_owned();
+        let folder = self.run.clone().unwrap_or_else(|| Path::new("runs").join(&name));
+        let options = self.options(&folder)?;
+        let device = self.device.open()?.autodiff();
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let start = self.start(recipe, &job, &folder, &device)?;
+        eprintln!("{}: {} parameters, run in {}", job.name, start.network.num_params(), folder.display());
+        let stop = stop_on_signals()?;
+        run::train(recipe, &options, start, &device, &stop)?;
+        Ok(())
     }
 
     /// Trains to the end, or until interrupted, and publishes what came out.

@@ -1,6 +1,7 @@
 //! Pictures for training: found, decoded, cut, turned, made noisy or small.
 
 mod layout;
+pub mod melodies;
 mod pictures;
 mod prefetch;
 mod resize;

@@ -2,6 +2,7 @@
 
 pub mod denoise_photo;
 mod photo;
+pub mod sequence;
 pub mod upscale_photo;
 
 use burn::module::Module;
