@@ -2,8 +2,10 @@
 
 mod conv;
 mod init;
+mod linear;
 mod residual;
 
 pub use conv::{Conv, Upconv};
 pub use init::Init;
+pub use linear::Linear;
 pub use residual::ResidualBlock;
