@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use super::{Codec, check_latent};
 use crate::error::{Error, Kind, Result};
 use crate::media::image::{Depth, Layout, Tile, fill_under_alpha, resize};
@@ -9,7 +7,7 @@ use crate::model::{Dim, LatentSpace, Model, Session};
 /// An autoencoder of pictures of one size. Of any other picture it takes the middle square, resampled to that size.
 #[derive(Clone)]
 pub struct ImageCodec {
-    model: Arc<Model>,
+    model: String,
     space: LatentSpace,
     encoder: Session,
     decoder: Session,
@@ -40,7 +38,7 @@ impl Posterior {
 
 impl std::fmt::Debug for ImageCodec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ImageCodec").field("model", &self.model.card.name).finish_non_exhaustive()
+        f.debug_struct("ImageCodec").field("model", &self.model).finish_non_exhaustive()
     }
 }
 
@@ -49,7 +47,7 @@ impl ImageCodec {
     ///
     /// # Errors
     /// Kind model: the card or the graph is not that of an autoencoder of pictures of one size.
-    pub fn open(model: &Arc<Model>, class: Option<usize>) -> Result<ImageCodec> {
+    pub fn open(model: &Model, class: Option<usize>) -> Result<ImageCodec> {
         let card = &model.card;
         let wrong = |what: &str| Error::new(Kind::Model, format!("the card of `{}` {what}", card.name));
         let space = card.latent.clone().ok_or_else(|| wrong("tells of no latent space"))?;
@@ -73,7 +71,7 @@ impl ImageCodec {
             return Err(wrong("tells other shapes than its graph has"));
         }
         let class = class.map(|class| (0..space.classes).map(|k| if k == class { 1.0 } else { 0.0 }).collect());
-        Ok(ImageCodec { model: Arc::clone(model), space, encoder, decoder, channels, height, width, class })
+        Ok(ImageCodec { model: card.name.clone(), space, encoder, decoder, channels, height, width, class })
     }
 
     /// Planes of a picture that the model takes, its rows, and its pixels a row.
@@ -125,9 +123,22 @@ impl ImageCodec {
         Ok(planes)
     }
 
+    /// How unlike its training data the model finds planes as [`view`](Self::view) gives them: the squared error of the reconstruction,
+    /// summed over the values, and the divergence of the posterior in nats. Larger is less alike; the card's
+    /// [`Novelty`](crate::model::Novelty) makes a percentile of it.
+    ///
+    /// # Errors
+    /// Kind model: the model failed.
+    pub fn novelty(&self, planes: &[f32]) -> Result<f32> {
+        let posterior = self.posterior(planes)?;
+        let reconstruction = self.planes(&posterior.mean)?;
+        let error: f32 = planes.iter().zip(&reconstruction).map(|(a, b)| (a - b) * (a - b)).sum();
+        Ok(error + posterior.divergence())
+    }
+
     /// A point as a latent of this model.
     pub fn latent(&self, values: Vec<f32>) -> Latent {
-        Latent { values, size: self.space.size, model: self.model.card.name.clone(), source: None }
+        Latent { values, size: self.space.size, model: self.model.clone(), source: None }
     }
 
     /// Planes of 0..=1 as a picture of 8 bits.
@@ -146,9 +157,7 @@ impl ImageCodec {
     fn finite(&self, values: &[f32]) -> Result<()> {
         match values.iter().all(|v| v.is_finite()) {
             true => Ok(()),
-            false => {
-                Err(Error::new(Kind::Model, format!("`{}` gave something that is not a number", self.model.card.name)))
-            }
+            false => Err(Error::new(Kind::Model, format!("`{}` gave something that is not a number", self.model))),
         }
     }
 }

@@ -76,9 +76,8 @@ fn check_class(name: &str, space: &LatentSpace, class: Option<usize>) -> Result<
 }
 
 /// Refuses points that are not of this model's space.
-fn check_latent(model: &Model, space: &LatentSpace, latent: &Latent) -> Result<()> {
-    let name = &model.card.name;
-    if latent.model != *name {
+fn check_latent(name: &str, space: &LatentSpace, latent: &Latent) -> Result<()> {
+    if latent.model != name {
         let what = format!("a latent of `{}`, which means nothing to `{name}`", latent.model);
         return Err(Error::new(Kind::Input, what).mend("decode it by the model that encoded it"));
     }
