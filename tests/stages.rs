@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crossbeam::channel::unbounded;
 use latentd::Kind;
 use latentd::media::{Media, MediaKind};
-use latentd::pipeline::{Job, Outcome, Pipeline, Pool};
+use latentd::pipeline::{Input, Job, Outcome, Pipeline, Pool};
 use latentd::sink::FolderSink;
 use latentd::source::{FolderSource, Stamp};
 use latentd::stage::{Context, Stage};
@@ -28,7 +28,7 @@ impl Stage for Stumbles {
     }
 
     fn run(&self, media: Vec<Media>, _: &Context) -> latentd::Result<Vec<Media>> {
-        let Media::Image(image) = &media[0];
+        let Media::Image(image) = &media[0] else { panic!("a picture") };
         assert!(image.width.is_multiple_of(2), "made to fail");
         Ok(media)
     }
@@ -40,9 +40,10 @@ fn a_panicking_stage_fails_its_input_and_the_workers_go_on() {
     let inbox = home.folder("inbox");
     let pipeline = Arc::new(Pipeline {
         name: "test".into(),
+        takes: MediaKind::Image,
         source: FolderSource::everything(&inbox),
         stages: vec![Box::new(Stumbles)],
-        sink: FolderSink::new(&home.path("outbox")),
+        sink: FolderSink::new(&home.path("outbox"), MediaKind::Image),
     });
     let pool = Pool::new(2).unwrap();
     let (home_sender, tickets) = unbounded();
@@ -52,13 +53,18 @@ fn a_panicking_stage_fails_its_input_and_the_workers_go_on() {
         let stamp = Stamp::of(&path).unwrap();
         let relative = Path::new(&format!("{n}.png")).to_path_buf();
         pool.jobs()
-            .send(Job { pipeline: Arc::clone(&pipeline), path, relative, stamp, home: home_sender.clone() })
+            .send(Job {
+                pipeline: Arc::clone(&pipeline),
+                inputs: vec![Input { path, relative, stamp }],
+                home: home_sender.clone(),
+            })
             .unwrap();
     }
     drop(home_sender);
     let outcomes: Vec<Outcome> = tickets.iter().map(|t| t.outcome).collect();
     pool.finish();
-    let failed = outcomes.iter().filter(|o| matches!(o, Outcome::Failed(e) if e.kind() == Kind::Bug)).count();
+    let failed =
+        outcomes.iter().filter(|o| matches!(o, Outcome::Failed { error, .. } if error.kind() == Kind::Bug)).count();
     let done = outcomes.iter().filter(|o| matches!(o, Outcome::Done(_))).count();
     assert_eq!((done, failed), (20, 20));
     assert_eq!(common::count(&home.path("outbox")), 20);
@@ -90,10 +96,11 @@ fn an_input_that_changes_meanwhile_is_neither_deleted_nor_called_done() {
     let home = common::Home::new();
     let path = home.folder("inbox").join("a.png");
     std::fs::write(&path, common::png(5, 5)).unwrap();
-    let mut sink = FolderSink::new(&home.path("outbox"));
+    let mut sink = FolderSink::new(&home.path("outbox"), MediaKind::Image);
     sink.originals = latentd::sink::Originals::Delete;
     let pipeline = Arc::new(Pipeline {
         name: "test".into(),
+        takes: MediaKind::Image,
         source: FolderSource::everything(&home.path("inbox")),
         stages: vec![Box::new(SavedAgain(path.clone()))],
         sink,
@@ -101,7 +108,8 @@ fn an_input_that_changes_meanwhile_is_neither_deleted_nor_called_done() {
     let pool = Pool::new(1).unwrap();
     let (sender, tickets) = unbounded();
     let stamp = Stamp::of(&path).unwrap();
-    pool.jobs().send(Job { pipeline, path: path.clone(), relative: "a.png".into(), stamp, home: sender }).unwrap();
+    let inputs = vec![Input { path: path.clone(), relative: "a.png".into(), stamp }];
+    pool.jobs().send(Job { pipeline, inputs, home: sender }).unwrap();
     assert!(matches!(tickets.recv().unwrap().outcome, Outcome::Vanished));
     pool.finish();
     assert_eq!(std::fs::read(&path).unwrap(), common::png(9, 9));

@@ -9,14 +9,16 @@ mod find;
 mod golden;
 mod load;
 mod plan;
+mod session;
 pub mod tune;
 
-pub use card::{Card, DataSet, Dim, Metric, Port, Role, Size, Task, Training};
+pub use card::{Card, DataSet, Dim, LatentSpace, MelodySpace, Metric, Novelty, Port, Role, Size, Task, Training};
 pub use context::{measure_context, picture_side};
 pub use find::{Models, Place};
 pub use golden::{Golden, verify};
 pub use load::Model;
 pub use plan::{Kernel, Plan};
+pub use session::Session;
 pub use tune::Choice;
 
 /// SHA-256 in lower-case hex, as cards write it.

@@ -1,5 +1,6 @@
 //! What a pipeline may do to media: one stage a file, and the registry that lists them.
 
+pub mod codec;
 mod denoise;
 mod noise;
 mod resize;
@@ -110,6 +111,9 @@ fn each_image(media: Vec<Media>, mut work: impl FnMut(Image) -> Result<Image>) -
         .into_iter()
         .map(|piece| match piece {
             Media::Image(image) => work(image).map(Media::Image),
+            other => {
+                Err(Error::new(Kind::Bug, format!("a stage for pictures was given {}", other.kind().with_article())))
+            }
         })
         .collect()
 }

@@ -28,6 +28,14 @@ pub fn stretches(melody: &Melody, steps: usize, window: usize) -> Result<Vec<Str
     Ok(stretches)
 }
 
+/// The steps at which the bars of the first `steps` steps start.
+///
+/// # Errors
+/// Kind input: a bar is no whole number of 16ths.
+pub fn bar_starts(melody: &Melody, steps: usize) -> Result<Vec<usize>> {
+    Ok(bars(melody, steps, usize::MAX)?.into_iter().map(|(start, _)| start).collect())
+}
+
 /// First step and length of each bar.
 fn bars(melody: &Melody, steps: usize, window: usize) -> Result<Vec<(usize, usize)>> {
     let nearest = |tick: u64| {

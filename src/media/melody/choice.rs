@@ -49,6 +49,20 @@ pub fn choose(melody: &Melody, choice: Choice) -> Result<(&Voice, String)> {
     Ok((best, format!("{}: {why}", describe(best))))
 }
 
+/// The voice that is the bass below `melody`: one that is called so, has a bass's program, or is the lowest.
+pub fn choose_bass<'a>(piece: &'a Melody, melody: &Voice) -> Option<&'a Voice> {
+    let is_melody = |voice: &&Voice| voice.track == melody.track && voice.channel == melody.channel;
+    let others = piece.voices.iter().filter(|voice| voice.channel != DRUM_CHANNEL && !is_melody(voice));
+    let depth = |voice: &Voice| {
+        let height = voice.notes.iter().map(|note| f64::from(note.pitch)).sum::<f64>() / voice.notes.len() as f64;
+        let named = voice.name.as_deref().unwrap_or_default().to_lowercase().contains("bass");
+        let called = if named || (32..40).contains(&voice.program) { 48.0 } else { 0.0 };
+        called - height
+    };
+    // A voice of a few notes is no bass, however low.
+    others.filter(|voice| voice.notes.len() >= 16).max_by(|a, b| depth(a).total_cmp(&depth(b)))
+}
+
 fn describe(voice: &Voice) -> String {
     let name = voice.name.as_deref().map(|name| format!(" \"{}\"", name.escape_debug())).unwrap_or_default();
     format!("track {}, channel {}{name}, {} notes", voice.track + 1, voice.channel + 1, voice.notes.len())

@@ -14,8 +14,8 @@ use crate::data;
 use crate::device::DeviceKind;
 use crate::layers::Init;
 use crate::onnx::Weights;
-use crate::publish::{self, Publication, data_sets};
-use crate::recipes::{PhotoRecipe, Recipe};
+use crate::publish::{self, Publication, Publish, data_sets};
+use crate::recipes::Recipe;
 use crate::run::{self, Checkpoint, Length, Outcome, Schedule, State};
 
 /// Steps over which the learning rate rises to its highest; a tenth of a run that is short.
@@ -27,9 +27,9 @@ const FLOOR: f64 = 1e-3;
 /// What all recipes can be told.
 #[derive(Args)]
 pub struct Training {
-    /// A folder of pictures to learn from, searched with all its subfolders
+    /// A folder to learn from, searched with all its subfolders
     #[arg(long)]
-    data: PathBuf,
+    pub data: PathBuf,
     /// The folder of the model to publish; its last part is the model's name
     #[arg(long)]
     out: PathBuf,
@@ -54,13 +54,13 @@ pub struct Training {
     /// The highest learning rate
     #[arg(long, default_value_t = 1e-3)]
     learning_rate: f64,
-    /// Squares a step
+    /// Examples a step
     #[arg(long, default_value_t = 16)]
     pub batch: usize,
     /// Seed of the first weights, the batches and the choice of the development set
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Pictures held out for the score during training
+    /// Files held out for the score during training
     #[arg(long, default_value_t = 16)]
     pub held_out: usize,
     /// Steps between scores on the development set
@@ -99,27 +99,8 @@ impl Training {
         Ok(Pictures { training, development, sets })
     }
 
-    /// The folder of examples.
-    pub fn data(&self) -> &Path {
-        &self.data
-    }
-
-    /// Trains without publishing.
-    pub fn run_only<R: Recipe>(&self, recipe: &R, job: Job) -> Result<()> {
-        let name = self.out.file_name().context("--out must end in the model's name")?.to_string_lossy().into_owned();
-        let folder = self.run.clone().unwrap_or_else(|| Path::new("runs").join(&name));
-        let options = self.options(&folder)?;
-        let device = self.device.open()?.autodiff();
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let start = self.start(recipe, &job, &folder, &device)?;
-        eprintln!("{}: {} parameters, run in {}", job.name, start.network.num_params(), folder.display());
-        let stop = stop_on_signals()?;
-        run::train(recipe, &options, start, &device, &stop)?;
-        Ok(())
-    }
-
     /// Trains to the end, or until interrupted, and publishes what came out.
-    pub fn run<R: PhotoRecipe>(&self, recipe: &R, job: Job) -> Result<()> {
+    pub fn run<R: Publish>(&self, recipe: &R, job: Job) -> Result<()> {
         let name = self.out.file_name().context("--out must end in the model's name")?.to_string_lossy().into_owned();
         let folder = self.run.clone().unwrap_or_else(|| Path::new("runs").join(&name));
         publish::check_folder(&self.out)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use latentd::media::melody::{HIGHEST, LOWEST, Step};
+use latentd::media::melody::{HIGHEST, LOWEST, Line, Step};
 
 use super::Tune;
 
@@ -28,7 +28,8 @@ pub fn read(path: &Path) -> Result<Vec<Tune>> {
         for voice in 0..voices {
             let steps = steps(chorale.iter().map(|chord| chord.get(voice).copied().unwrap_or(-1.0)));
             let bars = (0..steps.len()).step_by(BAR).collect();
-            tunes.push(Tune { piece: format!("chorale {number}"), path: path.to_owned(), steps, bars });
+            let lines = vec![Line::Notes(steps)];
+            tunes.push(Tune { piece: format!("chorale {number}"), path: path.to_owned(), lines, bars, held_out: None });
         }
     }
     Ok(tunes)

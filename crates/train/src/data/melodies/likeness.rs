@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use latentd::media::melody::Step;
+use latentd::media::melody::{Line, Step};
 
 use super::Tune;
 
@@ -17,7 +17,7 @@ const COMMONPLACE: usize = 30;
 
 /// For each tune the number of its family: the first tune that it is connected to by likeness or by being of one piece.
 pub fn families(tunes: &[Tune]) -> Vec<usize> {
-    let phrases: Vec<BTreeSet<Phrase>> = tunes.iter().map(|tune| phrases(&tune.steps)).collect();
+    let phrases: Vec<BTreeSet<Phrase>> = tunes.iter().map(|tune| phrases(&tune.lines)).collect();
     let mut holders: HashMap<&Phrase, Vec<usize>> = HashMap::new();
     for (tune, phrases) in phrases.iter().enumerate() {
         phrases.iter().for_each(|phrase| holders.entry(phrase).or_default().push(tune));
@@ -46,7 +46,8 @@ pub fn families(tunes: &[Tune]) -> Vec<usize> {
 /// Steps up or down and lengths, so that a phrase is the same in any key.
 type Phrase = [(i16, u16); PHRASE];
 
-fn phrases(steps: &[Step]) -> BTreeSet<Phrase> {
+fn phrases(lines: &[Line]) -> BTreeSet<Phrase> {
+    let Some(Line::Notes(steps)) = lines.first() else { return BTreeSet::new() };
     let onsets: Vec<(usize, i16)> = steps
         .iter()
         .enumerate()

@@ -1,6 +1,12 @@
 //! The card of a model: all that a program or a person must know of an ONNX file to use it well.
 
+mod latent;
+mod melody;
+
 use serde::{Deserialize, Serialize};
+
+pub use latent::{LatentSpace, Novelty};
+pub use melody::MelodySpace;
 
 use crate::error::{Error, Kind, Result};
 use crate::media::MediaKind;
@@ -27,7 +33,8 @@ pub struct Card {
     /// Output pixels for each input pixel, along one side.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub scale: usize,
-    /// How far, in input pixels, an input pixel can reach an output pixel: the whole reach of the convolutions.
+    /// How far, in input pixels, an input pixel can reach an output pixel: the whole reach of the convolutions. For models of pictures.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub receptive_field: usize,
     /// How much context a tile needs on each side so that no seam can be seen, where measured to be less than the whole reach.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,6 +42,12 @@ pub struct Card {
     /// Height and width of the input must be multiples of this.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub multiple_of: usize,
+    /// The latent space of an autoencoder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latent: Option<LatentSpace>,
+    /// What a model of melodies takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub melody: Option<MelodySpace>,
     /// Parameters of the network, and multiply-adds for each input pixel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
@@ -60,6 +73,10 @@ fn is_one(n: &usize) -> bool {
     *n == 1
 }
 
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
 /// What a model is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -68,6 +85,8 @@ pub enum Task {
     Denoise,
     /// Makes larger.
     Upscale,
+    /// Encodes into a latent space, and decodes from it.
+    Autoencode,
 }
 
 impl Task {
@@ -76,6 +95,7 @@ impl Task {
         match self {
             Task::Denoise => "denoise",
             Task::Upscale => "upscale",
+            Task::Autoencode => "autoencode",
         }
     }
 }
@@ -150,8 +170,9 @@ pub enum Dim {
 pub struct Size {
     /// Trained numbers.
     pub parameters: u64,
-    /// Multiply-adds for each input pixel.
-    pub multiply_adds_per_pixel: u64,
+    /// Multiply-adds for each input pixel, of a network that takes pictures of any size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub multiply_adds_per_pixel: Option<u64>,
 }
 
 /// How a model was made, enough to make it again.
@@ -203,6 +224,30 @@ pub struct Metric {
 }
 
 impl Card {
+    /// A card that says nothing yet but what the model is for; its name and hash are still to be filled in.
+    pub fn new(task: Task, media: MediaKind) -> Card {
+        Card {
+            name: String::new(),
+            task,
+            media,
+            summary: None,
+            sha256: String::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            scale: 1,
+            receptive_field: 0,
+            tile_context: None,
+            multiple_of: 1,
+            latent: None,
+            melody: None,
+            size: None,
+            training: None,
+            metrics: Vec::new(),
+            limits: Vec::new(),
+            licence: None,
+        }
+    }
+
     /// Reads a card.
     ///
     /// # Errors
@@ -256,9 +301,30 @@ impl Card {
                 "has a scale outside 1..8, a multiple_of outside 1..256 or a receptive_field above 1024".into(),
             );
         }
-        let Some(image) = self.input(Role::Image) else { return fail("names no picture input".into()) };
-        if image.shape.len() != 4 || !matches!(image.shape[1], Dim::Fixed(1 | 3)) {
-            return fail("takes pictures of other shapes than [1, 1, H, W] and [1, 3, H, W]".into());
+        if self.media == MediaKind::Image && self.task != Task::Autoencode {
+            let Some(image) = self.input(Role::Image) else { return fail("names no picture input".into()) };
+            if image.shape.len() != 4 || !matches!(image.shape[1], Dim::Fixed(1 | 3)) {
+                return fail("takes pictures of other shapes than [1, 1, H, W] and [1, 3, H, W]".into());
+            }
+            if self.receptive_field == 0 {
+                return fail("tells no receptive_field, without which tiles would show seams".into());
+            }
+        }
+        if self.task == Task::Autoencode
+            && !self.latent.as_ref().is_some_and(|space| (1..=65_536).contains(&space.size))
+        {
+            return fail("tells no latent space of 1 to 65,536 numbers".into());
+        }
+        if self.media == MediaKind::Melody {
+            let told = self.melody.as_ref().is_some_and(|melody| {
+                !melody.parts.is_empty()
+                    && (1..=4096).contains(&melody.steps)
+                    && (1..=64).contains(&melody.windows)
+                    && melody.parts.len() <= 16
+            });
+            if !told {
+                return fail("tells no `melody` of 1 to 16 parts, 1 to 4096 steps and 1 to 64 windows".into());
+            }
         }
         if self.outputs.is_empty() || self.inputs.iter().chain(&self.outputs).any(|p| p.range[0] >= p.range[1]) {
             return fail("names no output, or a range that is empty".into());
