@@ -165,31 +165,9 @@ pub fn roll(lines: &[Line], parts: &[Part]) -> Vec<f32> {
     values
 }
 
-/// How steps are chosen from a network's scores.
-pub trait Pick {
-    /// One class of several, given their scores (logarithms of probabilities, up to a constant).
-    fn class(&mut self, scores: &[f32]) -> usize;
-
-    /// Whether a drum is hit, given its score (the logarithm of the odds).
-    fn hit(&mut self, score: f32) -> bool;
-}
-
-/// What is likeliest.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Likeliest;
-
-impl Pick for Likeliest {
-    fn class(&mut self, scores: &[f32]) -> usize {
-        (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b])).unwrap_or(0)
-    }
-
-    fn hit(&mut self, score: f32) -> bool {
-        score > 0.0
-    }
-}
-
-/// Lines from a network's scores `[steps, values]`.
-pub fn lines(scores: &[f32], parts: &[Part], pick: &mut impl Pick) -> Vec<Line> {
+/// The likeliest lines by a network's scores `[steps, values]`: for notes logarithms of probabilities up to a constant, for drums
+/// logarithms of odds.
+pub fn lines(scores: &[f32], parts: &[Part]) -> Vec<Line> {
     let row = values_of(parts).max(1);
     let mut from = 0;
     let mut lines = Vec::with_capacity(parts.len());
@@ -197,12 +175,12 @@ pub fn lines(scores: &[f32], parts: &[Part], pick: &mut impl Pick) -> Vec<Line> 
         let own = |row: &'_ [f32]| from..from + part.values().min(row.len());
         lines.push(match part {
             Part::Melody | Part::Bass => {
-                let steps = scores.chunks_exact(row).map(|row| Step::from_class(pick.class(&row[own(row)])));
+                let steps = scores.chunks_exact(row).map(|row| Step::from_class(likeliest(&row[own(row)])));
                 Line::Notes(steps.collect())
             }
             Part::Drums => {
                 let hits = scores.chunks_exact(row).map(|row| {
-                    let hit = row[own(row)].iter().enumerate().filter(|(_, score)| pick.hit(**score));
+                    let hit = row[own(row)].iter().enumerate().filter(|(_, score)| **score > 0.0);
                     hit.fold(0, |hits, (part, _)| hits | 1 << part)
                 });
                 Line::Hits(hits.collect())
@@ -211,4 +189,8 @@ pub fn lines(scores: &[f32], parts: &[Part], pick: &mut impl Pick) -> Vec<Line> 
         from += part.values();
     }
     lines
+}
+
+fn likeliest(scores: &[f32]) -> usize {
+    (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b])).unwrap_or(0)
 }

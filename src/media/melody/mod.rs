@@ -8,12 +8,14 @@ mod grid;
 mod line;
 pub mod midi;
 mod qualities;
+mod score;
 
 pub use bars::{Stretch, bar_starts, stretches};
 pub use choice::{Choice, choose, choose_bass};
 pub use drums::{DRUM_KIT, DRUM_PARTS, Hits, drum_notes, drum_pattern};
 pub use grid::{GRID_PER_QUARTER, HIGHEST, LOWEST, Quantised, STEP_CLASSES, Step, dequantise, quantise, quantise_aloud};
-pub use line::{Likeliest, Line, Part, Pick, lines, roll, values_of};
+pub use line::{Line, Part, lines, roll, values_of};
+pub use score::{Score, sounds};
 pub use qualities::{DRUM_QUALITIES, NOTE_QUALITIES, qualities, quality_names};
 
 /// One note.

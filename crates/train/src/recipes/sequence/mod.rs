@@ -6,7 +6,7 @@ mod publish;
 mod write;
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
-use latentd::media::melody::{Likeliest, Line, Part, lines, roll};
+use latentd::media::melody::{Line, Part, lines, roll};
 use rand::rngs::StdRng;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -85,7 +85,7 @@ impl Recipe for Sequences {
             let scores: Vec<f32> = network.decode(mean, &self.shape).into_data().iter::<f32>().collect();
             let row = self.shape.values() * self.shape.all_steps();
             for (truth, scores) in stretches.iter().zip(scores.chunks(row)) {
-                let found = lines(scores, &self.shape.parts, &mut Likeliest);
+                let found = lines(scores, &self.shape.parts);
                 let distances = truth.iter().zip(&found).map(|(a, b)| a.distance(b));
                 wrong += distances.sum::<f64>() / truth.len() as f64;
             }
