@@ -31,7 +31,9 @@ fn main() -> Result<()> {
 
     let context = Context { crew: Crew::alone(), intermediate: false };
     let results = stage.run(vec![Media::Image(image)], &context)?;
-    let Media::Image(image) = &results[0];
+    let [Media::Image(image)] = results.as_slice() else {
+        return Err(Error::new(Kind::Bug, "one picture in, one out"));
+    };
 
     let file = File::create(output).map_err(|e| Error::io("write", output, e))?;
     let mut out = BufWriter::new(file);

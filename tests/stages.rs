@@ -28,7 +28,7 @@ impl Stage for Stumbles {
     }
 
     fn run(&self, media: Vec<Media>, _: &Context) -> latentd::Result<Vec<Media>> {
-        let Media::Image(image) = &media[0];
+        let Media::Image(image) = &media[0] else { panic!("a picture") };
         assert!(image.width.is_multiple_of(2), "made to fail");
         Ok(media)
     }
@@ -40,9 +40,10 @@ fn a_panicking_stage_fails_its_input_and_the_workers_go_on() {
     let inbox = home.folder("inbox");
     let pipeline = Arc::new(Pipeline {
         name: "test".into(),
+        takes: MediaKind::Image,
         source: FolderSource::everything(&inbox),
         stages: vec![Box::new(Stumbles)],
-        sink: FolderSink::new(&home.path("outbox")),
+        sink: FolderSink::new(&home.path("outbox"), MediaKind::Image),
     });
     let pool = Pool::new(2).unwrap();
     let (home_sender, tickets) = unbounded();
@@ -90,10 +91,11 @@ fn an_input_that_changes_meanwhile_is_neither_deleted_nor_called_done() {
     let home = common::Home::new();
     let path = home.folder("inbox").join("a.png");
     std::fs::write(&path, common::png(5, 5)).unwrap();
-    let mut sink = FolderSink::new(&home.path("outbox"));
+    let mut sink = FolderSink::new(&home.path("outbox"), MediaKind::Image);
     sink.originals = latentd::sink::Originals::Delete;
     let pipeline = Arc::new(Pipeline {
         name: "test".into(),
+        takes: MediaKind::Image,
         source: FolderSource::everything(&home.path("inbox")),
         stages: vec![Box::new(SavedAgain(path.clone()))],
         sink,

@@ -48,7 +48,9 @@ impl Bench {
     fn run(&self, tile: usize, image: &Image, crew: Crew) -> Image {
         self.model.choose(Choice { tile, kernel: Kernel::Direct });
         let context = Context { crew, intermediate: false };
-        let Media::Image(image) = self.stage.run(vec![Media::Image(image.clone())], &context).unwrap().remove(0);
+        let Media::Image(image) = self.stage.run(vec![Media::Image(image.clone())], &context).unwrap().remove(0) else {
+            panic!("a picture")
+        };
         self.model.forget_plans();
         image
     }

@@ -1,8 +1,16 @@
 //! What flows through a pipeline. Media knows nothing of models, stages or pipelines.
 
 pub mod image;
+mod latent;
+
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::path::Path;
 
 pub use image::Image;
+pub use latent::Latent;
+
+use crate::error::{Error, Kind, Result};
 
 /// The kinds of media, as type-checking and messages name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -10,6 +18,8 @@ pub use image::Image;
 pub enum MediaKind {
     /// A picture.
     Image,
+    /// Points in a latent space.
+    Latent,
 }
 
 impl MediaKind {
@@ -17,15 +27,37 @@ impl MediaKind {
     pub const fn with_article(self) -> &'static str {
         match self {
             MediaKind::Image => "an image",
+            MediaKind::Latent => "a latent",
+        }
+    }
+
+    /// The ending of files that hold it without loss.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            MediaKind::Image => "png",
+            MediaKind::Latent => "safetensors",
+        }
+    }
+
+    /// Whether files of this kind can be written under the name `path`.
+    ///
+    /// # Errors
+    /// Kind config: no ending, or one of another kind of file; the mend names those that would do.
+    pub fn check_extension(self, path: &Path) -> Result<()> {
+        match self {
+            MediaKind::Image => image::Format::from_extension(path).map(drop),
+            MediaKind::Latent => Err(unwritten(self)),
         }
     }
 }
 
 /// One piece of media.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Media {
     /// A picture.
     Image(Image),
+    /// Points in a latent space.
+    Latent(Latent),
 }
 
 impl Media {
@@ -33,6 +65,44 @@ impl Media {
     pub fn kind(&self) -> MediaKind {
         match self {
             Media::Image(_) => MediaKind::Image,
+            Media::Latent(_) => MediaKind::Latent,
         }
     }
+
+    /// Width and height of a picture; zeros for all else.
+    pub fn size(&self) -> (usize, usize) {
+        match self {
+            Media::Image(image) => (image.width, image.height),
+            Media::Latent(_) => (0, 0),
+        }
+    }
+}
+
+/// Reads a file as the kind of media that a pipeline takes. `name` is for messages, and for its ending where that matters.
+///
+/// # Errors
+/// Kind input: it is no such file, is damaged, or costs more than `limits`.
+pub fn read(kind: MediaKind, file: File, name: &Path, limits: &image::Limits) -> Result<Media> {
+    match kind {
+        MediaKind::Image => image::decode::read(file, name, limits).map(Media::Image),
+        MediaKind::Latent => Err(unwritten(kind).at(name)),
+    }
+}
+
+/// Writes a piece of media in the format that the ending of `path` tells; `path` itself is not touched.
+///
+/// # Errors
+/// Kind config: the ending is no format of this kind. Kind input: the format cannot hold it. Kind output: it cannot be written.
+pub fn write(media: Media, path: &Path, options: &image::EncodeOptions, out: &mut (impl Write + Seek)) -> Result<()> {
+    match media {
+        Media::Image(image) => {
+            let format = image::Format::from_extension(path)?;
+            image::encode::write(&image, format, options, out).map_err(|e| e.at(path))
+        }
+        Media::Latent(_) => Err(unwritten(MediaKind::Latent)),
+    }
+}
+
+fn unwritten(kind: MediaKind) -> Error {
+    Error::new(Kind::Config, format!("{} has no file format in this version", kind.with_article()))
 }

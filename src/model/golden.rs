@@ -6,7 +6,7 @@ use std::path::Path;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use super::find::Place;
-use super::{GOLDEN_FILE, Kernel, Model, Role, builtin::BUILTIN};
+use super::{GOLDEN_FILE, Kernel, Model, Session, builtin::BUILTIN};
 use crate::error::{Error, Kind, Result};
 
 /// Tensors by the names of the graph's inputs and outputs: shape and f32 values in row-major order.
@@ -80,7 +80,8 @@ impl Golden {
     }
 }
 
-/// Runs the model on its golden input by `kernel`, and returns the largest difference from the golden output.
+/// Runs the model on its golden input by `kernel`, and returns the largest difference from the golden outputs; where a port has a range
+/// other than 0..1, as a share of it.
 ///
 /// # Errors
 /// Kind model: the golden file is missing or does not fit the graph, or tract cannot run it.
@@ -88,26 +89,25 @@ pub fn verify(model: &Model, golden: &Golden, kernel: Kernel) -> Result<f32> {
     let find = |name: &str| {
         golden.0.get(name).ok_or_else(|| Error::new(Kind::Model, format!("the golden file has no tensor `{name}`")))
     };
-    let image = model.card.input(Role::Image).ok_or_else(|| Error::new(Kind::Model, "the card names no picture"))?;
-    let (shape, planes) = find(&image.name)?;
-    let &[1, _, height, width] = shape.as_slice() else {
-        return Err(Error::new(Kind::Model, format!("the golden picture has the shape {shape:?}")));
-    };
-    // Ranges other than 0..1 are undone here, since `run` applies them.
-    let undo =
-        |values: &[f32], [low, high]: [f32; 2]| values.iter().map(|v| (v - low) / (high - low)).collect::<Vec<_>>();
-    let sigma = match model.card.input(Role::Sigma) {
-        Some(port) => undo(&find(&port.name)?.1, port.range).first().copied().unwrap_or(0.0),
-        None => 0.0,
-    };
-    let output = &model.card.outputs[0];
-    let (_, expected) = find(&output.name)?;
-    let expected = undo(expected, output.range);
-    let found = model.plan(height, width, kernel)?.run(undo(planes, image.range), sigma)?;
-    if found.len() != expected.len() {
-        return Err(Error::new(Kind::Model, "the golden output has another size than the graph's output"));
+    let card = &model.card;
+    let inputs = card.inputs.iter().map(|port| find(&port.name)).collect::<Result<Vec<_>>>()?;
+    let names: Vec<(&str, &[usize])> =
+        card.inputs.iter().zip(&inputs).map(|(port, (shape, _))| (port.name.as_str(), shape.as_slice())).collect();
+    let outputs: Vec<&str> = card.outputs.iter().map(|port| port.name.as_str()).collect();
+    let session = Session::by(model, &names, &outputs, kernel)?;
+    let found = session.run(&inputs.iter().map(|(_, values)| values.as_slice()).collect::<Vec<_>>())?;
+    let mut worst = 0f32;
+    for (port, found) in card.outputs.iter().zip(&found) {
+        let (_, expected) = find(&port.name)?;
+        if found.len() != expected.len() {
+            return Err(Error::new(Kind::Model, "the golden output has another size than the graph's output"));
+        }
+        let [low, high] = port.range;
+        for (a, b) in found.iter().zip(expected) {
+            let difference = (a - b).abs() / (high - low);
+            // NaN must not pass as "no difference".
+            worst = if difference.is_nan() { f32::INFINITY } else { worst.max(difference) };
+        }
     }
-    // NaN must not pass as "no difference".
-    let worst = |w: f32, (a, b): (&f32, &f32)| if (a - b).is_nan() { f32::INFINITY } else { w.max((a - b).abs()) };
-    Ok(found.iter().zip(&expected).fold(0.0, worst))
+    Ok(worst)
 }

@@ -89,6 +89,11 @@ impl Model {
         Ok(Arc::clone(plans.entry(key).or_insert(plan)))
     }
 
+    /// The graph as it was read.
+    pub(super) fn graph(&self) -> &InferenceModel {
+        &self.graph
+    }
+
     /// How to run it on this machine: what was tuned, or a good guess.
     pub fn choice(&self) -> Choice {
         *self.choice.lock().unwrap_or_else(PoisonError::into_inner)

@@ -9,6 +9,7 @@ mod find;
 mod golden;
 mod load;
 mod plan;
+mod session;
 pub mod tune;
 
 pub use card::{Card, DataSet, Dim, Metric, Port, Role, Size, Task, Training};
@@ -17,6 +18,7 @@ pub use find::{Models, Place};
 pub use golden::{Golden, verify};
 pub use load::Model;
 pub use plan::{Kernel, Plan};
+pub use session::Session;
 pub use tune::Choice;
 
 /// SHA-256 in lower-case hex, as cards write it.

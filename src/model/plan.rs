@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use latentd_conv::Algorithm;
 use tract_onnx::prelude::*;
-use tract_onnx::tract_core::knobs::KnobScope;
 
 use super::load::guarded;
-use super::{Card, Dim, Role, convolution};
+use super::session::optimise;
+use super::{Card, Dim, Role};
 use crate::error::{Error, Kind, Result};
 
 /// Which code computes the convolutions. What is fastest differs by model, tile and machine (a factor of 2 to 3), so it is measured.
@@ -79,15 +78,7 @@ impl Plan {
             for (index, (_, shape, _)) in inputs.iter().enumerate() {
                 graph.set_input_fact(index, f32::fact(shape).into())?;
             }
-            let mut typed = graph.into_typed()?.into_decluttered()?;
-            match kernel {
-                Kernel::Tract | Kernel::TractIm2col => {}
-                Kernel::Direct => convolution::replace(&mut typed, Some(Algorithm::Direct))?,
-                Kernel::Winograd => convolution::replace(&mut typed, None)?,
-            }
-            let direct = if kernel == Kernel::TractIm2col { "1" } else { "0" };
-            KnobScope::new([("TRACT_DISABLE_DIRECT_SPATIAL", direct)])?
-                .enter(|| typed.into_optimized()?.into_runnable())
+            optimise(graph, kernel)
         })?;
         let fact =
             guarded("prepare", || Ok(runnable.model().output_fact(0)?.shape.as_concrete().map(<[usize]>::to_vec)))?;

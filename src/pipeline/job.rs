@@ -9,7 +9,7 @@ use crossbeam::channel::Sender;
 use super::Pipeline;
 use crate::crew::Crew;
 use crate::error::{Error, Kind, Result};
-use crate::media::{Media, image};
+use crate::media;
 use crate::source::Stamp;
 
 /// An input to be worked on.
@@ -71,14 +71,14 @@ impl Job {
     fn work(&self, crew: &Crew) -> Result<Vec<PathBuf>> {
         let file = open(&self.path, &self.relative)?;
         let read = file.metadata().map(|m| Stamp::from(&m)).map_err(|e| Error::io("read", &self.path, e))?;
-        let media = Media::Image(image::decode::read(file, &self.relative, &self.pipeline.source.limits)?);
+        let media = media::read(self.pipeline.takes, file, &self.relative, &self.pipeline.source.limits)?;
         let results = self.pipeline.process(vec![media], crew)?;
         // Work takes a while. What changed meanwhile is done anew as what it is now, and this result is not wanted.
         if read != self.stamp || !self.is_unchanged() {
             return Err(Error::new(Kind::NoInput, "it changed while it was worked on").at(&self.path));
         }
         let mut paths = Vec::new();
-        for (index, result) in results.iter().enumerate() {
+        for (index, result) in results.into_iter().enumerate() {
             paths.push(self.pipeline.sink.write(result, &self.relative, &self.pipeline.name, index + 1)?);
         }
         // The result is safe; an original that cannot be moved or deleted stays, and that is told but undoes nothing.

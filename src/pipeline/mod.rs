@@ -28,6 +28,8 @@ pub const CATALOG: Catalog =
 pub struct Pipeline {
     /// Its name.
     pub name: String,
+    /// The media of its inputs: what its first stage takes.
+    pub takes: MediaKind,
     /// Where its inputs come from.
     pub source: FolderSource,
     /// What is done to them, in this order.
@@ -49,7 +51,7 @@ impl Pipeline {
         let built = assemble(&parts, problems.is_empty(), file, models);
         match (built, &parsed.name) {
             (Ok((source, stages, sink)), Some(name)) if problems.is_empty() => {
-                Ok(Pipeline { name: name.clone(), source, stages, sink })
+                Ok(Pipeline { name: name.clone(), takes: takes(&stages), source, stages, sink })
             }
             (built, _) => {
                 problems.extend(built.err().unwrap_or_default());
@@ -65,7 +67,7 @@ impl Pipeline {
     pub fn build(config: &config::Pipeline, models: &Models) -> std::result::Result<Pipeline, Vec<Problem>> {
         let parts = Parts { source: Some(&config.source), stages: &config.stages, sink: Some(&config.sink) };
         let (source, stages, sink) = assemble(&parts, true, &config.file, models)?;
-        Ok(Pipeline { name: config.name.clone(), source, stages, sink })
+        Ok(Pipeline { name: config.name.clone(), takes: takes(&stages), source, stages, sink })
     }
 
     /// Runs media through all stages.
@@ -82,6 +84,11 @@ struct Parts<'a> {
     source: Option<&'a Component>,
     stages: &'a [Component],
     sink: Option<&'a Component>,
+}
+
+/// What a chain of stages takes; pictures, if there is no stage that tells.
+fn takes(stages: &[Box<dyn Stage>]) -> MediaKind {
+    stages.first().map_or(MediaKind::Image, |stage| stage.takes())
 }
 
 type Assembled = (FolderSource, Vec<Box<dyn Stage>>, FolderSink);
@@ -110,7 +117,8 @@ fn assemble(
         }
     }
     let source = parts.source.map(FolderSource::build).transpose().map_err(|more| problems.extend(more));
-    let sink = parts.sink.map(FolderSink::build).transpose().map_err(|more| problems.extend(more));
+    let yields = stages.last().map_or(MediaKind::Image, |stage| stage.yields());
+    let sink = parts.sink.map(|sink| FolderSink::build(sink, yields)).transpose().map_err(|more| problems.extend(more));
     let (Ok(Some(mut source)), Ok(Some(sink)), Some(component)) = (source, sink, parts.sink) else {
         return Err(problems);
     };

@@ -7,8 +7,8 @@ use super::name::{Extension, NameTemplate, Names};
 use crate::config::{Component, Description, Field, Kind, Presence, Problem, Value};
 use crate::durable::{self, Collision, Draft};
 use crate::error::{Error, Result};
-use crate::media::Media;
-use crate::media::image::{EncodeOptions, Format, encode};
+use crate::media::image::EncodeOptions;
+use crate::media::{self, Media, MediaKind};
 use crate::source::resolve;
 
 /// Settings of the sink `folder`.
@@ -84,14 +84,16 @@ pub struct FolderSink {
     pub options: EncodeOptions,
     /// Where bad inputs go.
     pub quarantine: PathBuf,
+    /// The media it takes.
+    pub takes: MediaKind,
 }
 
 impl FolderSink {
-    /// Makes the sink of checked settings.
+    /// Makes the sink of checked settings for media of one kind.
     ///
     /// # Errors
     /// A name template that cannot be read, or an ending that is no format.
-    pub fn build(component: &Component) -> std::result::Result<FolderSink, Vec<Problem>> {
+    pub fn build(component: &Component, takes: MediaKind) -> std::result::Result<FolderSink, Vec<Problem>> {
         let settings = &component.settings;
         let span = settings.span("name");
         let name = NameTemplate::parse(settings.text("name"))
@@ -100,19 +102,20 @@ impl FolderSink {
             Extension::Inputs => {}
             Extension::None => {
                 let problem = Problem::new(span, "the name has no ending, and the ending decides the format");
-                return Err(vec![
-                    problem.mend("end it in `.{ext}` for the input's own format, or in .png, .jpg, .webp, .tif, .bmp"),
-                ]);
+                return Err(vec![problem.mend(format!(
+                    "end it in `.{{ext}}` for the input's own format, or in `.{}`",
+                    takes.extension()
+                ))]);
             }
             Extension::Fixed(extension) => {
-                if let Err(e) = Format::from_extension(Path::new(&format!("x.{extension}"))) {
+                if let Err(e) = takes.check_extension(Path::new(&format!("x.{extension}"))) {
                     let problem = Problem::new(span, format!("`.{extension}` is no format that latentd writes"));
                     return Err(vec![problem.mend(e.mend_text().unwrap_or("choose another ending"))]);
                 }
             }
         }
         let path = settings.path("path");
-        let mut sink = FolderSink::new(&resolve(path));
+        let mut sink = FolderSink::new(&resolve(path), takes);
         sink.name = name;
         sink.originals = match settings.get("originals") {
             Some(Value::Map(map)) => Originals::Move(resolve(map.path("move"))),
@@ -128,7 +131,7 @@ impl FolderSink {
     }
 
     /// A sink with every setting at its default.
-    pub fn new(root: &Path) -> FolderSink {
+    pub fn new(root: &Path, takes: MediaKind) -> FolderSink {
         FolderSink {
             root: root.to_path_buf(),
             name: NameTemplate::keep(),
@@ -136,6 +139,7 @@ impl FolderSink {
             collision: Collision::Rename,
             options: EncodeOptions::default(),
             quarantine: root.parent().unwrap_or(root).join("quarantine"),
+            takes,
         }
     }
 
@@ -144,13 +148,12 @@ impl FolderSink {
     ///
     /// # Errors
     /// Kind config: the ending is no format. Kind input: the format cannot hold the picture. Kind output or transient: it cannot be written.
-    pub fn write(&self, media: &Media, relative: &Path, pipeline: &str, index: usize) -> Result<PathBuf> {
-        let Media::Image(image) = media;
-        let path = self.root.join(self.path_of((image.width, image.height), relative, pipeline, index));
-        let format = Format::from_extension(&path)?;
+    pub fn write(&self, media: Media, relative: &Path, pipeline: &str, index: usize) -> Result<PathBuf> {
+        let path = self.root.join(self.path_of(media.size(), relative, pipeline, index));
+        self.takes.check_extension(&path)?;
         let mut draft = Draft::new(&path)?;
         let mut out = BufWriter::with_capacity(1 << 18, draft.file());
-        encode::write(image, format, &self.options, &mut out).map_err(|e| e.at(&path))?;
+        media::write(media, &path, &self.options, &mut out)?;
         out.flush().map_err(|e| Error::io("write", &path, e))?;
         drop(out);
         draft.publish(self.collision)
@@ -164,8 +167,8 @@ impl FolderSink {
     fn path_of(&self, size: (usize, usize), relative: &Path, pipeline: &str, index: usize) -> PathBuf {
         let (date, time) = now();
         let own = relative.extension().unwrap_or_default();
-        // A file without an ending, or with one that is no format, becomes a PNG, which loses nothing.
-        let ext = if Format::from_extension(relative).is_ok() { own } else { "png".as_ref() };
+        // A file without an ending, or with one that is no format, gets that of one that loses nothing.
+        let ext = if self.takes.check_extension(relative).is_ok() { own } else { self.takes.extension().as_ref() };
         let names = Names { input: relative, ext, pipeline, now: (&date, &time), size, index };
         relative.parent().unwrap_or(Path::new("")).join(self.name.fill(&names))
     }

@@ -110,6 +110,9 @@ fn each_image(media: Vec<Media>, mut work: impl FnMut(Image) -> Result<Image>) -
         .into_iter()
         .map(|piece| match piece {
             Media::Image(image) => work(image).map(Media::Image),
+            other => {
+                Err(Error::new(Kind::Bug, format!("a stage for pictures was given {}", other.kind().with_article())))
+            }
         })
         .collect()
 }

@@ -40,6 +40,7 @@ impl Eval {
                 Task::Denoise if self.gray => measure::denoise_gray(&model, &picture, self.sigma, index as u64)?,
                 Task::Denoise => measure::denoise(&model, &picture, self.sigma, index as u64)?,
                 Task::Upscale => measure::upscale(&model, &picture)?,
+                Task::Autoencode => bail!("there is no protocol of papers for pictures and autoencoders"),
             };
             let name = file.file_name().unwrap_or_default().to_string_lossy();
             println!("{name:>20}  {:8.4} dB -> {:8.4} dB  SSIM {:.4}", score.before, score.psnr, score.ssim);
@@ -59,7 +60,7 @@ impl Eval {
                 (format!("{set} gray sigma {}", self.sigma), format!(" --sigma {} --gray", self.sigma))
             }
             Task::Denoise => (format!("{set} sigma {}", self.sigma), format!(" --sigma {}", self.sigma)),
-            Task::Upscale => (format!("{set} x{}, Y", card.scale), String::new()),
+            Task::Upscale | Task::Autoencode => (format!("{set} x{}, Y", card.scale), String::new()),
         };
         let command = format!("latentd-train eval models/{} --set {set}{options}", card.name);
         let round = |value: f64, digits: i32| (value * 10f64.powi(digits)).round() / 10f64.powi(digits);

@@ -14,8 +14,8 @@ use crate::data;
 use crate::device::DeviceKind;
 use crate::layers::Init;
 use crate::onnx::Weights;
-use crate::publish::{self, Publication, data_sets};
-use crate::recipes::{PhotoRecipe, Recipe};
+use crate::publish::{self, Publication, Publish, data_sets};
+use crate::recipes::Recipe;
 use crate::run::{self, Checkpoint, Length, Outcome, Schedule, State};
 
 /// Steps over which the learning rate rises to its highest; a tenth of a run that is short.
@@ -27,9 +27,9 @@ const FLOOR: f64 = 1e-3;
 /// What all recipes can be told.
 #[derive(Args)]
 pub struct Training {
-    /// A folder of pictures to learn from, searched with all its subfolders
+    /// A folder to learn from, searched with all its subfolders
     #[arg(long)]
-    data: PathBuf,
+    pub data: PathBuf,
     /// The folder of the model to publish; its last part is the model's name
     #[arg(long)]
     out: PathBuf,
@@ -54,15 +54,15 @@ pub struct Training {
     /// The highest learning rate
     #[arg(long, default_value_t = 1e-3)]
     learning_rate: f64,
-    /// Squares a step
+    /// Examples a step
     #[arg(long, default_value_t = 16)]
     pub batch: usize,
     /// Seed of the first weights, the batches and the choice of the development set
     #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Pictures held out for the score during training
+    pub seed: u64,
+    /// Files held out for the score during training
     #[arg(long, default_value_t = 16)]
-    held_out: usize,
+    pub held_out: usize,
     /// Steps between scores on the development set
     #[arg(long, default_value_t = 1000)]
     score_every: u64,
@@ -100,7 +100,7 @@ impl Training {
     }
 
     /// Trains to the end, or until interrupted, and publishes what came out.
-    pub fn run<R: PhotoRecipe>(&self, recipe: &R, job: Job) -> Result<()> {
+    pub fn run<R: Publish>(&self, recipe: &R, job: Job) -> Result<()> {
         let name = self.out.file_name().context("--out must end in the model's name")?.to_string_lossy().into_owned();
         let folder = self.run.clone().unwrap_or_else(|| Path::new("runs").join(&name));
         publish::check_folder(&self.out)?;

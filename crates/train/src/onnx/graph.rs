@@ -18,6 +18,8 @@ pub struct Graph {
     multiply_adds: f64,
     parameters: u64,
     largest_cell: f64,
+    scale: usize,
+    receptive_field: usize,
 }
 
 /// A tensor in the graph.
@@ -35,7 +37,7 @@ impl Graph {
     /// An empty graph.
     pub fn new(name: &str) -> Self {
         let proto = GraphProto { name: name.to_owned(), ..Default::default() };
-        Self { proto, multiply_adds: 0.0, parameters: 0, largest_cell: 1.0 }
+        Self { proto, multiply_adds: 0.0, parameters: 0, largest_cell: 1.0, scale: 1, receptive_field: 0 }
     }
 
     /// The picture: `[1, channels, H, W]`.
@@ -55,6 +57,8 @@ impl Graph {
     /// Makes `value` the output `name`, `[1, channels, scale * H, scale * W]`.
     pub fn output(&mut self, name: &str, value: &Value) {
         let scale = (1.0 / value.cell).round() as usize;
+        self.scale = scale;
+        self.receptive_field = self.receptive_field.max(value.reach.floor() as usize);
         let free = |axis: &str| Axis::Free(if scale == 1 { axis.to_owned() } else { format!("{scale}*{axis}") });
         let shape = [Axis::Fixed(1), Axis::Fixed(value.channels), free("H"), free("W")];
         self.proto.output.push(proto::port(name, &shape));
@@ -169,6 +173,16 @@ impl Graph {
         self.largest_cell.round() as usize
     }
 
+    /// How far an input pixel can be from an output pixel that depends on it, in input pixels along one side.
+    pub fn receptive_field(&self) -> usize {
+        self.receptive_field
+    }
+
+    /// Pixels of the output for each input pixel, along one side.
+    pub fn scale(&self) -> usize {
+        self.scale
+    }
+
     /// The file's bytes. `metadata` is written into it as pairs of key and value.
     pub fn encode(&self, metadata: &[(&str, &str)]) -> Vec<u8> {
         let pair = |(key, value): &(&str, &str)| StringStringEntryProto { key: (*key).into(), value: (*value).into() };
@@ -204,17 +218,5 @@ impl Graph {
         self.proto.node.push(node);
         self.largest_cell = self.largest_cell.max(value.cell);
         Value { name: name.to_owned(), ..value }
-    }
-}
-
-impl Value {
-    /// How far an input pixel can be from an output pixel that depends on it, in input pixels along one side.
-    pub fn receptive_field(&self) -> usize {
-        self.reach.floor() as usize
-    }
-
-    /// Points along one side for each input pixel, where there are more than one.
-    pub fn scale(&self) -> usize {
-        (1.0 / self.cell).round() as usize
     }
 }

@@ -2,27 +2,21 @@
 
 mod data_sets;
 mod folder;
-mod golden;
+mod photo;
 
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use burn::tensor::Device;
-use latentd::media::MediaKind;
-use latentd::model::{
-    Card, Dim, Kernel, Model, Place, Port, Size, Training, measure_context, picture_side, sha256_hex, verify,
-};
+use latentd::model::{Card, Golden, Kernel, Model, Place, Size, Training, sha256_hex, verify};
 
 pub use data_sets::data_sets;
 
 use crate::onnx::Graph;
-use crate::recipes::PhotoRecipe;
+use crate::recipes::Recipe;
 
 /// The largest difference between burn's output and tract's that a model is published with.
 pub const TOLERANCE: f32 = 1e-4;
-
-/// The noise level at which the context of tiles is measured: the more noise, the farther a network looks.
-const NOISIEST: f32 = 50.0 / 255.0;
 
 const LICENCE: &str = "MIT OR Apache-2.0";
 
@@ -31,6 +25,26 @@ pub const BURN_VERSION: &str = "0.22.1";
 
 /// The commit that this program was built from.
 pub const COMMIT: &str = env!("LATENTD_COMMIT");
+
+/// What publishing needs to know of a recipe, whatever the media.
+pub trait Publish: Recipe {
+    /// Writes the network into an ONNX graph: all its inputs and all its outputs.
+    fn write(&self, network: &Self::Network, graph: &mut Graph);
+
+    /// The card as far as the recipe knows it; name, hash, number of parameters, training and licence are filled in by the publisher.
+    fn card(&self, graph: &Graph) -> Card;
+
+    /// Values for every input of the graph, and what burn makes of them, by the names of the card's ports.
+    fn golden(&self, network: &Self::Network, card: &Card, device: &Device) -> Golden;
+
+    /// Adds to the card what can only be measured on the finished model.
+    ///
+    /// # Errors
+    /// When the model cannot be run.
+    fn measure(&self, _model: &Model, _card: &mut Card) -> Result<()> {
+        Ok(())
+    }
+}
 
 /// A model in memory, checked.
 #[derive(Debug)]
@@ -50,7 +64,7 @@ impl Publication {
     ///
     /// # Errors
     /// When tract cannot run the file or its output differs by more than [`TOLERANCE`].
-    pub fn new<R: PhotoRecipe>(
+    pub fn new<R: Publish>(
         recipe: &R,
         network: &R::Network,
         name: &str,
@@ -58,35 +72,17 @@ impl Publication {
         device: &Device,
     ) -> Result<Self> {
         let mut graph = Graph::new(name);
-        let value = recipe.write(network, &mut graph);
-        graph.output("output", &value);
+        recipe.write(network, &mut graph);
         let metadata = [("recipe", training.recipe.as_str()), ("licence", LICENCE), ("commit", &training.commit)];
         let onnx = graph.encode(&metadata);
-        let about = recipe.about();
-        let mut inputs = vec![port("image", 1)];
-        inputs.extend(about.conditions);
-        let card = Card {
-            name: name.to_owned(),
-            task: about.task,
-            media: MediaKind::Image,
-            summary: Some(about.summary),
-            sha256: sha256_hex(&onnx),
-            inputs,
-            outputs: vec![port("output", value.scale())],
-            scale: value.scale(),
-            receptive_field: value.receptive_field(),
-            tile_context: None,
-            multiple_of: graph.multiple_of(),
-            size: Some(Size {
-                parameters: graph.parameters(),
-                multiply_adds_per_pixel: graph.multiply_adds_per_pixel(),
-            }),
-            training: Some(training),
-            metrics: Vec::new(),
-            limits: about.limits,
-            licence: Some(LICENCE.to_owned()),
-        };
-        let golden = golden::make(recipe, network, &card, device);
+        let mut card = recipe.card(&graph);
+        card.name = name.to_owned();
+        card.sha256 = sha256_hex(&onnx);
+        let multiply_adds_per_pixel = card.size.and_then(|size| size.multiply_adds_per_pixel);
+        card.size = Some(Size { parameters: graph.parameters(), multiply_adds_per_pixel });
+        card.training = Some(training);
+        card.licence = Some(LICENCE.to_owned());
+        let golden = recipe.golden(network, &card, device);
         let model = Model::new(card, &onnx, Place::Memory).context("the written model cannot be loaded")?;
         let mut difference = 0f32;
         for &kernel in Kernel::ALL {
@@ -97,11 +93,9 @@ impl Publication {
             }
             difference = difference.max(found);
         }
-        let side = picture_side(&model);
-        let context = measure_context(&model, &golden::pattern(side, side), NOISIEST)
-            .context("the written model cannot be run")?;
         let golden = golden.to_bytes().map_err(|error| anyhow!("{error}"))?;
-        let card = Card { tile_context: Some(context), ..model.card };
+        let mut card = model.card.clone();
+        recipe.measure(&model, &mut card).context("the written model cannot be run")?;
         Ok(Self { onnx, golden, card, difference })
     }
 
@@ -128,17 +122,6 @@ impl Publication {
 /// When it does.
 pub fn check_folder(folder: &Path) -> Result<()> {
     folder::check(folder, &[latentd::model::MODEL_FILE, latentd::model::GOLDEN_FILE, latentd::model::CARD_FILE])
-}
-
-/// A picture port, `scale` times the input's size.
-fn port(name: &str, scale: usize) -> Port {
-    let side = |axis: &str| Dim::Free(if scale == 1 { axis.to_owned() } else { format!("{scale}{axis}") });
-    Port {
-        name: name.to_owned(),
-        role: None,
-        shape: vec![Dim::Fixed(1), Dim::Fixed(3), side("H"), side("W")],
-        range: [0.0, 1.0],
-    }
 }
 
 #[cfg(test)]

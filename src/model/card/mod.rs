@@ -27,7 +27,8 @@ pub struct Card {
     /// Output pixels for each input pixel, along one side.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub scale: usize,
-    /// How far, in input pixels, an input pixel can reach an output pixel: the whole reach of the convolutions.
+    /// How far, in input pixels, an input pixel can reach an output pixel: the whole reach of the convolutions. For models of pictures.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub receptive_field: usize,
     /// How much context a tile needs on each side so that no seam can be seen, where measured to be less than the whole reach.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,6 +61,10 @@ fn is_one(n: &usize) -> bool {
     *n == 1
 }
 
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
 /// What a model is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -68,6 +73,8 @@ pub enum Task {
     Denoise,
     /// Makes larger.
     Upscale,
+    /// Encodes into a latent space, and decodes from it.
+    Autoencode,
 }
 
 impl Task {
@@ -76,6 +83,7 @@ impl Task {
         match self {
             Task::Denoise => "denoise",
             Task::Upscale => "upscale",
+            Task::Autoencode => "autoencode",
         }
     }
 }
@@ -150,8 +158,9 @@ pub enum Dim {
 pub struct Size {
     /// Trained numbers.
     pub parameters: u64,
-    /// Multiply-adds for each input pixel.
-    pub multiply_adds_per_pixel: u64,
+    /// Multiply-adds for each input pixel, of a network that takes pictures of any size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub multiply_adds_per_pixel: Option<u64>,
 }
 
 /// How a model was made, enough to make it again.
@@ -203,6 +212,28 @@ pub struct Metric {
 }
 
 impl Card {
+    /// A card that says nothing yet but what the model is for; its name and hash are still to be filled in.
+    pub fn new(task: Task, media: MediaKind) -> Card {
+        Card {
+            name: String::new(),
+            task,
+            media,
+            summary: None,
+            sha256: String::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            scale: 1,
+            receptive_field: 0,
+            tile_context: None,
+            multiple_of: 1,
+            size: None,
+            training: None,
+            metrics: Vec::new(),
+            limits: Vec::new(),
+            licence: None,
+        }
+    }
+
     /// Reads a card.
     ///
     /// # Errors
@@ -256,9 +287,14 @@ impl Card {
                 "has a scale outside 1..8, a multiple_of outside 1..256 or a receptive_field above 1024".into(),
             );
         }
-        let Some(image) = self.input(Role::Image) else { return fail("names no picture input".into()) };
-        if image.shape.len() != 4 || !matches!(image.shape[1], Dim::Fixed(1 | 3)) {
-            return fail("takes pictures of other shapes than [1, 1, H, W] and [1, 3, H, W]".into());
+        if self.media == MediaKind::Image && self.task != Task::Autoencode {
+            let Some(image) = self.input(Role::Image) else { return fail("names no picture input".into()) };
+            if image.shape.len() != 4 || !matches!(image.shape[1], Dim::Fixed(1 | 3)) {
+                return fail("takes pictures of other shapes than [1, 1, H, W] and [1, 3, H, W]".into());
+            }
+            if self.receptive_field == 0 {
+                return fail("tells no receptive_field, without which tiles would show seams".into());
+            }
         }
         if self.outputs.is_empty() || self.inputs.iter().chain(&self.outputs).any(|p| p.range[0] >= p.range[1]) {
             return fail("names no output, or a range that is empty".into());
