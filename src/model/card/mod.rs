@@ -1,5 +1,6 @@
 //! The card of a model: all that a program or a person must know of an ONNX file to use it well.
 
+pub mod audio;
 mod latent;
 mod melody;
 
@@ -45,6 +46,9 @@ pub struct Card {
     /// The latent space of an autoencoder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latent: Option<LatentSpace>,
+    /// How a stream of samples becomes what the network takes, and back; models of sound have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio: Option<audio::AudioCard>,
     /// What a model of melodies takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub melody: Option<MelodySpace>,
@@ -239,6 +243,7 @@ impl Card {
             tile_context: None,
             multiple_of: 1,
             latent: None,
+            audio: None,
             melody: None,
             size: None,
             training: None,
@@ -314,6 +319,16 @@ impl Card {
             && !self.latent.as_ref().is_some_and(|space| (1..=65_536).contains(&space.size))
         {
             return fail("tells no latent space of 1 to 65,536 numbers".into());
+        }
+        match (self.media, &self.audio) {
+            (MediaKind::Audio, None) => return fail("is of a model of sound, but has no section `audio`".into()),
+            (MediaKind::Audio, Some(audio)) => {
+                if let Some(wrong) = audio.check(&self.inputs, &self.outputs) {
+                    return fail(wrong);
+                }
+            }
+            (_, Some(_)) => return fail("has a section `audio`, but is of no model of sound".into()),
+            (_, None) => {}
         }
         if self.media == MediaKind::Melody {
             let told = self.melody.as_ref().is_some_and(|melody| {
