@@ -11,10 +11,13 @@ macro_rules! say {
 mod apply;
 mod check;
 mod compare;
+mod interpolate;
 mod manual;
 mod models;
 mod paths;
+mod pieces;
 mod run;
+mod similar;
 mod terminal;
 
 use std::path::{Path, PathBuf};
@@ -62,6 +65,10 @@ enum Verb {
     Check(check::Args),
     /// Show two pictures side by side, and how alike they are
     Compare(compare::Args),
+    /// Make what lies between two files, or the table between four: melodies or pictures
+    Interpolate(interpolate::Args),
+    /// Make pieces that are like one, or with more or less of a quality
+    Similar(similar::Args),
     /// List, show, verify and time models
     #[command(subcommand)]
     Models(models::Verb),
@@ -114,6 +121,8 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Verb::Apply(args) => apply::run(args, common),
         Verb::Check(args) => check::run(args, common),
         Verb::Compare(args) => compare::run(args),
+        Verb::Interpolate(args) => interpolate::run(args, common),
+        Verb::Similar(args) => similar::run(args, common),
         Verb::Models(verb) => models::run(verb, common),
         Verb::Schema => manual::schema(),
         Verb::Completions { shell } => manual::completions(*shell),

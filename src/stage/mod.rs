@@ -2,6 +2,7 @@
 
 pub mod codec;
 mod denoise;
+pub mod interpolate;
 mod noise;
 mod resize;
 mod tiles;
@@ -64,10 +65,12 @@ pub const STAGES: &[(Description, Build)] = &[
     (denoise::DESCRIPTION, denoise::build),
     (upscale::DESCRIPTION, upscale::build),
     (resize::DESCRIPTION, resize::build),
+    (interpolate::DESCRIPTION, interpolate::build),
 ];
 
 /// Their descriptions alone.
-pub const DESCRIPTIONS: &[Description] = &[denoise::DESCRIPTION, upscale::DESCRIPTION, resize::DESCRIPTION];
+pub const DESCRIPTIONS: &[Description] =
+    &[denoise::DESCRIPTION, upscale::DESCRIPTION, resize::DESCRIPTION, interpolate::DESCRIPTION];
 
 /// Builds one stage from its settings; library users build chains of their own with it.
 ///

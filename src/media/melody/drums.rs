@@ -62,7 +62,12 @@ pub fn drum_notes(pattern: &[Hits], ticks_per_quarter: u16, velocity: u8) -> Vec
     for (step, hits) in pattern.iter().enumerate() {
         for (part, (_, pitch)) in DRUM_KIT.iter().enumerate() {
             if hits & 1 << part != 0 {
-                notes.push(Note { start: tick(step), end: tick(step + 1).max(tick(step) + 1), pitch: *pitch, velocity });
+                notes.push(Note {
+                    start: tick(step),
+                    end: tick(step + 1).max(tick(step) + 1),
+                    pitch: *pitch,
+                    velocity,
+                });
             }
         }
     }

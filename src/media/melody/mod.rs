@@ -5,18 +5,23 @@ mod bars;
 mod choice;
 mod drums;
 mod grid;
+mod join;
 mod line;
 pub mod midi;
 mod qualities;
+pub mod render;
 mod score;
 
 pub use bars::{Stretch, bar_starts, stretches};
 pub use choice::{Choice, choose, choose_bass};
 pub use drums::{DRUM_KIT, DRUM_PARTS, Hits, drum_notes, drum_pattern};
-pub use grid::{GRID_PER_QUARTER, HIGHEST, LOWEST, Quantised, STEP_CLASSES, Step, dequantise, quantise, quantise_aloud};
+pub use grid::{
+    GRID_PER_QUARTER, HIGHEST, LOWEST, Quantised, STEP_CLASSES, Step, dequantise, quantise, quantise_aloud,
+};
+pub use join::join;
 pub use line::{Line, Part, lines, roll, values_of};
-pub use score::{Score, sounds};
 pub use qualities::{DRUM_QUALITIES, NOTE_QUALITIES, qualities, quality_names};
+pub use score::{Score, sounds};
 
 /// One note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

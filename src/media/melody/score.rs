@@ -1,8 +1,8 @@
 //! A piece as a network takes it: lines on the grid, cut at bars. And the way back, with what the grid does not hold: instruments, tempo, loudness.
 
 use super::{
-    Choice, DRUM_CHANNEL, Line, Melody, Note, Part, Quantised, Step, Stretch, Voice, choose, choose_bass,
-    dequantise, drum_notes, drum_pattern, quantise_aloud, stretches,
+    Choice, DRUM_CHANNEL, Line, Melody, Note, Part, Quantised, Step, Stretch, Voice, choose, choose_bass, dequantise,
+    drum_notes, drum_pattern, quantise_aloud, stretches,
 };
 use crate::error::{Error, Kind, Result};
 
@@ -106,7 +106,8 @@ impl Score {
     /// The windows of `steps` steps that the stretches start with: each sees what follows its stretch too, as far as it reaches. The first strikes what
     /// sounds over its start, the others hold it.
     pub fn windows(&self, steps: usize) -> Vec<Vec<Line>> {
-        let window = |stretch: &Stretch| self.lines.iter().map(|line| line.window(stretch.start, steps, false)).collect();
+        let window =
+            |stretch: &Stretch| self.lines.iter().map(|line| line.window(stretch.start, steps, false)).collect();
         self.stretches.iter().map(window).collect()
     }
 
@@ -161,7 +162,8 @@ impl Score {
         }
         let tempo = |score: &Score| f64::from(score.frame.tempo_at(0)).ln();
         let total: f64 = scores.iter().map(|(_, weight)| f64::from(*weight)).sum();
-        let wanted = scores.iter().map(|(score, weight)| tempo(score) * f64::from(*weight)).sum::<f64>() / total.max(1e-9);
+        let wanted =
+            scores.iter().map(|(score, weight)| tempo(score) * f64::from(*weight)).sum::<f64>() / total.max(1e-9);
         let factor = (wanted - tempo(nearest)).exp();
         for tempo in &mut score.frame.tempos {
             tempo.microseconds = (f64::from(tempo.microseconds) * factor).round().clamp(1.0, 16_777_215.0) as u32;

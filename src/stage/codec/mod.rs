@@ -9,6 +9,7 @@ pub use image::ImageCodec;
 pub use melody::MelodyCodec;
 
 use crate::error::{Error, Kind, Result};
+use crate::media::melody::Choice;
 use crate::media::{Latent, Media, MediaKind};
 use crate::model::{LatentSpace, Model, Task};
 
@@ -55,6 +56,14 @@ pub trait Codec: Send + Sync + std::fmt::Debug {
 /// # Errors
 /// Kind model: it is no autoencoder, or of media that cannot be encoded. Kind usage: a class that the model does not have, or none where it needs one.
 pub fn open(model: &Arc<Model>, class: Option<usize>) -> Result<Box<dyn Codec>> {
+    open_choosing(model, class, Choice::Auto)
+}
+
+/// [`open`], with the melody taken from a track or channel of choice.
+///
+/// # Errors
+/// As for open.
+pub fn open_choosing(model: &Arc<Model>, class: Option<usize>, choice: Choice) -> Result<Box<dyn Codec>> {
     let card = &model.card;
     let (Task::Autoencode, Some(space)) = (card.task, &card.latent) else {
         let what = format!("`{}` is a model for `{}`, not an autoencoder", card.name, card.task.name());
@@ -64,7 +73,7 @@ pub fn open(model: &Arc<Model>, class: Option<usize>) -> Result<Box<dyn Codec>> 
     check_class(&card.name, space, class)?;
     match card.media {
         MediaKind::Image => Ok(Box::new(ImageCodec::open(model, class)?)),
-        MediaKind::Melody => Ok(Box::new(MelodyCodec::open(model)?)),
+        MediaKind::Melody => Ok(Box::new(MelodyCodec::open(model)?.choosing(choice))),
         other => Err(Error::new(
             Kind::Model,
             format!("`{}` encodes {}, which needs no codec", card.name, other.with_article()),

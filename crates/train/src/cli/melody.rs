@@ -80,7 +80,10 @@ impl Melody {
         let (training, development) = (windows(training), windows(development));
         eprintln!("{} stretches to learn from, {} held out", training.len(), development.len());
         if training.is_empty() || development.is_empty() {
-            bail!("too few tunes are as long as half a stretch of {} steps; give more, or fewer --windows", shape.all_steps());
+            bail!(
+                "too few tunes are as long as half a stretch of {} steps; give more, or fewer --windows",
+                shape.all_steps()
+            );
         }
         let parts: Vec<&str> = shape.parts.iter().map(|part| part.name()).collect();
         let options = format!(
@@ -112,7 +115,8 @@ fn check(shape: &Shape) -> Result<()> {
     if sizes.iter().any(|size| !(1..=4096).contains(size)) || shape.conductor_width > 4096 {
         bail!("widths and latents must be 1 to 4096");
     }
-    if shape.steps == 0 || !shape.steps.is_multiple_of(BEAT) || shape.steps > 1024 || !(1..=64).contains(&shape.windows) {
+    if shape.steps == 0 || !shape.steps.is_multiple_of(BEAT) || shape.steps > 1024 || !(1..=64).contains(&shape.windows)
+    {
         bail!("--steps must be a multiple of {BEAT} up to 1024, --windows 1 to 64");
     }
     if shape.windows > 1 && shape.conductor_width == 0 {

@@ -9,8 +9,11 @@ use crate::media::melody::{DEFAULT_TEMPO, Melody, Meter, Note, Tempo, Voice};
 /// The largest file that is read; a symphony has some 200 kB.
 pub const MAX_BYTES: u64 = 8 << 20;
 
-/// The longest piece that is read, in quarter notes: 17 hours at 120 a minute.
-const MAX_QUARTERS: u64 = 125_000;
+/// The longest piece that is read, in quarter notes: nearly three hours at 120 a minute.
+const MAX_QUARTERS: u64 = 20_000;
+
+/// The most changes of tempo, and of meter, that are read.
+const MAX_CHANGES: usize = 10_000;
 
 /// Quarters a minute that time in SMPTE frames is counted in, for want of any tempo.
 const SMPTE_QUARTERS_PER_SECOND: f32 = 2.0;
@@ -119,7 +122,9 @@ impl Reader {
                     };
                     self.melody.tempos.push(Tempo { tick: now, microseconds });
                 }
-                TrackEventKind::Meta(MetaMessage::TimeSignature(beats, unit_log2, ..)) if beats > 0 && unit_log2 <= 6 => {
+                TrackEventKind::Meta(MetaMessage::TimeSignature(beats, unit_log2, ..))
+                    if beats > 0 && unit_log2 <= 6 =>
+                {
                     self.melody.meters.push(Meter { tick: now, beats, unit_log2 });
                 }
                 TrackEventKind::Meta(MetaMessage::TrackName(text)) if name.is_none() => {
@@ -146,6 +151,10 @@ impl Reader {
 
     fn finish(mut self) -> Result<Melody> {
         let mut melody = self.melody;
+        if melody.tempos.len() > MAX_CHANGES || melody.meters.len() > MAX_CHANGES {
+            return Err(Error::new(Kind::Input, format!("more than {MAX_CHANGES} changes of tempo or meter"))
+                .mend("export the file without recorded changes of tempo"));
+        }
         for voice in self.voices.values_mut() {
             voice.notes.sort_unstable();
         }

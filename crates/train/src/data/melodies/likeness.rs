@@ -56,7 +56,8 @@ fn phrases(lines: &[Line]) -> BTreeSet<Phrase> {
             _ => None,
         })
         .collect();
-    let moves: Vec<(i16, u16)> = onsets.windows(2).map(|w| (w[1].1 - w[0].1, (w[1].0 - w[0].0).min(64) as u16)).collect();
+    let moves: Vec<(i16, u16)> =
+        onsets.windows(2).map(|w| (w[1].1 - w[0].1, (w[1].0 - w[0].0).min(64) as u16)).collect();
     moves.windows(PHRASE).filter_map(|phrase| phrase.try_into().ok()).collect()
 }
 

@@ -46,7 +46,8 @@ impl Splits {
         let header = lines.next().unwrap_or_default();
         let column = |name: &str| header.iter().position(|column| *column == name);
         if let (Some(file), Some(split)) = (column("midi_filename"), column("split")) {
-            self.0.extend(lines.filter_map(|line| Some(((*line.get(file)?).to_owned(), (*line.get(split)?).to_owned()))));
+            self.0
+                .extend(lines.filter_map(|line| Some(((*line.get(file)?).to_owned(), (*line.get(split)?).to_owned()))));
         }
     }
 

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use latentd::media::melody::{GRID_PER_QUARTER, Line, Note, Part, quantise};
+use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
-use rand::SeedableRng;
 
 pub use window::Windows;
 
@@ -79,7 +79,8 @@ pub fn load(folder: &Path, parts: &[Part]) -> Result<Vec<Tune>> {
 /// pieces that are nearly the same.
 pub fn split(tunes: Vec<Tune>, held_out: usize, seed: u64) -> (Vec<Tune>, Vec<Tune>) {
     let families = likeness::families(&tunes);
-    let mut order: Vec<usize> = families.iter().copied().collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+    let mut order: Vec<usize> =
+        families.iter().copied().collect::<std::collections::BTreeSet<_>>().into_iter().collect();
     order.shuffle(&mut StdRng::seed_from_u64(seed));
     let mut size = vec![0usize; tunes.len()];
     families.iter().for_each(|family| size[*family] += 1);
@@ -105,11 +106,8 @@ pub fn split(tunes: Vec<Tune>, held_out: usize, seed: u64) -> (Vec<Tune>, Vec<Tu
 fn from_abc(tune: abc::AbcTune, path: &Path) -> Tune {
     let first = tune.notes.first().map_or(0, |note| note.start);
     let step = u64::from(abc::TICKS_PER_QUARTER) / GRID_PER_QUARTER;
-    let notes: Vec<_> = tune
-        .notes
-        .iter()
-        .map(|note| Note { start: note.start - first, end: note.end - first, ..*note })
-        .collect();
+    let notes: Vec<_> =
+        tune.notes.iter().map(|note| Note { start: note.start - first, end: note.end - first, ..*note }).collect();
     let bars = tune.bars.iter().filter(|bar| **bar >= first).map(|bar| ((bar - first + step / 2) / step) as usize);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     Tune {

@@ -89,7 +89,8 @@ impl Windows {
             starts.push(next.copied().filter(|bar| *bar > from).unwrap_or(from + self.steps));
         }
         let line = |line: &Line| {
-            let windows = starts.iter().enumerate().map(|(at, start)| line.window(*start, self.steps, strike && at == 0));
+            let windows =
+                starts.iter().enumerate().map(|(at, start)| line.window(*start, self.steps, strike && at == 0));
             Line::join(windows)
         };
         tune.lines.iter().filter_map(line).collect()
@@ -97,7 +98,9 @@ impl Windows {
 
     fn is_music(&self, tune: &Tune, start: usize) -> bool {
         tune.lines.iter().all(|line| match line.window(start, self.steps * self.windows, true) {
-            Line::Notes(steps) => steps.iter().filter(|step| matches!(step, latentd::media::melody::Step::Note(_))).count() >= LEAST,
+            Line::Notes(steps) => {
+                steps.iter().filter(|step| matches!(step, latentd::media::melody::Step::Note(_))).count() >= LEAST
+            }
             Line::Hits(hits) => hits.iter().filter(|hits| **hits != 0).count() >= LEAST,
         })
     }

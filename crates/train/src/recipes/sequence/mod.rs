@@ -76,7 +76,8 @@ impl Recipe for Sequences {
     fn score(&self, network: &SequenceVae, device: &Device) -> f64 {
         let device = device.clone().inner();
         let stride = self.development.len().div_ceil(SCORED).max(1);
-        let stretches: Vec<_> = (0..self.development.len()).step_by(stride).map(|at| self.development.get(at)).collect();
+        let stretches: Vec<_> =
+            (0..self.development.len()).step_by(stride).map(|at| self.development.get(at)).collect();
         let (mut wrong, mut nats) = (0.0, 0.0);
         for stretches in stretches.chunks(128) {
             let notes = Tensor::from_data(rolls(stretches, &self.shape), &device);

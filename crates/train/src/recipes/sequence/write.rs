@@ -15,8 +15,7 @@ pub fn write(network: &SequenceVae, shape: &Shape, graph: &mut Graph) {
     let latent = graph.input("latent", &point);
 
     let single = shape.windows == 1;
-    let windows =
-        if single { notes } else { graph.reshape("windows", &notes, &sizes(&[shape.steps, shape.values()])) };
+    let windows = if single { notes } else { graph.reshape("windows", &notes, &sizes(&[shape.steps, shape.values()])) };
     let features = network.encoder.write(graph, shape, &windows);
     let (features, heads) = match &network.conductor {
         None => (features, ("encoder", &network.encoder.mean, &network.encoder.log_var)),
@@ -104,9 +103,8 @@ impl Block {
 fn neighbours(graph: &mut Graph, name: &str, x: &Value, places: usize) -> Value {
     let padded = graph.pad(&format!("{name}.padded"), x, &[0, 1, 0], &[0, 1, 0]);
     let places = places as i64;
-    let parts: Vec<Value> = (0..3)
-        .map(|shift| graph.slice(&format!("{name}.shift{shift}"), &padded, 1, shift, shift + places))
-        .collect();
+    let parts: Vec<Value> =
+        (0..3).map(|shift| graph.slice(&format!("{name}.shift{shift}"), &padded, 1, shift, shift + places)).collect();
     graph.concat(&format!("{name}.neighbours"), &parts.iter().collect::<Vec<_>>(), 2)
 }
 

@@ -62,7 +62,8 @@ impl Fields {
 fn fraction(text: &str) -> Option<(u64, u64)> {
     let (over, under) = text.split_once('/')?;
     let over = over.trim().trim_matches(['(', ')']);
-    let over = over.split('+').map(|part| part.trim().parse::<u64>().ok().filter(|n| *n < 1000)).sum::<Option<u64>>()?;
+    let over =
+        over.split('+').map(|part| part.trim().parse::<u64>().ok().filter(|n| *n < 1000)).sum::<Option<u64>>()?;
     let digits: String = under.trim().chars().take_while(char::is_ascii_digit).collect();
     let under = digits.parse().ok()?;
     (over > 0 && (1..1000).contains(&under)).then_some((over, under))

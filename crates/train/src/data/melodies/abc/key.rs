@@ -13,7 +13,7 @@ pub fn signature(text: &str) -> Accidentals {
         return accidentals(2);
     }
     let mut chars = text.chars().peekable();
-    let mut fifths = 0;
+    let mut fifths;
     match chars.peek().map(char::to_ascii_uppercase) {
         Some(tonic) if ('A'..='G').contains(&tonic) && !text.starts_with("clef") => {
             chars.next();
