@@ -1,8 +1,9 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use latentd::model::{CARD_FILE, Metric, Model, Task};
+use latentd::media::MediaKind;
+use latentd::model::{CARD_FILE, Card, Metric, Model, Task};
 
 use crate::data::{self, Picture};
 use crate::measure::{self, Score};
@@ -11,7 +12,7 @@ use crate::measure::{self, Score};
 pub struct Eval {
     /// The model's folder
     model: PathBuf,
-    /// A folder of clean pictures
+    /// A folder of clean pictures, or the folder of tunes that a model of melodies learnt from: it is measured on those that were held out
     #[arg(long, value_name = "DIR")]
     set: PathBuf,
     /// The deviation of the noise to add, of 255 (for a denoiser)
@@ -29,6 +30,9 @@ impl Eval {
     /// Measures, prints a line a picture and the means.
     pub fn run(self) -> Result<()> {
         let model = Model::from_path(&self.model).map_err(|error| anyhow!("{error}"))?;
+        if model.card.media == MediaKind::Melody {
+            return super::eval_music::run(model, &self.model, &self.set, self.write);
+        }
         let files = data::find(&self.set)?;
         if files.is_empty() {
             bail!("no pictures below {}", self.set.display());
@@ -67,16 +71,25 @@ impl Eval {
         for (measure, value, unit) in [("PSNR", round(psnr, 2), Some("dB".to_owned())), ("SSIM", round(ssim, 4), None)]
         {
             let metric = Metric { name: format!("{what}, {measure}"), value, unit, command: command.clone() };
-            match card.metrics.iter_mut().find(|old| old.name == metric.name) {
-                Some(old) => *old = metric,
-                None => card.metrics.push(metric),
-            }
+            put(&mut card, metric);
         }
-        let text = card.to_yaml().map_err(|error| anyhow!("{error}"))?;
-        let mut draft =
-            latentd::durable::Draft::new(&self.model.join(CARD_FILE)).map_err(|error| anyhow!("{error}"))?;
-        std::io::Write::write_all(draft.file(), text.as_bytes())?;
-        draft.publish(latentd::durable::Collision::Replace).map_err(|error| anyhow!("{error}"))?;
-        Ok(())
+        write_card(&card, &self.model)
     }
+}
+
+/// Puts a metric into a card, over an older one of that name.
+pub fn put(card: &mut Card, metric: Metric) {
+    match card.metrics.iter_mut().find(|old| old.name == metric.name) {
+        Some(old) => *old = metric,
+        None => card.metrics.push(metric),
+    }
+}
+
+/// Writes the card of the model in `folder`.
+pub fn write_card(card: &Card, folder: &Path) -> Result<()> {
+    let text = card.to_yaml().map_err(|error| anyhow!("{error}"))?;
+    let mut draft = latentd::durable::Draft::new(&folder.join(CARD_FILE)).map_err(|error| anyhow!("{error}"))?;
+    std::io::Write::write_all(draft.file(), text.as_bytes())?;
+    draft.publish(latentd::durable::Collision::Replace).map_err(|error| anyhow!("{error}"))?;
+    Ok(())
 }

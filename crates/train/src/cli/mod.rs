@@ -2,6 +2,7 @@
 
 mod bench;
 mod eval;
+mod eval_music;
 mod melody;
 mod recipes;
 mod small;

@@ -1,6 +1,7 @@
 //! Scores by the papers' protocols, of published models as tract runs them.
 
 mod luma;
+pub mod music;
 mod protocol;
 
 pub use latentd::media::image::metrics::{psnr_values as psnr, ssim_planes as ssim};
