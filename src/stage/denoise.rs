@@ -30,6 +30,7 @@ pub(super) const DESCRIPTION: Description = Description {
             kind: Kind::Number { min: 0.0, max: 1.0 },
             presence: Presence::Default("1"),
         },
+        tiles::ENSEMBLE,
     ],
 };
 
@@ -39,6 +40,7 @@ struct Denoise {
     /// In 0..1; nothing where it is measured.
     sigma: Option<f32>,
     strength: f32,
+    ensemble: bool,
 }
 
 pub(super) fn build(component: &Component, site: &Site) -> std::result::Result<Box<dyn Stage>, Vec<Problem>> {
@@ -46,7 +48,7 @@ pub(super) fn build(component: &Component, site: &Site) -> std::result::Result<B
     let model = super::model_for(component, Task::Denoise, site)?;
     let sigma = settings.get("sigma").and_then(Value::as_number).map(|s| s as f32 / 255.0);
     let strength = settings.number("strength") as f32;
-    Ok(Box::new(Denoise { model, sigma, strength }))
+    Ok(Box::new(Denoise { model, sigma, strength, ensemble: settings.flag("ensemble") }))
 }
 
 impl Stage for Denoise {
@@ -74,7 +76,8 @@ impl Stage for Denoise {
                 None => 0.0,
             };
             tracing::debug!(sigma = f64::from(sigma) * 255.0, "noise level");
-            tiles::run(&self.model, image, tiles::Settings { sigma, strength: self.strength }, context)
+            let settings = tiles::Settings { sigma, strength: self.strength, ensemble: self.ensemble };
+            tiles::run(&self.model, image, settings, context)
         })
     }
 }

@@ -1,6 +1,7 @@
 //! What a pipeline may do to media: one stage a file, and the registry that lists them.
 
 mod denoise;
+mod ensemble;
 mod noise;
 mod resize;
 mod tiles;

@@ -10,6 +10,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::recipes::denoise_photo::Noise;
+
 /// Trains the models of latentd with burn and publishes them as ONNX.
 #[derive(Parser)]
 #[command(name = "latentd-train", version)]
@@ -22,6 +24,8 @@ struct Cli {
 enum Command {
     /// Train a network that takes white noise of a known level (0..50 of 255) out of colour photos
     DenoisePhoto(recipes::Denoise),
+    /// Train a network that takes the noise of cameras and JPEG artefacts out of colour photos
+    DenoiseCamera(recipes::Denoise),
     /// Train a network that makes photos twice as large
     UpscalePhotoX2(recipes::Upscale),
     /// Train a network that makes photos three times as large
@@ -47,7 +51,8 @@ pub fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> Result<()> {
     match command {
-        Command::DenoisePhoto(denoise) => denoise.run(),
+        Command::DenoisePhoto(denoise) => denoise.run(Noise::White),
+        Command::DenoiseCamera(denoise) => denoise.run(Noise::Camera),
         Command::UpscalePhotoX2(upscale) => upscale.run(2),
         Command::UpscalePhotoX3(upscale) => upscale.run(3),
         Command::UpscalePhotoX4(upscale) => upscale.run(4),

@@ -1,5 +1,6 @@
 //! Pictures for training: found, decoded, cut, turned, made noisy or small.
 
+pub mod camera;
 mod layout;
 mod pictures;
 mod prefetch;
