@@ -88,7 +88,8 @@ fn numpys_own_file_is_read() {
 fn a_header_that_lies_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("z.npy");
-    let mut bytes = b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 99999999), }".to_vec();
+    let mut bytes =
+        b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 99999999), }".to_vec();
     bytes.resize(127, b' ');
     bytes.push(b'\n');
     std::fs::write(&path, bytes).unwrap();

@@ -71,7 +71,8 @@ fn measured_numbers_reach_the_bars() {
 fn digits_come_through_and_a_cloth_does_not() {
     for name in ["digits-ae", "digits-vae20"] {
         let codec = ImageCodec::open(&model(name), None).unwrap();
-        let entropy = |planes: &[f32]| cross_entropy(&codec.planes(&codec.posterior(planes).unwrap().mean).unwrap(), planes);
+        let entropy =
+            |planes: &[f32]| cross_entropy(&codec.planes(&codec.posterior(planes).unwrap().mean).unwrap(), planes);
         let all: Vec<f32> = digits().iter().map(|(_, picture)| entropy(&values(picture))).collect();
         let mean = all.iter().sum::<f32>() / all.len() as f32;
         assert!(mean < 0.125, "{name}: {mean}");

@@ -40,7 +40,8 @@ fn the_table_grows_by_a_line_a_picture_and_never_twice() {
     apply(&home, "embed-images", "pictures");
     let mut lines: Vec<String> = table().lines().map(str::to_owned).collect();
     let mut expected: Vec<String> = whole.lines().map(str::to_owned).collect();
-    (lines.sort(), expected.sort());
+    lines.sort();
+    expected.sort();
     assert_eq!(lines, expected);
     let path = home.path("latents/latents.csv");
     let latents = latentd::media::latent::read_latents(std::fs::File::open(&path).unwrap(), &path).unwrap();

@@ -52,7 +52,9 @@ fn encode_and_decode_are_reconstruct() {
     lab.succeed("reconstruct digits-ae digits -o kept");
     let lines = lab.succeed("encode digits-ae digits");
     assert_eq!(lines.lines().count(), 40);
-    assert!(lines.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["values"].as_array().unwrap().len() == 128));
+    assert!(lines.lines().all(|line| {
+        serde_json::from_str::<serde_json::Value>(line).unwrap()["values"].as_array().unwrap().len() == 128
+    }));
     for (index, (class, original)) in digits().iter().enumerate() {
         let kept = lab.picture(&format!("kept/{class}/{index:02}.png")).into_luma8();
         assert!(difference(&values(&kept), &values(original)) < 0.02);
@@ -85,7 +87,9 @@ fn the_more_noise_the_farther_a_digit_strays() {
     lab.succeed("reconstruct digits-vae20 digits/3/03.png -o kept");
     let kept = values(&lab.picture("kept/03.png").into_luma8());
     let strayed = |amount: &str| -> f32 {
-        (0..4).map(|k| difference(&values(&lab.picture(&format!("noisy/03-{k}-{amount}.png")).into_luma8()), &kept)).sum()
+        (0..4)
+            .map(|k| difference(&values(&lab.picture(&format!("noisy/03-{k}-{amount}.png")).into_luma8()), &kept))
+            .sum()
     };
     assert_eq!(strayed("0"), 0.0);
     assert!(strayed("0.5") > 0.0 && strayed("2") > 2.0 * strayed("0.5"));
@@ -97,8 +101,10 @@ fn search_finds_the_picture_itself_and_remembers() {
     let index = lab.0.path("index.safetensors");
     let line = format!("search digits-vae20 digits/4/14.png --in digits -n 6 --json --index {}", index.display());
     let found = lab.succeed(&line);
-    let paths: Vec<String> =
-        found.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["path"].as_str().unwrap().to_owned()).collect();
+    let paths: Vec<String> = found
+        .lines()
+        .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["path"].as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(paths[0], "digits/4/14.png");
     assert_eq!(paths.len(), 6);
     let written = std::fs::metadata(&index).unwrap().modified().unwrap();
@@ -115,7 +121,12 @@ fn plots_are_pictures() {
     let lab = Lab::new();
     lab.succeed("reconstruct digits-ae digits -o kept");
     std::fs::create_dir_all(lab.0.path("run")).unwrap();
-    let entry = |step: u32| format!("{{\"step\":{step},\"seconds\":1.0,\"loss\":{},\"score\":{step},\"learning_rate\":1}}\n", 1.0 / f64::from(step));
+    let entry = |step: u32| {
+        format!(
+            "{{\"step\":{step},\"seconds\":1.0,\"loss\":{},\"score\":{step},\"learning_rate\":1}}\n",
+            1.0 / f64::from(step)
+        )
+    };
     std::fs::write(lab.0.path("run/log.jsonl"), (1..20).map(entry).collect::<String>()).unwrap();
     for (name, line) in [
         ("scatter", "plot scatter digits-vae2 digits --labels"),

@@ -26,7 +26,7 @@ pub struct Args {
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let format = args.out.as_deref().map(LatentFormat::from_extension).transpose()?;
-    let codec = codec::open(&*files::model(common, &args.model)?, args.class)?;
+    let codec = codec::open(&files::model(common, &args.model)?, args.class)?;
     let mut latents = Vec::new();
     let outcome = files::each(&files::collect(&args.inputs, codec.media())?, |input| {
         let mut latent = codec.encode(&input.read(codec.media())?)?;

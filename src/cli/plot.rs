@@ -144,7 +144,8 @@ fn scatter(args: &ScatterArgs, common: &Common) -> Result<Scatter> {
         [file] if LatentFormat::from_extension(file).is_ok() => {
             let opened = std::fs::File::open(file).map_err(|e| Error::io("read", file, e))?;
             for latent in read_latents(opened, file)? {
-                let class = latent.source.as_deref().and_then(|s| Path::new(s).parent()?.file_name().map(|n| n.to_owned()));
+                let class =
+                    latent.source.as_deref().and_then(|s| Path::new(s).parent()?.file_name().map(|n| n.to_owned()));
                 labels.extend(latent.rows().map(|_| class.clone().unwrap_or_default().to_string_lossy().into_owned()));
                 points.extend(latent.rows().map(<[f32]>::to_vec));
             }
@@ -169,7 +170,9 @@ fn scatter(args: &ScatterArgs, common: &Common) -> Result<Scatter> {
         2 => (points.iter().map(|p| (p[0], p[1])).collect(), ("z 0".to_owned(), "z 1".to_owned())),
         _ => {
             let components = Components::of(&rows, 2);
-            let axis = |k: usize| format!("principal component {} ({:.0} % of the variance)", k + 1, components.shares[k] * 100.0);
+            let axis = |k: usize| {
+                format!("principal component {} ({:.0} % of the variance)", k + 1, components.shares[k] * 100.0)
+            };
             let place = |row: &&[f32]| {
                 let place = components.project(row);
                 (place[0], place[1])
@@ -180,7 +183,11 @@ fn scatter(args: &ScatterArgs, common: &Common) -> Result<Scatter> {
     let mut names = if args.labels { labels.clone() } else { Vec::new() };
     names.sort();
     names.dedup();
-    let classes = if args.labels { labels.iter().filter_map(|label| names.binary_search(label).ok()).collect() } else { Vec::new() };
+    let classes = if args.labels {
+        labels.iter().filter_map(|label| names.binary_search(label).ok()).collect()
+    } else {
+        Vec::new()
+    };
     let title = args.out.title.clone().unwrap_or_else(|| format!("{}: {} points", model.card.name, rows.len()));
     Ok(Scatter { title, axes, points, classes, names })
 }
@@ -193,7 +200,10 @@ fn grid(args: &GridArgs, common: &Common) -> Result<Sheet> {
         return Err(Error::new(Kind::Usage, "`--axes` names two numbers of the latent").mend("write `--axes 0,1`"));
     };
     if first >= size.max(1) || second >= size.max(1) {
-        return Err(Error::new(Kind::Usage, format!("`--axes` names numbers of the latent from 0 to {}", size.max(1) - 1)));
+        return Err(Error::new(
+            Kind::Usage,
+            format!("`--axes` names numbers of the latent from 0 to {}", size.max(1) - 1),
+        ));
     }
     if args.range.is_some_and(|range| !(range.is_finite() && range > 0.0)) {
         return Err(Error::new(Kind::Usage, "`--range` is a number above 0"));
@@ -229,7 +239,10 @@ fn grid(args: &GridArgs, common: &Common) -> Result<Sheet> {
 }
 
 /// The model, if it is an autoencoder that has the class.
-fn checked(model: &std::sync::Arc<crate::model::Model>, class: Option<usize>) -> Result<std::sync::Arc<crate::model::Model>> {
+fn checked(
+    model: &std::sync::Arc<crate::model::Model>,
+    class: Option<usize>,
+) -> Result<std::sync::Arc<crate::model::Model>> {
     codec::open(model, class).map(|_| std::sync::Arc::clone(model))
 }
 
@@ -237,7 +250,8 @@ fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Sheet> {
     let mut inputs = files::collect(&args.inputs, MediaKind::Image)?;
     inputs.truncate(args.number.max(1));
     let pictures = inputs.iter().map(read).collect::<Result<Vec<_>>>()?;
-    let mut sheet = Sheet { zoom: args.out.zoom, title: args.out.title.clone().unwrap_or_default(), ..Sheet::default() };
+    let mut sheet =
+        Sheet { zoom: args.out.zoom, title: args.out.title.clone().unwrap_or_default(), ..Sheet::default() };
     for name in &args.models {
         let model = files::model(common, name)?;
         let codec = ImageCodec::open(&*checked(&model, None)?, None)?;
@@ -247,7 +261,10 @@ fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Sheet> {
             let views = pictures.iter().map(|picture| codec.view(picture)).collect::<Result<_>>()?;
             sheet.rows.push(("original".to_owned(), views));
         } else if sheet.picture != (width, height) {
-            return Err(Error::new(Kind::Usage, format!("`{name}` takes pictures of another size than the model before it")));
+            return Err(Error::new(
+                Kind::Usage,
+                format!("`{name}` takes pictures of another size than the model before it"),
+            ));
         }
         let (mut latents, mut reconstructions) = (Vec::new(), Vec::new());
         for picture in &pictures {
@@ -272,7 +289,8 @@ fn read(input: &files::Input) -> Result<Image> {
 }
 
 fn compare(args: &CompareArgs) -> Result<Sheet> {
-    let mut sheet = Sheet { zoom: args.out.zoom, title: args.out.title.clone().unwrap_or_default(), ..Sheet::default() };
+    let mut sheet =
+        Sheet { zoom: args.out.zoom, title: args.out.title.clone().unwrap_or_default(), ..Sheet::default() };
     let first = args.folders.first().map(std::slice::from_ref).unwrap_or_default();
     let mut stems: Vec<String> =
         files::collect(first, MediaKind::Image)?.iter().map(|input| files::stem(&input.name)).collect();
@@ -290,12 +308,13 @@ fn compare(args: &CompareArgs) -> Result<Sheet> {
     }
     // All are shown in the size of the largest, those that are smaller in larger pixels.
     let all = || rows.iter().flat_map(|(_, pictures)| pictures);
-    let (width, height) =
-        (all().map(|p| p.width).max().unwrap_or(1), all().map(|p| p.height).max().unwrap_or(1));
+    let (width, height) = (all().map(|p| p.width).max().unwrap_or(1), all().map(|p| p.height).max().unwrap_or(1));
     sheet.picture = (width, height);
     sheet.rows = rows
         .iter()
-        .map(|(name, pictures)| (name.clone(), pictures.iter().map(|p| manifold::stretched(p, width, height)).collect()))
+        .map(|(name, pictures)| {
+            (name.clone(), pictures.iter().map(|p| manifold::stretched(p, width, height)).collect())
+        })
         .collect();
     Ok(sheet)
 }
@@ -308,7 +327,9 @@ fn curves(args: &CurvesArgs) -> Result<Curves> {
         // The last line may be one that is being written.
         let entries: Vec<Entry> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         if entries.is_empty() {
-            return Err(Error::new(Kind::Input, "the log tells of no step").at(&path).mend("name a run's folder of latentd-train"));
+            return Err(Error::new(Kind::Input, "the log tells of no step")
+                .at(&path)
+                .mend("name a run's folder of latentd-train"));
         }
         runs.push((folder.file_name().unwrap_or_default().to_string_lossy().into_owned(), entries));
     }

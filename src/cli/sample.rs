@@ -37,7 +37,10 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
         return Err(Error::new(Kind::Usage, "the temperature is 0 to 10"));
     }
     if !codec.space().prior {
-        tracing::warn!("the latents of `{}` follow no prior: draws are decoded, but need not look like anything", model.card.name);
+        tracing::warn!(
+            "the latents of `{}` follow no prior: draws are decoded, but need not look like anything",
+            model.card.name
+        );
     }
     let size = codec.space().size;
     let bar = files::bar(args.number as usize);

@@ -92,7 +92,12 @@ fn bring_up_to_date(args: &Args, model: &Model, codec: &dyn Codec) -> Result<Vec
     if fresh > 0 || (args.index.is_none() && !known.is_empty()) {
         if args.index.is_some() {
             let size = codec.space().size;
-            index.extend(known.into_iter().map(|(key, values)| Latent { values, size, model: identity(model), source: Some(key) }));
+            index.extend(known.into_iter().map(|(key, values)| Latent {
+                values,
+                size,
+                model: identity(model),
+                source: Some(key),
+            }));
         }
         let mut bytes = Vec::new();
         write_latents(&index, LatentFormat::Safetensors, &mut bytes)?;

@@ -60,10 +60,12 @@ mod tests {
 
     #[test]
     fn the_strongest_direction_comes_first_and_all_restore_exactly() {
-        let rows: Vec<[f32; 3]> = (0..40).map(|i| {
-            let (t, s) = ((i as f32 * 0.7).sin(), (i as f32 * 1.9).cos());
-            [1.0 + 3.0 * t, 2.0 - 3.0 * t + 0.1 * s, 0.5 * s]
-        }).collect();
+        let rows: Vec<[f32; 3]> = (0..40)
+            .map(|i| {
+                let (t, s) = ((i as f32 * 0.7).sin(), (i as f32 * 1.9).cos());
+                [1.0 + 3.0 * t, 2.0 - 3.0 * t + 0.1 * s, 0.5 * s]
+            })
+            .collect();
         let rows: Vec<&[f32]> = rows.iter().map(|row| row.as_slice()).collect();
         let one = Components::of(&rows, 1);
         assert!(one.shares[0] > 0.97);

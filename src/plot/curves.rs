@@ -56,7 +56,10 @@ impl Curves {
                 let mut names: Vec<&String> = entries.iter().flat_map(|e| e.parts.keys()).collect();
                 names.sort();
                 names.dedup();
-                names.into_iter().map(|part| line(label(run, part), entries, &|e| e.parts.get(part).copied())).collect::<Vec<_>>()
+                names
+                    .into_iter()
+                    .map(|part| line(label(run, part), entries, &|e| e.parts.get(part).copied()))
+                    .collect::<Vec<_>>()
             })
             .collect();
         strips.extend(parts.into_iter().map(|line| (line.name.clone(), vec![line])));

@@ -68,7 +68,9 @@ mod tests {
 
     #[test]
     fn quantiles_are_those_of_the_normal_distribution() {
-        for (probability, expected) in [(0.5, 0.0), (0.975, 1.959_963_985), (0.001, -3.090_232_306), (0.84134474607, 1.0)] {
+        for (probability, expected) in
+            [(0.5, 0.0), (0.975, 1.959_963_985), (0.001, -3.090_232_306), (0.84134474607, 1.0)]
+        {
             assert!((quantile(probability) - expected).abs() < 1e-6, "{probability}: {}", quantile(probability));
         }
         let values = values(4, Some(3.0));

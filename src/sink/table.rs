@@ -59,8 +59,7 @@ impl Table {
         if let Some(folder) = self.path.parent() {
             std::fs::create_dir_all(folder).map_err(|e| Error::io("make the folder", folder, e))?;
         }
-        let mut file =
-            OpenOptions::new().read(true).append(true).create(true).open(&self.path).map_err(failed)?;
+        let mut file = OpenOptions::new().read(true).append(true).create(true).open(&self.path).map_err(failed)?;
         // Until the file is closed no other program appends.
         flock(&file, FlockOperation::LockExclusive).map_err(|e| failed(e.into()))?;
         self.catch_up(&mut file, known)?;

@@ -33,7 +33,9 @@ pub fn write(folder: &Path) {
 
 /// A picture that is no digit: a bright cloth with stripes.
 pub fn cloth() -> GrayImage {
-    GrayImage::from_fn(SIDE, SIDE, |x, y| image::Luma([if (4..24).contains(&x) { 140 + (y % 4) as u8 * 30 } else { 0 }]))
+    GrayImage::from_fn(SIDE, SIDE, |x, y| {
+        image::Luma([if (4..24).contains(&x) { 140 + (y % 4) as u8 * 30 } else { 0 }])
+    })
 }
 
 /// A shipped model.

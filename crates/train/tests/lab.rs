@@ -132,13 +132,16 @@ fn any_folder_of_pictures_will_do() {
             picture.save(desk.path("mine").join(class).join(format!("{k}.png"))).expect("a picture");
         }
     }
-    let line = format!("autoencoder --data mine --size 32 --channels 3 --latent 4 --dense 16 --narrow 2 --steps 10 {SMALL}");
+    let line =
+        format!("autoencoder --data mine --size 32 --channels 3 --latent 4 --dense 16 --narrow 2 --steps 10 {SMALL}");
     desk.succeed(&format!("{line} --out models/mine"));
     let model = desk.model("models/mine");
     assert_eq!(ImageCodec::open(&model, None).expect("a codec").shape(), [3, 32, 32]);
     desk.succeed(&format!("{line} --kind conditional --out models/mine-told"));
     assert_eq!(desk.model("models/mine-told").card.latent.expect("a space").classes, 2);
-    for (wrong, words) in [("--size 30", "cannot be halved"), ("--channels 2", "--channels 1 or 3"), ("--latent 0", "--latent")] {
+    for (wrong, words) in
+        [("--size 30", "cannot be halved"), ("--channels 2", "--channels 1 or 3"), ("--latent 0", "--latent")]
+    {
         let output = desk.run(&format!("autoencoder --data mine {wrong} --steps 1 {SMALL} --out models/x"));
         assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains(words), "{wrong}");
     }

@@ -23,9 +23,9 @@ struct Piece {
 pub fn write_safetensors(latents: &[Latent], out: &mut impl Write) -> Result<()> {
     let (size, rows) = one_size(latents)?;
     let bytes: Vec<u8> = latents.iter().flat_map(|l| l.values.iter().flat_map(|v| v.to_le_bytes())).collect();
-    let pieces: Vec<Piece> =
-        latents.iter().map(|l| Piece { source: l.source.clone(), rows: l.rows().len() }).collect();
-    let failed = |e: Box<dyn std::error::Error + Send + Sync>| Error::new(Kind::Output, "latents cannot be written").because(e);
+    let pieces: Vec<Piece> = latents.iter().map(|l| Piece { source: l.source.clone(), rows: l.rows().len() }).collect();
+    let failed =
+        |e: Box<dyn std::error::Error + Send + Sync>| Error::new(Kind::Output, "latents cannot be written").because(e);
     let pieces = serde_json::to_string(&pieces).map_err(|e| failed(e.into()))?;
     let model = latents.first().map(|l| l.model.clone()).unwrap_or_default();
     let metadata = HashMap::from([("model".to_owned(), model), ("pieces".to_owned(), pieces)]);

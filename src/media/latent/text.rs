@@ -67,7 +67,9 @@ pub fn read_csv(bytes: &[u8]) -> Result<Vec<Latent>> {
     for record in reader.records() {
         let record = record.map_err(|e| damaged(e.to_string()))?;
         let place = record.position().map_or(0, csv::Position::line);
-        let number = |text: &str| text.trim().parse::<f32>().map_err(|_| damaged(format!("line {place}: `{text}` is no number")));
+        let number = |text: &str| {
+            text.trim().parse::<f32>().map_err(|_| damaged(format!("line {place}: `{text}` is no number")))
+        };
         let values = record.iter().skip(COLUMNS.len()).map(number).collect::<Result<Vec<f32>>>()?;
         let row = record[2].trim().parse().map_err(|_| damaged(format!("line {place}: `{}` is no row", &record[2])))?;
         let source = Some(record[0].to_owned()).filter(|source| !source.is_empty());
@@ -79,7 +81,8 @@ pub fn read_csv(bytes: &[u8]) -> Result<Vec<Latent>> {
 pub fn write_json_lines(latents: &[Latent], out: &mut impl Write) -> Result<()> {
     for latent in latents {
         for (row, values) in latent.rows().enumerate() {
-            let line = Line { source: latent.source.clone(), model: latent.model.clone(), row, values: values.to_vec() };
+            let line =
+                Line { source: latent.source.clone(), model: latent.model.clone(), row, values: values.to_vec() };
             let text = serde_json::to_string(&line).map_err(unwritten)?;
             writeln!(out, "{text}").map_err(unwritten)?;
         }

@@ -29,6 +29,14 @@ pub struct Posterior {
 }
 
 impl Posterior {
+    /// A draw, for which `noise` gives draws of the standard normal distribution; the point itself where there is no distribution.
+    pub fn draw(&self, mut noise: impl FnMut() -> f32) -> Vec<f32> {
+        match &self.log_var {
+            Some(log_var) => self.mean.iter().zip(log_var).map(|(m, lv)| m + (lv / 2.0).exp() * noise()).collect(),
+            None => self.mean.clone(),
+        }
+    }
+
     /// The Kullback-Leibler divergence from the standard normal distribution in nats; 0 for a point.
     pub fn divergence(&self) -> f32 {
         let log_vars = self.log_var.iter().flatten();

@@ -59,7 +59,12 @@ impl Digits {
             let mut line: Vec<String> = vec!["latentd-train".to_owned()];
             line.extend(options.split_whitespace().map(str::to_owned));
             line.extend(["--data".to_owned(), path(&self.data)]);
-            line.extend(["--out".to_owned(), path(&self.out.join(name)), "--run".to_owned(), path(&self.run.join(name))]);
+            line.extend([
+                "--out".to_owned(),
+                path(&self.out.join(name)),
+                "--run".to_owned(),
+                path(&self.run.join(name)),
+            ]);
             line.extend(["--hours".to_owned(), (self.hours * share).to_string()]);
             eprintln!("{}", line.join(" "));
             let matches = super::Cli::command().try_get_matches_from(line)?;
@@ -130,7 +135,8 @@ fn store(models: &Path, lines: &[Line]) -> Result<()> {
         if !measured.is_empty() {
             card.metrics = measured;
             let text = card.to_yaml().map_err(|error| anyhow!("{error}"))?;
-            std::fs::write(folder.join(CARD_FILE), text).with_context(|| format!("cannot write {}", folder.display()))?;
+            std::fs::write(folder.join(CARD_FILE), text)
+                .with_context(|| format!("cannot write {}", folder.display()))?;
         }
     }
     Ok(())

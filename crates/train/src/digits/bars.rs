@@ -145,11 +145,13 @@ fn adversarial(desk: &Desk, tell: &mut dyn FnMut(Line)) -> Result<()> {
     let (entropy, square) = errors(&desk.test, through)?;
     tell(Line::new(name, "cross-entropy of a value", entropy));
     tell(Line::new(name, "squared error of a value", square));
-    let encoded = (0..COMPARED.min(desk.test.len())).map(|index| Ok(codec.posterior(&desk.test.picture(index)).map_err(own)?.mean));
+    let encoded = (0..COMPARED.min(desk.test.len()))
+        .map(|index| Ok(codec.posterior(&desk.test.picture(index)).map_err(own)?.mean));
     let encoded = encoded.collect::<Result<Vec<_>>>()?;
     let mut rng = generator();
     let size = encoded.first().map_or(1, Vec::len);
-    let mut prior = || -> Vec<Vec<f32>> { (0..COMPARED).map(|_| (0..size).map(|_| normal(&mut rng)).collect()).collect() };
+    let mut prior =
+        || -> Vec<Vec<f32>> { (0..COMPARED).map(|_| (0..size).map(|_| normal(&mut rng)).collect()).collect() };
     let (one, two) = (prior(), prior());
     let twice = discrepancy(&one, &two);
     let line = Line::new(name, "MMD^2 of latents and draws of N(0, I)", discrepancy(&encoded, &one));

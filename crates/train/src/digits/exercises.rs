@@ -115,7 +115,10 @@ fn enlarging(desk: &Desk, folder: &Path, tell: &mut dyn FnMut(Line)) -> Result<(
             count += 1.0;
         }
         let what = "CIFAR-10 made small and enlarged, PSNR, dB";
-        tell(Line::new(name, what, after / f64::max(count, 1.0)).note(format!("bicubic: {:.2}", before / f64::max(count, 1.0))));
+        tell(
+            Line::new(name, what, after / f64::max(count, 1.0))
+                .note(format!("bicubic: {:.2}", before / f64::max(count, 1.0))),
+        );
     }
     Ok(())
 }
@@ -125,13 +128,16 @@ fn pure_noise(desk: &Desk, tell: &mut dyn FnMut(Line)) -> Result<()> {
     const SIDE: usize = 64;
     let name = "upscale-photo-x4";
     let model = desk.model(name)?;
-    let session =
-        latentd::model::Session::new(&model, &[("image", &[1, 3, SIDE, SIDE])], &["output"]).map_err(own)?;
+    let session = latentd::model::Session::new(&model, &[("image", &[1, 3, SIDE, SIDE])], &["output"]).map_err(own)?;
     let mut rng = generator();
     let noise: Vec<f32> = (0..3 * SIDE * SIDE).map(|_| rng.random()).collect();
     let output = restore(&session, &noise)?;
     let outside = output.iter().filter(|v| !(0.0..=1.0).contains(*v)).count() as f64 / output.len() as f64;
-    let note = format!("of the noise itself: {:.3}; {:.1} % of the values fall outside 0..1", deviation(&noise), outside * 100.0);
+    let note = format!(
+        "of the noise itself: {:.3}; {:.1} % of the values fall outside 0..1",
+        deviation(&noise),
+        outside * 100.0
+    );
     tell(Line::new(name, "deviation of what becomes of uniform noise", deviation(&output)).note(note));
     Ok(())
 }
