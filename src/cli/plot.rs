@@ -23,7 +23,7 @@ pub enum Verb {
     Grid(GridArgs),
     /// Originals above what an autoencoder, or several, keep of them
     Reconstruct(ReconstructArgs),
-    /// Pictures of the same names in several folders, a row for each folder
+    /// Pictures of the same names in several folders, a row for each folder; those of one folder in as many rows as they need
     Compare(CompareArgs),
     /// Loss and scores over the steps of training runs
     Curves(CurvesArgs),
@@ -103,6 +103,9 @@ pub struct CompareArgs {
     /// At most this many pictures
     #[arg(short, long, value_name = "N", default_value_t = 12)]
     number: usize,
+    /// How many of one folder stand in a row
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    columns: u32,
     #[command(flatten)]
     out: Out,
 }
@@ -220,7 +223,7 @@ fn grid(args: &GridArgs, common: &Common) -> Result<Sheet> {
         class => values.iter().rev().map(|&value| (class, Some(value))).collect(),
     };
     for (class, along_second) in rows {
-        let codec = ImageCodec::open(&*checked(&model, class)?, class)?;
+        let codec = ImageCodec::open(&model, class)?;
         let [_, height, width] = codec.shape();
         sheet.picture = (width, height);
         let decode = |&value: &f64| {
@@ -238,14 +241,6 @@ fn grid(args: &GridArgs, common: &Common) -> Result<Sheet> {
     Ok(sheet)
 }
 
-/// The model, if it is an autoencoder that has the class.
-fn checked(
-    model: &std::sync::Arc<crate::model::Model>,
-    class: Option<usize>,
-) -> Result<std::sync::Arc<crate::model::Model>> {
-    codec::open(model, class).map(|_| std::sync::Arc::clone(model))
-}
-
 fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Sheet> {
     let mut inputs = files::collect(&args.inputs, MediaKind::Image)?;
     inputs.truncate(args.number.max(1));
@@ -254,8 +249,8 @@ fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Sheet> {
         Sheet { zoom: args.out.zoom, title: args.out.title.clone().unwrap_or_default(), ..Sheet::default() };
     for name in &args.models {
         let model = files::model(common, name)?;
-        let codec = ImageCodec::open(&*checked(&model, None)?, None)?;
-        let [channels, height, width] = codec.shape();
+        let codec = ImageCodec::open(&model, None)?;
+        let [_, height, width] = codec.shape();
         if sheet.rows.is_empty() {
             sheet.picture = (width, height);
             let views = pictures.iter().map(|picture| codec.view(picture)).collect::<Result<_>>()?;
@@ -272,7 +267,6 @@ fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Sheet> {
             reconstructions.push(codec.planes(&point)?);
             latents.push(manifold::as_picture(&point, width, height));
         }
-        debug_assert!(channels == 1 || channels == 3);
         if args.latents {
             sheet.rows.push(("latent".to_owned(), latents));
         }
@@ -310,12 +304,13 @@ fn compare(args: &CompareArgs) -> Result<Sheet> {
     let all = || rows.iter().flat_map(|(_, pictures)| pictures);
     let (width, height) = (all().map(|p| p.width).max().unwrap_or(1), all().map(|p| p.height).max().unwrap_or(1));
     sheet.picture = (width, height);
-    sheet.rows = rows
-        .iter()
-        .map(|(name, pictures)| {
-            (name.clone(), pictures.iter().map(|p| manifold::stretched(p, width, height)).collect())
-        })
-        .collect();
+    let shown = rows.iter().map(|(name, pictures)| {
+        (name.clone(), pictures.iter().map(|p| manifold::stretched(p, width, height)).collect::<Vec<_>>())
+    });
+    sheet.rows = shown.collect();
+    if let [(_, pictures)] = sheet.rows.as_slice() {
+        sheet.rows = pictures.chunks(args.columns as usize).map(|row| (String::new(), row.to_vec())).collect();
+    }
     Ok(sheet)
 }
 

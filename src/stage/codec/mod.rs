@@ -47,12 +47,7 @@ pub trait Codec: Send + Sync + std::fmt::Debug {
 /// Kind model: it is no autoencoder, or of media that cannot be encoded. Kind usage: a class that the model does not have, or none where it needs one.
 pub fn open(model: &Arc<Model>, class: Option<usize>) -> Result<Box<dyn Codec>> {
     let card = &model.card;
-    let (Task::Autoencode, Some(space)) = (card.task, &card.latent) else {
-        let what = format!("`{}` is a model for `{}`, not an autoencoder", card.name, card.task.name());
-        return Err(Error::new(Kind::Model, what)
-            .mend("choose one whose task is `autoencode`; `latentd models list` shows them"));
-    };
-    check_class(&card.name, space, class)?;
+    space_of(model, class)?;
     match card.media {
         MediaKind::Image => Ok(Box::new(ImageCodec::open(model, class)?)),
         other => Err(Error::new(
@@ -60,6 +55,18 @@ pub fn open(model: &Arc<Model>, class: Option<usize>) -> Result<Box<dyn Codec>> 
             format!("`{}` encodes {}, which needs no codec", card.name, other.with_article()),
         )),
     }
+}
+
+/// The latent space of an autoencoder that has this class, if it is one and has it.
+fn space_of(model: &Model, class: Option<usize>) -> Result<&LatentSpace> {
+    let card = &model.card;
+    let (Task::Autoencode, Some(space)) = (card.task, &card.latent) else {
+        let what = format!("`{}` is a model for `{}`, not an autoencoder", card.name, card.task.name());
+        return Err(Error::new(Kind::Model, what)
+            .mend("choose one whose task is `autoencode`; `latentd models list` shows them"));
+    };
+    check_class(&card.name, space, class)?;
+    Ok(space)
 }
 
 /// The setting `class` of stages with a codec.
