@@ -11,10 +11,18 @@ macro_rules! say {
 mod apply;
 mod check;
 mod compare;
+mod decode;
+mod encode;
+mod files;
 mod manual;
 mod models;
 mod paths;
+mod perturb;
+mod plot;
+mod reconstruct;
 mod run;
+mod sample;
+mod search;
 mod terminal;
 
 use std::path::{Path, PathBuf};
@@ -62,6 +70,21 @@ enum Verb {
     Check(check::Args),
     /// Show two pictures side by side, and how alike they are
     Compare(compare::Args),
+    /// Encode files into latents: the few numbers that an autoencoder says of each
+    Encode(encode::Args),
+    /// Decode latents into the media that they stand for
+    Decode(decode::Args),
+    /// Show what an autoencoder keeps of files
+    Reconstruct(reconstruct::Args),
+    /// Make media that nobody made, from draws of an autoencoder's prior
+    Sample(sample::Args),
+    /// Add noise of growing size to a file's latent, and decode it
+    Perturb(perturb::Args),
+    /// Find files like this one, by their latents
+    Search(search::Args),
+    /// Draw latent spaces, reconstructions and training runs
+    #[command(subcommand)]
+    Plot(plot::Verb),
     /// List, show, verify and time models
     #[command(subcommand)]
     Models(models::Verb),
@@ -114,6 +137,13 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Verb::Apply(args) => apply::run(args, common),
         Verb::Check(args) => check::run(args, common),
         Verb::Compare(args) => compare::run(args),
+        Verb::Encode(args) => encode::run(args, common),
+        Verb::Decode(args) => decode::run(args, common),
+        Verb::Reconstruct(args) => reconstruct::run(args, common),
+        Verb::Sample(args) => sample::run(args, common),
+        Verb::Perturb(args) => perturb::run(args, common),
+        Verb::Search(args) => search::run(args, common),
+        Verb::Plot(verb) => plot::run(verb, common),
         Verb::Models(verb) => models::run(verb, common),
         Verb::Schema => manual::schema(),
         Verb::Completions { shell } => manual::completions(*shell),

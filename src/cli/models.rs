@@ -56,7 +56,8 @@ fn here() -> &'static Path {
     Path::new(".")
 }
 
-fn find(common: &Common, name: &str) -> Result<Arc<Model>> {
+/// The model that an argument names: a name, or a path.
+pub fn find(common: &Common, name: &str) -> Result<Arc<Model>> {
     // What lies at the path is meant rather than a model of that name, as completions of the shell write it.
     let path = Path::new(name);
     let name = if path.join(crate::model::CARD_FILE).is_file() { format!("./{name}") } else { name.to_owned() };

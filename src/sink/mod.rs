@@ -2,6 +2,7 @@
 
 pub mod folder;
 mod name;
+pub mod table;
 
 use crate::config::Description;
 

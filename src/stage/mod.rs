@@ -1,9 +1,13 @@
 //! What a pipeline may do to media: one stage a file, and the registry that lists them.
 
 pub mod codec;
+mod decode;
 mod denoise;
+mod encode;
 mod ensemble;
 mod noise;
+mod novelty;
+mod reconstruct;
 mod resize;
 mod tiles;
 mod upscale;
@@ -65,10 +69,22 @@ pub const STAGES: &[(Description, Build)] = &[
     (denoise::DESCRIPTION, denoise::build),
     (upscale::DESCRIPTION, upscale::build),
     (resize::DESCRIPTION, resize::build),
+    (encode::DESCRIPTION, encode::build),
+    (decode::DESCRIPTION, decode::build),
+    (reconstruct::DESCRIPTION, reconstruct::build),
+    (novelty::DESCRIPTION, novelty::build),
 ];
 
 /// Their descriptions alone.
-pub const DESCRIPTIONS: &[Description] = &[denoise::DESCRIPTION, upscale::DESCRIPTION, resize::DESCRIPTION];
+pub const DESCRIPTIONS: &[Description] = &[
+    denoise::DESCRIPTION,
+    upscale::DESCRIPTION,
+    resize::DESCRIPTION,
+    encode::DESCRIPTION,
+    decode::DESCRIPTION,
+    reconstruct::DESCRIPTION,
+    novelty::DESCRIPTION,
+];
 
 /// Builds one stage from its settings; library users build chains of their own with it.
 ///

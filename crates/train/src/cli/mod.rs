@@ -1,6 +1,7 @@
 //! The command line: one command a file.
 
 mod bench;
+mod digits;
 mod eval;
 mod recipes;
 mod small;
@@ -39,6 +40,12 @@ enum Command {
     /// Train a network that takes heavy noise out of small pictures, or makes them twice as large
     #[command(mut_arg("batch", |arg| arg.default_value("128")), mut_arg("score_every", |arg| arg.default_value("500")))]
     Restore(small::RestoreArgs),
+    /// Train the whole set of digits models, one after another
+    Digits(digits::Digits),
+    /// Train linear classifiers on frozen latents, on principal components and on raw pixels
+    Probe(digits::Probe),
+    /// Write the pictures of IDX files (MNIST, Fashion-MNIST) as PNG files
+    Export(digits::Export),
     /// Measure a published model on a folder of pictures by the papers' protocol
     Eval(eval::Eval),
     /// Measure how fast this machine trains
@@ -65,6 +72,9 @@ fn dispatch(command: Command) -> Result<()> {
         Command::UpscalePhotoX4(upscale) => upscale.run(4),
         Command::Autoencoder(autoencoder) => autoencoder.run(),
         Command::Restore(restore) => restore.run(),
+        Command::Digits(digits) => digits.run(),
+        Command::Probe(probe) => probe.run(),
+        Command::Export(export) => export.run(),
         Command::Eval(eval) => eval.run(),
         Command::Bench(bench) => bench.run(),
     }
