@@ -1,7 +1,7 @@
 //! A network of sound at work: samples into frames, frames through the graph, states carried, frames into samples. Files and microphones go
 //! this way alike.
 
-use super::card::audio::{AudioCard, Form, Layout, port_shape};
+use super::card::audio::{AudioCard, Form, Layout, MOST_STATES, port_shape};
 use super::{Model, Port, Session};
 use crate::error::{Error, Kind, Result};
 use crate::media::audio::{Block, Format, Process, Spectrum};
@@ -96,10 +96,11 @@ impl Process for Stream {
                 flush(samples);
                 channel.spectrum.push(samples);
                 self.card.fill(&mut channel.spectrum, &self.input, &mut self.tensor)?;
-                let mut feeds: Feeds = Feeds::default();
-                feeds.push(&self.tensor);
-                channel.states.iter().for_each(|state| feeds.push(state));
-                let mut results = self.session.run(feeds.as_slice())?.into_iter();
+                // On the stack, for as many states as models have.
+                let mut feeds: [&[f32]; MOST_STATES + 1] = [&[]; MOST_STATES + 1];
+                feeds[0] = &self.tensor;
+                feeds[1..].iter_mut().zip(&channel.states).for_each(|(feed, state)| *feed = state);
+                let mut results = self.session.run(&feeds[..=channel.states.len()])?.into_iter();
                 let result = results.next().unwrap_or_default();
                 for (state, next) in channel.states.iter_mut().zip(results) {
                     *state = next;
@@ -112,35 +113,6 @@ impl Process for Stream {
         }
         self.waiting.drop_front(done);
         Ok(())
-    }
-}
-
-type Feeds<'a> = smallest::List<'a>;
-
-/// A list of slices that lives on the stack for as many states as models have.
-mod smallest {
-    const MOST: usize = 64;
-
-    pub struct List<'a> {
-        items: [&'a [f32]; MOST],
-        count: usize,
-    }
-
-    impl Default for List<'_> {
-        fn default() -> Self {
-            List { items: [&[]; MOST], count: 0 }
-        }
-    }
-
-    impl<'a> List<'a> {
-        pub fn push(&mut self, item: &'a [f32]) {
-            self.items[self.count] = item;
-            self.count += 1;
-        }
-
-        pub fn as_slice(&self) -> &[&'a [f32]] {
-            &self.items[..self.count]
-        }
     }
 }
 

@@ -116,7 +116,7 @@ fn assemble(
             problems.push(problem.mend("change the order of the stages, or leave one out"));
         }
     }
-    let source = parts.source.map(FolderSource::build).transpose().map_err(|more| problems.extend(more));
+    let source = parts.source.map(|source| FolderSource::build(source, takes(&stages))).transpose().map_err(|more| problems.extend(more));
     let yields = stages.last().map_or(MediaKind::Image, |stage| stage.yields());
     let sink = parts.sink.map(|sink| FolderSink::build(sink, yields)).transpose().map_err(|more| problems.extend(more));
     let (Ok(Some(mut source)), Ok(Some(sink)), Some(component)) = (source, sink, parts.sink) else {

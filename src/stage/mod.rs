@@ -1,7 +1,10 @@
 //! What a pipeline may do to media: one stage a file, and the registry that lists them.
 
 mod denoise;
+mod high_pass;
+mod level;
 mod noise;
+mod resample;
 mod resize;
 mod tiles;
 mod upscale;
@@ -12,7 +15,8 @@ use std::sync::Arc;
 use crate::config::{Component, Description, Problem};
 use crate::crew::Crew;
 use crate::error::{Error, Kind, Result};
-use crate::media::{Image, Media, MediaKind};
+use crate::media::audio::{Format, Process};
+use crate::media::{Audio, Image, Media, MediaKind};
 use crate::model::{Model, Models, Task};
 
 pub use noise::estimate_sigma;
@@ -35,6 +39,14 @@ pub trait Stage: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// Kind model if the model fails, kind input if the media cannot be worked on.
     fn run(&self, media: Vec<Media>, context: &Context) -> Result<Vec<Media>>;
+
+    /// The same work on sound that never ends, such as a microphone's; nothing if it cannot be done so.
+    ///
+    /// # Errors
+    /// Kind model: the model cannot run on this format.
+    fn live(&self, _format: Format) -> Result<Option<Box<dyn Process>>> {
+        Ok(None)
+    }
 }
 
 /// What a stage may use while it works.
@@ -63,10 +75,20 @@ pub const STAGES: &[(Description, Build)] = &[
     (denoise::DESCRIPTION, denoise::build),
     (upscale::DESCRIPTION, upscale::build),
     (resize::DESCRIPTION, resize::build),
+    (high_pass::DESCRIPTION, high_pass::build),
+    (level::DESCRIPTION, level::build),
+    (resample::DESCRIPTION, resample::build),
 ];
 
 /// Their descriptions alone.
-pub const DESCRIPTIONS: &[Description] = &[denoise::DESCRIPTION, upscale::DESCRIPTION, resize::DESCRIPTION];
+pub const DESCRIPTIONS: &[Description] = &[
+    denoise::DESCRIPTION,
+    upscale::DESCRIPTION,
+    resize::DESCRIPTION,
+    high_pass::DESCRIPTION,
+    level::DESCRIPTION,
+    resample::DESCRIPTION,
+];
 
 /// Builds one stage from its settings; library users build chains of their own with it.
 ///
@@ -113,6 +135,17 @@ fn each_image(media: Vec<Media>, mut work: impl FnMut(Image) -> Result<Image>) -
             other => {
                 Err(Error::new(Kind::Bug, format!("a stage for pictures was given {}", other.kind().with_article())))
             }
+        })
+        .collect()
+}
+
+/// Applies `work` to each stretch of sound of a job.
+fn each_audio(media: Vec<Media>, mut work: impl FnMut(Audio) -> Result<Audio>) -> Result<Vec<Media>> {
+    media
+        .into_iter()
+        .map(|piece| match piece {
+            Media::Audio(audio) => work(audio).map(Media::Audio),
+            other => Err(Error::new(Kind::Bug, format!("a stage for sound was given {}", other.kind().with_article()))),
         })
         .collect()
 }
