@@ -1,8 +1,11 @@
 //! The card of a model: all that a program or a person must know of an ONNX file to use it well.
 
 pub mod audio;
+mod latent;
 
 use serde::{Deserialize, Serialize};
+
+pub use latent::{LatentSpace, Novelty};
 
 use crate::error::{Error, Kind, Result};
 use crate::media::MediaKind;
@@ -41,6 +44,9 @@ pub struct Card {
     /// How a stream of samples becomes what the network takes, and back; models of sound have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audio: Option<audio::AudioCard>,
+    /// The latent space of an autoencoder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latent: Option<LatentSpace>,
     /// Parameters of the network, and multiply-adds for each input pixel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
@@ -232,6 +238,7 @@ impl Card {
             tile_context: None,
             multiple_of: 1,
             audio: None,
+            latent: None,
             size: None,
             training: None,
             metrics: Vec::new(),
@@ -311,6 +318,11 @@ impl Card {
             }
             (_, Some(_)) => return fail("has a section `audio`, but is of no model of sound".into()),
             (_, None) => {}
+        }
+        if self.task == Task::Autoencode
+            && !self.latent.as_ref().is_some_and(|space| (1..=65_536).contains(&space.size))
+        {
+            return fail("tells no latent space of 1 to 65,536 numbers".into());
         }
         if self.outputs.is_empty() || self.inputs.iter().chain(&self.outputs).any(|p| p.range[0] >= p.range[1]) {
             return fail("names no output, or a range that is empty".into());
