@@ -11,6 +11,8 @@ macro_rules! say {
 mod apply;
 mod check;
 mod compare;
+#[cfg(feature = "live")]
+mod devices;
 mod manual;
 mod models;
 mod paths;
@@ -24,7 +26,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::{Error, Kind, Result};
 use crate::model::Models;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{LoadError, Pipeline};
 
 /// Makes images better with small trained autoencoders, on an ordinary CPU.
 ///
@@ -62,6 +64,9 @@ enum Verb {
     Check(check::Args),
     /// Show two pictures side by side, and how alike they are
     Compare(compare::Args),
+    /// List microphones and speakers, or measure the delay from one to the other
+    #[cfg(feature = "live")]
+    Devices(devices::Args),
     /// List, show, verify and time models
     #[command(subcommand)]
     Models(models::Verb),
@@ -114,6 +119,8 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Verb::Apply(args) => apply::run(args, common),
         Verb::Check(args) => check::run(args, common),
         Verb::Compare(args) => compare::run(args),
+        #[cfg(feature = "live")]
+        Verb::Devices(args) => devices::run(args),
         Verb::Models(verb) => models::run(verb, common),
         Verb::Schema => manual::schema(),
         Verb::Completions { shell } => manual::completions(*shell),
@@ -131,12 +138,14 @@ impl Common {
 
 /// Loads a pipeline; its mistakes are printed as a report, and the error tells only how many there are.
 fn load(file: &Path, models: &Models) -> Result<Pipeline> {
-    Pipeline::load(file, models).map_err(|e| {
-        if let crate::pipeline::LoadError::Report(report) = &e {
-            terminal::print_report(report);
-        }
-        Error::from(e)
-    })
+    Pipeline::load(file, models).map_err(print_mistakes)
+}
+
+fn print_mistakes(e: LoadError) -> Error {
+    if let LoadError::Report(report) = &e {
+        terminal::print_report(report);
+    }
+    Error::from(e)
 }
 
 /// The pipelines in a file, or in all `.yaml` and `.yml` files of a folder, by name.

@@ -6,6 +6,9 @@ mod system;
 pub use ring::{Counters, Feed, Tap, feed, tap};
 pub use system::{Devices, Stream};
 
+/// Frames a second that devices are asked for, and that live stages work at.
+pub const RATE: u32 = 48_000;
+
 /// Which way sound goes through a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]

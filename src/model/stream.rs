@@ -2,7 +2,7 @@
 //! this way alike.
 
 use super::card::audio::{AudioCard, Form, Layout, MOST_STATES, port_shape};
-use super::{Model, Port, Session};
+use super::{Kernel, Model, Port, Session};
 use crate::error::{Error, Kind, Result};
 use crate::media::audio::{Block, Format, Process, Spectrum};
 
@@ -35,6 +35,14 @@ impl Stream {
     /// # Errors
     /// Kind model: it is no model of sound, or the graph is not what its card says.
     pub fn new(model: &Model, channels: usize) -> Result<Stream> {
+        Stream::by(model, channels, model.choice().kernel)
+    }
+
+    /// [`Stream::new`] by a kernel of choice.
+    ///
+    /// # Errors
+    /// As for [`Stream::new`].
+    pub fn by(model: &Model, channels: usize, kernel: Kernel) -> Result<Stream> {
         let what = || Error::new(Kind::Model, format!("`{}` is not a model that runs on sound", model.card.name));
         let card = model.card.audio.clone().ok_or_else(what)?;
         let find = |ports: &'_ [Port], name: &str| ports.iter().find(|p| p.name == name).cloned().ok_or_else(what);
@@ -47,7 +55,7 @@ impl Stream {
         inputs.extend(card.states.iter().zip(&states).map(|(state, shape)| (state.input.as_str(), shape.as_slice())));
         let mut outputs = vec![card.output.port.as_str()];
         outputs.extend(card.states.iter().map(|state| state.output.as_str()));
-        let session = Session::new(model, &inputs, &outputs)?;
+        let session = Session::by(model, &inputs, &outputs, kernel)?;
         let expected = [port_shape(&output)].into_iter().chain(states.iter().cloned());
         for ((name, found), expected) in outputs.iter().zip(session.output_shapes()).zip(expected) {
             if *found != expected {

@@ -1,8 +1,7 @@
 //! `microphone`: sound that a device hears, as long as the pipeline runs.
 
 use crate::config::{Component, Description, Field, Kind, Presence};
-use crate::device::Wanted;
-use crate::pipeline::live::RATE;
+use crate::device::{RATE, Wanted};
 
 /// The key in YAML.
 pub const MICROPHONE: &str = "microphone";

@@ -9,8 +9,8 @@ use rtrb::{Consumer, Producer};
 
 use super::control::{Meters, Shared, Swap};
 use super::drift::{Convert, Drift};
-use super::{FRAMES, LiveControl, RATE};
-use crate::device::Counters;
+use super::{FRAMES, LiveControl};
+use crate::device::{Counters, RATE};
 use crate::error::Result;
 use crate::media::audio::{Block, Chain, Process};
 
@@ -81,6 +81,7 @@ impl Engine {
             rate => Some(Convert::new(rate, RATE, channels, FRAMES, true)?),
         };
         let room = || Block::with_room(channels, 8 * FRAMES);
+        let (raw, converted) = (room_at(channels, microphone.rate), room_at(channels, speaker.rate));
         let mut dry = Block::with_room(channels, chain.delay() + 8 * FRAMES);
         dry.append_silence(chain.delay());
         Ok(Engine {
@@ -95,10 +96,10 @@ impl Engine {
             wet: control.shared.wet(),
             absent: 0,
             splice: Splice { last: vec![0.0; channels], jump: vec![0.0; channels], left: 0, fresh: false },
-            raw: Block::with_room(channels, room_at(microphone.rate)),
+            raw,
             block: room(),
             out: room(),
-            converted: Block::with_room(channels, room_at(speaker.rate)),
+            converted,
             speaker,
             chain,
             failed: false,
@@ -315,8 +316,8 @@ impl Engine {
 }
 
 /// Room for what a block of 10 ms becomes at any rate, and what is made ready before the first.
-fn room_at(rate: u32) -> usize {
-    (rate as usize).max(RATE as usize) / 2
+fn room_at(channels: usize, rate: u32) -> Block {
+    Block::with_room(channels, (rate as usize).max(RATE as usize) / 2)
 }
 
 impl Splice {

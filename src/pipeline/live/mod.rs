@@ -12,20 +12,19 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 
-use super::{Parts, Problem, Site, stage};
-use crate::device::{self, Counters, Devices, Direction};
+use super::Parts;
+use crate::config::Problem;
+use crate::device::{self, Counters, Devices, Direction, RATE};
 use crate::error::{Error, Kind, Result};
-use crate::media::audio::{Chain, Format, Process};
+use crate::media::audio::{Chain, Format};
 use crate::sink::Speaker;
 use crate::source::Microphone;
-use crate::stage::Stage;
+use crate::stage::{self, Site, Stage};
 
 pub use control::{LiveControl, LiveStatus, State};
 pub use drift::{Convert, Drift};
 pub use engine::{End, Engine};
 
-/// Frames a second between the devices, whatever theirs are.
-pub const RATE: u32 = 48_000;
 /// Frames of a block: 10 ms.
 pub const FRAMES: usize = 480;
 
