@@ -175,5 +175,9 @@ impl AudioCard {
 }
 
 fn finite(value: f32) -> Result<f32> {
-    if value.is_finite() { Ok(value) } else { Err(Error::new(Kind::Model, "the network gives values that are no numbers")) }
+    if value.is_finite() {
+        Ok(value)
+    } else {
+        Err(Error::new(Kind::Model, "the network gives values that are no numbers"))
+    }
 }

@@ -27,7 +27,8 @@ impl Resample {
     pub fn new(input: Format, rate: u32) -> Result<Resample> {
         let step = greatest_common_divisor(input.rate, rate);
         // An even number of steps, so that half of it, the delay, is a whole number of frames on both sides.
-        let steps = (f64::from(input.rate) * SECONDS / f64::from(input.rate / step) / 2.0).round().max(1.0) as usize * 2;
+        let steps =
+            (f64::from(input.rate) * SECONDS / f64::from(input.rate / step) / 2.0).round().max(1.0) as usize * 2;
         let frames = steps * (input.rate / step) as usize;
         let resampler = Fft::new_custom(
             input.rate as usize,
@@ -66,8 +67,10 @@ impl Process for Resample {
         let channels = self.output.channels;
         let mut done = 0;
         while self.waiting.frames() - done >= frames {
-            let size = |e: audioadapter_buffers::SizeError| Error::new(Kind::Bug, "a block of the wrong size").because(e);
-            let from = SequentialSliceOfVecs::new(self.waiting.planes(), channels, self.waiting.frames()).map_err(size)?;
+            let size =
+                |e: audioadapter_buffers::SizeError| Error::new(Kind::Bug, "a block of the wrong size").because(e);
+            let from =
+                SequentialSliceOfVecs::new(self.waiting.planes(), channels, self.waiting.frames()).map_err(size)?;
             let room = self.resampler.fft_size_out();
             let mut to = SequentialSliceOfVecs::new_mut(&mut self.ready, channels, room).map_err(size)?;
             let at = rubato::Indexing::new().input_offset(done);

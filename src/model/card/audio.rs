@@ -144,7 +144,8 @@ impl AudioCard {
                 return Some(format!("names the audio {side} `{}`, but lists no such port", sound.port));
             };
             if self.layout(port, sound.form).is_none() {
-                let parts = if sound.form == Form::Spectrum { " and one of 2 for real and imaginary parts" } else { "" };
+                let parts =
+                    if sound.form == Form::Spectrum { " and one of 2 for real and imaginary parts" } else { "" };
                 let length = self.length(sound.form);
                 return Some(format!(
                     "gives `{}` the shape {}, but a frame needs one axis of {length}{parts}, and 1 elsewhere",
@@ -160,7 +161,12 @@ impl AudioCard {
                 (Some(_), Some(_)) => {
                     return Some(format!("gives `{}` and `{}` different shapes", state.input, state.output));
                 }
-                _ => return Some(format!("names the state `{}` -> `{}`, but lists no such ports", state.input, state.output)),
+                _ => {
+                    return Some(format!(
+                        "names the state `{}` -> `{}`, but lists no such ports",
+                        state.input, state.output
+                    ));
+                }
             }
         }
         let known = |name: &str| name == self.input.port || self.states.iter().any(|s| s.input == name);

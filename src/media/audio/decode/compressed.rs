@@ -71,7 +71,9 @@ impl Compressed {
                 Ok(Some(packet)) => packet,
                 Ok(None) => return self.end(),
                 Err(Trouble::IoError(e)) if e.kind() == std::io::ErrorKind::UnexpectedEof => return self.end(),
-                Err(Trouble::ResetRequired) => return Err(damaged("several pieces chained in one file").mend("split it")),
+                Err(Trouble::ResetRequired) => {
+                    return Err(damaged("several pieces chained in one file").mend("split it"));
+                }
                 Err(e) => return Err(tell_damage(e)),
             };
             if packet.track_id != self.track {

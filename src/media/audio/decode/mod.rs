@@ -80,10 +80,14 @@ pub fn read(mut file: File, name: &Path, max_bytes: u64) -> Result<Audio> {
     let size = file.metadata().map_err(io)?.len();
     if size > max_bytes {
         let what = format!("the file has {} MB, more than `max_size` allows", size / 1_000_000);
-        return Err(Error::new(Kind::Input, what).at(name).mend("raise `max_size` of the source, if the file is meant"));
+        return Err(Error::new(Kind::Input, what)
+            .at(name)
+            .mend("raise `max_size` of the source, if the file is meant"));
     }
     if size == 0 {
-        return Err(Error::new(Kind::Input, "the file is empty").at(name).mend("copy it again; its writer may have failed"));
+        return Err(Error::new(Kind::Input, "the file is empty")
+            .at(name)
+            .mend("copy it again; its writer may have failed"));
     }
     let mut head = Vec::new();
     file.by_ref().take(16).read_to_end(&mut head).map_err(io)?;
@@ -108,7 +112,8 @@ fn unknown(head: &[u8]) -> Error {
         [b'R', b'I', b'F', b'X', ..] => "a WAV file of a big-endian machine, which latentd does not read",
         _ => "not a sound that latentd reads",
     };
-    Error::new(Kind::Input, what).mend("latentd reads WAV, FLAC, MP3, Ogg Vorbis and M4A; convert it: `ffmpeg -i FILE new.wav`")
+    Error::new(Kind::Input, what)
+        .mend("latentd reads WAV, FLAC, MP3, Ogg Vorbis and M4A; convert it: `ffmpeg -i FILE new.wav`")
 }
 
 /// A name that lies about its file misleads every other program as well; one that tells nothing does no harm.

@@ -24,7 +24,11 @@ pub(super) fn open(file: File, size: u64) -> Result<Opened> {
     let (depth, scale) = match (spec.sample_format, spec.bits_per_sample) {
         (SampleFormat::Int, bits @ 1..=32) => (Depth::Integer(bits.div_ceil(8) * 8), Some(0.5f32.powi(i32::from(bits) - 1))),
         (SampleFormat::Float, 32) => (Depth::Float, None),
-        (_, bits) => return Err(damaged(format!("samples of {bits} bits; latentd reads integers of 8 to 32 bits and floats of 32"))),
+        (_, bits) => {
+            return Err(damaged(format!(
+                "samples of {bits} bits; latentd reads integers of 8 to 32 bits and floats of 32"
+            )));
+        }
     };
     let frames = u64::from(reader.duration());
     if frames == 0 {
@@ -33,7 +37,8 @@ pub(super) fn open(file: File, size: u64) -> Result<Opened> {
     // The header counts more than there is: a copy that was cut off, or a program that never wrote the true length.
     let bytes = u64::from(reader.len()) * u64::from(spec.bits_per_sample.div_ceil(8));
     if bytes > size {
-        let what = format!("the file ends early: its header promises {bytes} bytes of sound, and the whole file has {size}");
+        let what =
+            format!("the file ends early: its header promises {bytes} bytes of sound, and the whole file has {size}");
         return Err(damaged(what));
     }
     let format = Format { rate: spec.sample_rate, channels: usize::from(spec.channels) };
