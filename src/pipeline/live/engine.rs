@@ -45,7 +45,9 @@ pub struct Engine {
     wet: f32,
     /// Frames that pass as they are because the stages have a gap in them.
     absent: usize,
-    splice: Splice,
+    /// Where blocks were left out of what came, and where what the stages give is joined with what they do not.
+    heard: Splice,
+    played: Splice,
     raw: Block,
     block: Block,
     out: Block,
@@ -95,7 +97,8 @@ impl Engine {
             dry,
             wet: control.shared.wet(),
             absent: 0,
-            splice: Splice { last: vec![0.0; channels], jump: vec![0.0; channels], left: 0, fresh: false },
+            heard: Splice::new(channels),
+            played: Splice::new(channels),
             raw,
             block: room(),
             out: room(),
@@ -116,6 +119,10 @@ impl Engine {
     pub fn turn(&mut self) -> usize {
         let mut blocks = 0;
         while self.waiting() >= 1 {
+            if self.level() > self.bound() {
+                self.leave_out();
+                continue;
+            }
             let begin = Instant::now();
             let late = self.is_late();
             // Only a bug of latentd or a network that gives no numbers comes here; the sound passes as it is from then on.
@@ -153,9 +160,34 @@ impl Engine {
         self.speaker.counters.largest.load(Relaxed) as usize
     }
 
-    /// The fill to be had before a block is added: half a gulp on average, since it falls and rises by a whole one, and the reserve.
+    /// Frames, at the speaker's rate, that are there beside what the microphone brings at once: what the speaker can live on until it brings more.
+    fn level(&self) -> f64 {
+        let brings = (self.microphone.counters.largest.load(Relaxed) as usize).max(self.wanted());
+        let waiting = self.microphone.ring.slots() / self.channels;
+        let ratio = f64::from(self.speaker.rate) / f64::from(self.microphone.rate);
+        self.fill() as f64 + (waiting as f64 - brings as f64) * ratio
+    }
+
+    /// The level to be had: half a gulp on average, since it falls and rises by a whole one, and the reserve.
     fn target(&self) -> f64 {
         self.gulp() as f64 / 2.0 + self.reserve * f64::from(self.speaker.rate)
+    }
+
+    /// Above this level the delay has grown, because the speaker had to play silence for a while.
+    fn bound(&self) -> f64 {
+        let half = (self.gulp() + self.block_at_speaker()) as f64 / 2.0;
+        self.target() + half + 0.005 * f64::from(self.speaker.rate)
+    }
+
+    /// Throws a block away that waits in the microphone's ring.
+    fn leave_out(&mut self) {
+        if let Ok(chunk) = self.microphone.ring.read_chunk(self.wanted() * self.channels) {
+            chunk.commit_all();
+        }
+        if self.speaker.counters.playing.load(Relaxed) {
+            self.shared.meters.dropped.fetch_add(1, Relaxed);
+        }
+        self.heard.fresh = true;
     }
 
     /// More blocks wait than the microphone brings at once, and the speaker would soon have nothing.
@@ -170,7 +202,9 @@ impl Engine {
     }
 
     fn step(&mut self, late: bool) -> Result<()> {
+        let level = self.level();
         self.take()?;
+        self.heard.smooth(&mut self.block);
         if let Some(Swap(chain)) = self.shared.next.pop() {
             self.swap(chain);
         }
@@ -179,7 +213,7 @@ impl Engine {
         if late {
             self.shared.meters.late.fetch_add(1, Relaxed);
             (self.wet, self.absent) = (0.0, self.chain.delay() + FADE);
-            self.splice.fresh = true;
+            self.played.fresh = true;
         }
         if late || self.failed {
             self.out.clear();
@@ -189,7 +223,7 @@ impl Engine {
             self.mix();
         }
         self.dry.drop_front(self.out.frames());
-        self.give()
+        self.give(level)
     }
 
     fn swap(&mut self, chain: Chain) {
@@ -204,10 +238,9 @@ impl Engine {
         } else {
             self.dry.drop_front(missing.unsigned_abs());
         }
-        self.splice.fresh |= missing != 0;
         let old = std::mem::replace(&mut self.chain, chain);
         (self.wet, self.absent) = (0.0, self.chain.delay() + FADE);
-        self.splice.fresh = true;
+        self.played.fresh = true;
         // Full only if nobody sweeps any more, and then the program is about to end.
         let _ = self.shared.done.push(Swap(old));
     }
@@ -251,21 +284,16 @@ impl Engine {
         }
     }
 
-    /// `out` into the speaker's ring, unless the delay has grown: then this block is left out.
-    fn give(&mut self) -> Result<()> {
+    /// `out` into the speaker's ring; `level` is what was there before.
+    fn give(&mut self, level: f64) -> Result<()> {
         let rate = f64::from(self.speaker.rate);
-        let (fill, target) = (self.fill() as f64, self.target());
+        let target = self.target();
         let playing = self.speaker.counters.playing.load(Relaxed);
-        self.tell(fill / rate, target / rate);
-        if playing && fill > target + self.gulp() as f64 / 2.0 + 0.005 * rate + self.block_at_speaker() as f64 / 2.0 {
-            self.shared.meters.dropped.fetch_add(1, Relaxed);
-            self.splice.fresh = true;
-            return Ok(());
-        }
-        self.splice.smooth(&mut self.out);
+        self.tell(level.max(0.0) / rate, target / rate);
+        self.played.smooth(&mut self.out);
         self.meter(&self.shared.meters.output, &self.out);
         if playing {
-            let change = self.drift.correct((target - fill) / rate, self.out.frames() as f64 / f64::from(RATE));
+            let change = self.drift.correct((target - level) / rate, self.out.frames() as f64 / f64::from(RATE));
             Meters::set(&self.shared.meters.ppm, (change * 1e6) as f32);
             self.outgoing.change(change);
         }
@@ -321,6 +349,10 @@ fn room_at(channels: usize, rate: u32) -> Block {
 }
 
 impl Splice {
+    fn new(channels: usize) -> Splice {
+        Splice { last: vec![0.0; channels], jump: vec![0.0; channels], left: 0, fresh: false }
+    }
+
     fn smooth(&mut self, block: &mut Block) {
         if block.is_empty() {
             return;
