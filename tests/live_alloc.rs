@@ -4,9 +4,12 @@
 mod audio_common;
 mod live_common;
 
+use std::time::Duration;
+
 use assert_no_alloc::{AllocDisabler, assert_no_alloc, violation_count};
 use audio_common::noise;
 use latentd::media::audio::{Overlap, Spectrum, Taper};
+use latentd::device::Moment;
 use live_common::{Bench, live};
 
 #[global_allocator]
@@ -21,9 +24,11 @@ fn nothing_is_allocated_between_microphone_and_speaker() {
         let sound = noise(heard as usize / 100, 0.1, 1);
         let mut buffer = vec![0i16; played as usize / 100];
         let mut round = |bench: &mut Bench| {
-            bench.tap.take(&sound, 1, std::time::Duration::ZERO);
-            bench.engine.turn();
-            bench.feed.give(&mut buffer, 1, std::time::Duration::ZERO);
+            let moment = Moment { at: bench.now, latency: Duration::ZERO };
+            bench.tap.take(&sound, 1, &moment);
+            bench.engine.turn(bench.now);
+            bench.feed.give(&mut buffer, 1, &moment);
+            bench.now += Duration::from_millis(10);
         };
         // The first rounds find the sizes of buffers.
         (0..20).for_each(|_| round(&mut bench));
@@ -31,7 +36,8 @@ fn nothing_is_allocated_between_microphone_and_speaker() {
         // Late blocks, bypass and change of strength go the same way.
         assert_no_alloc(|| {
             bench.control.set_bypass(true);
-            (0..6).for_each(|_| bench.tap.take(&sound, 1, std::time::Duration::ZERO));
+            let moment = Moment { at: bench.now, latency: Duration::ZERO };
+            (0..6).for_each(|_| bench.tap.take(&sound, 1, &moment));
             (0..50).for_each(|_| round(&mut bench));
             bench.control.set_bypass(false);
             bench.control.set_strength(0.5);

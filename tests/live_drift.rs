@@ -8,16 +8,17 @@ use audio_common::Dice;
 use latentd::media::audio::{Chain, Format};
 use live_common::Bench;
 
-/// A microphone whose clock is off by `ppm`, in buffers of 480, and a speaker in buffers of `gulp` frames, both jittering by 2 ms.
+/// A microphone whose clock is off by `ppm`, in buffers of 480, and a speaker in buffers of `gulp` frames, both jittering by 1.5 ms.
 /// Returns the fill of the speaker's ring in milliseconds, second by second.
 fn simulate(ppm: f64, gulp: usize, seconds: f64) -> (Vec<f32>, latentd::pipeline::live::LiveStatus) {
     let mut bench = Bench::new(Chain::new(Format { rate: 48_000, channels: 1 }), 48_000, 48_000);
     let mut dice = Dice::new(11);
-    let mut jitter = move || f64::from(dice.next()) * 0.002;
+    let mut jitter = move || f64::from(dice.next()) * 0.0015;
     let block: Vec<f32> = (0..480).map(|n| (n as f32 * 2.0 * std::f32::consts::PI / 48.0).sin() * 0.1).collect();
     let (heard_every, played_every) = (0.01 / (1.0 + ppm * 1e-6), gulp as f64 / 48_000.0);
     let (mut heard, mut played) = (1u64, 1u64);
     let (mut next_heard, mut next_played) = (heard_every, played_every);
+    let begin = bench.now;
     let (mut fills, mut sum, mut count) = (Vec::new(), 0.0, 0);
     let mut buffer = vec![0f32; gulp];
     loop {
@@ -25,9 +26,10 @@ fn simulate(ppm: f64, gulp: usize, seconds: f64) -> (Vec<f32>, latentd::pipeline
             if next_heard > seconds {
                 break;
             }
+            bench.now = begin + std::time::Duration::from_secs_f64(next_heard);
             bench.hear(&block);
             heard += 1;
-            next_heard = heard as f64 * heard_every + jitter();
+            next_heard = (heard as f64 * heard_every + jitter()).max(next_heard);
             sum += bench.control.status().ring_ms[0];
             count += 1;
             if count == 100 {
@@ -35,9 +37,10 @@ fn simulate(ppm: f64, gulp: usize, seconds: f64) -> (Vec<f32>, latentd::pipeline
                 (sum, count) = (0.0, 0);
             }
         } else {
-            bench.feed.give(&mut buffer, 1, std::time::Duration::ZERO);
+            let at = begin + std::time::Duration::from_secs_f64(next_played);
+            bench.feed.give(&mut buffer, 1, &latentd::device::Moment { at, latency: std::time::Duration::ZERO });
             played += 1;
-            next_played = played as f64 * played_every + jitter();
+            next_played = (played as f64 * played_every + jitter()).max(next_played);
         }
     }
     (fills, bench.control.status())

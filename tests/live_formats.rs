@@ -255,6 +255,7 @@ where
     let (mut heard, mut asked) = (0usize, 0usize);
     let mut hear = vec![T::EQUILIBRIUM; buffers.0 * usize::from(input.channels)];
     let mut play = vec![T::EQUILIBRIUM; buffers.1 * usize::from(output.channels)];
+    let begin = std::time::Instant::now();
     while (heard as f64) < seconds * f64::from(input.rate) {
         if heard as f64 / f64::from(input.rate) <= asked as f64 / f64::from(output.rate) {
             for (index, frame) in hear.chunks_exact_mut(usize::from(input.channels)).enumerate() {
@@ -264,7 +265,7 @@ where
             }
             host.hear(&mut hear, input.format);
             heard += buffers.0;
-            engine.turn();
+            engine.turn(begin + Duration::from_secs_f64(heard as f64 / f64::from(input.rate)));
         } else {
             host.play(&mut play, output.format);
             asked += buffers.1;

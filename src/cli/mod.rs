@@ -16,6 +16,7 @@ mod devices;
 mod manual;
 mod models;
 mod paths;
+mod plot_sound;
 mod run;
 mod terminal;
 
@@ -70,6 +71,8 @@ enum Verb {
     /// List, show, verify and time models
     #[command(subcommand)]
     Models(models::Verb),
+    /// Draw recordings: waveform and spectrogram
+    Plot(plot_sound::Args),
     /// Print the JSON Schema of pipelines, for editors
     Schema,
     /// Print completions for a shell
@@ -122,6 +125,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         #[cfg(feature = "live")]
         Verb::Devices(args) => devices::run(args),
         Verb::Models(verb) => models::run(verb, common),
+        Verb::Plot(args) => plot_sound::run(args, common),
         Verb::Schema => manual::schema(),
         Verb::Completions { shell } => manual::completions(*shell),
         Verb::Man => manual::man(),

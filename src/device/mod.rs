@@ -3,7 +3,7 @@
 mod ring;
 mod system;
 
-pub use ring::{Counters, Feed, Tap, feed, tap};
+pub use ring::{Counters, Feed, Moment, Tap, feed, tap};
 pub use system::{Devices, Stream};
 
 /// Frames a second that devices are asked for, and that live stages work at.

@@ -4,16 +4,21 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
+use std::time::{Duration, Instant};
 
 use cpal::{FromSample, Sample};
 use rtrb::{Consumer, Producer, RingBuffer};
 
 /// What a callback tells of itself. Every number only means itself, so no order among them is kept.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Counters {
+    /// What times are counted from.
+    epoch: Instant,
+    /// Microseconds from the epoch to the last callback.
+    last: AtomicU64,
     /// Frames that went through the callback; while it stands still, the device does.
     pub frames: AtomicU64,
-    /// The largest number of frames that one callback brought or asked for.
+    /// The largest number of frames that one callback brought or asked for since somebody last put 0 here.
     pub largest: AtomicU32,
     /// How often frames were lost: no room for a microphone's, or none there for a speaker.
     pub xruns: AtomicU32,
@@ -28,7 +33,28 @@ pub struct Counters {
 }
 
 impl Counters {
-    fn count(&self, frames: usize, lost: usize, latency: std::time::Duration) {
+    fn new() -> Counters {
+        Counters {
+            epoch: Instant::now(),
+            last: AtomicU64::new(0),
+            frames: AtomicU64::new(0),
+            largest: AtomicU32::new(0),
+            xruns: AtomicU32::new(0),
+            lost: AtomicU64::new(0),
+            latency: AtomicU32::new(0),
+            playing: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
+        }
+    }
+
+    /// How long ago the last callback was.
+    pub fn since(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.epoch).saturating_sub(Duration::from_micros(self.last.load(Relaxed)))
+    }
+
+    fn count(&self, frames: usize, lost: usize, moment: &Moment) {
+        self.last.store(moment.at.saturating_duration_since(self.epoch).as_micros() as u64, Relaxed);
+        let latency = moment.latency;
         self.frames.fetch_add(frames as u64, Relaxed);
         self.largest.fetch_max(frames as u32, Relaxed);
         self.latency.store(latency.as_micros().min(10_000_000) as u32, Relaxed);
@@ -37,6 +63,15 @@ impl Counters {
             self.lost.fetch_add(lost as u64, Relaxed);
         }
     }
+}
+
+/// When a callback came, and how far the sound in it is from the air.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Now.
+    pub at: Instant,
+    /// Since the first frame of a microphone's callback was heard; until the first of a speaker's will be.
+    pub latency: Duration,
 }
 
 /// A microphone's end: takes what the device brings.
@@ -59,20 +94,20 @@ pub struct Feed {
 /// A ring of `frames` frames of `channels` channels for a microphone; `wake` names the thread that waits for it, once there is one.
 pub fn tap(channels: usize, frames: usize, wake: &Arc<OnceLock<Thread>>) -> (Tap, Consumer<f32>, Arc<Counters>) {
     let (ring, end) = RingBuffer::new(channels * frames);
-    let counters = Arc::new(Counters::default());
+    let counters = Arc::new(Counters::new());
     (Tap { ring, counters: Arc::clone(&counters), channels, wake: Arc::clone(wake) }, end, counters)
 }
 
 /// A ring of `frames` frames of `channels` channels for a speaker.
 pub fn feed(channels: usize, frames: usize) -> (Feed, Producer<f32>, Arc<Counters>) {
     let (end, ring) = RingBuffer::new(channels * frames);
-    let counters = Arc::new(Counters::default());
+    let counters = Arc::new(Counters::new());
     (Feed { ring, counters: Arc::clone(&counters), channels }, end, counters)
 }
 
 impl Tap {
     /// Takes interleaved samples of `channels` channels. To a stream of one channel they are mixed; else channels meet by number.
-    pub fn take<T: Sample>(&mut self, samples: &[T], channels: usize, latency: std::time::Duration)
+    pub fn take<T: Sample>(&mut self, samples: &[T], channels: usize, moment: &Moment)
     where
         f32: FromSample<T>,
     {
@@ -88,7 +123,7 @@ impl Tap {
                 })
             }));
         }
-        self.counters.count(frames, frames - fits, latency);
+        self.counters.count(frames, frames - fits, moment);
         if let Some(thread) = self.wake.get() {
             thread.unpark();
         }
@@ -102,7 +137,7 @@ impl Tap {
 
 impl Feed {
     /// Fills interleaved samples of `channels` channels, with silence where there is nothing.
-    pub fn give<T: Sample + FromSample<f32>>(&mut self, samples: &mut [T], channels: usize, latency: std::time::Duration) {
+    pub fn give<T: Sample + FromSample<f32>>(&mut self, samples: &mut [T], channels: usize, moment: &Moment) {
         let channels = channels.max(1);
         let frames = samples.len() / channels;
         let playing = self.counters.playing.load(Relaxed);
@@ -126,7 +161,7 @@ impl Feed {
             chunk.commit_all();
         }
         silent.fill(T::EQUILIBRIUM);
-        self.counters.count(frames, if playing { frames - there } else { 0 }, latency);
+        self.counters.count(frames, if playing { frames - there } else { 0 }, moment);
     }
 
     /// Where the callback counts.

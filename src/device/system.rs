@@ -1,12 +1,12 @@
 //! The system's microphones and speakers, by cpal. No other file knows cpal's types.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, Data, ErrorKind, HostId, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfigRange};
 
-use super::{Device, Direction, Feed, Opened, Tap, Wanted};
+use super::{Device, Direction, Feed, Moment, Opened, Tap, Wanted};
 use crate::error::{Error, Kind, Result};
 
 /// How long a device may take to open.
@@ -91,10 +91,11 @@ impl Devices {
         let callback = move |data: &Data, info: &cpal::InputCallbackInfo| {
             let time = info.timestamp();
             let latency = time.callback.saturating_duration_since(time.capture);
+            let moment = Moment { at: Instant::now(), latency };
             macro_rules! take {
                 ($($format:ident => $type:ty),*) => {
                     match data.sample_format() {
-                        $(SampleFormat::$format => if let Some(s) = data.as_slice::<$type>() { tap.take(s, channels, latency) },)*
+                        $(SampleFormat::$format => if let Some(s) = data.as_slice::<$type>() { tap.take(s, channels, &moment) },)*
                         _ => {}
                     }
                 };
@@ -120,10 +121,11 @@ impl Devices {
         let callback = move |data: &mut Data, info: &cpal::OutputCallbackInfo| {
             let time = info.timestamp();
             let latency = time.playback.saturating_duration_since(time.callback);
+            let moment = Moment { at: Instant::now(), latency };
             macro_rules! give {
                 ($($format:ident => $type:ty),*) => {
                     match data.sample_format() {
-                        $(SampleFormat::$format => if let Some(s) = data.as_slice_mut::<$type>() { feed.give(s, channels, latency) },)*
+                        $(SampleFormat::$format => if let Some(s) = data.as_slice_mut::<$type>() { feed.give(s, channels, &moment) },)*
                         _ => {}
                     }
                 };

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use latentd::device::{Feed, Tap, feed, tap};
+use latentd::device::{Feed, Moment, Tap, feed, tap};
 use latentd::media::audio::Chain;
 use latentd::model::Models;
 use latentd::pipeline::Loaded;
@@ -29,6 +29,9 @@ pub struct Bench {
     pub engine: Engine,
     pub feed: Feed,
     pub control: LiveControl,
+    /// The time.
+    pub now: Instant,
+    rates: (u32, u32),
 }
 
 impl Bench {
@@ -40,24 +43,26 @@ impl Bench {
         let speaker = End { ring, counters, rate: played };
         let control = LiveControl::default();
         let engine = Engine::new(chain, 1, (microphone, speaker), 0.004, &control).unwrap();
-        Bench { tap, engine, feed, control }
+        Bench { tap, engine, feed, control, now: Instant::now(), rates: (heard, played) }
     }
 
     /// The microphone brings this, and the engine works.
     pub fn hear(&mut self, samples: &[f32]) {
         self.only_hear(samples);
-        self.engine.turn();
+        self.engine.turn(self.now);
     }
 
     /// The microphone brings this, and the engine is kept away.
     pub fn only_hear(&mut self, samples: &[f32]) {
-        self.tap.take(samples, 1, Duration::ZERO);
+        let latency = Duration::from_secs_f64(samples.len() as f64 / f64::from(self.rates.0));
+        self.tap.take(samples, 1, &Moment { at: self.now, latency });
     }
 
-    /// What the speaker plays next.
+    /// What the speaker plays next; then as much time has gone by.
     pub fn play(&mut self, frames: usize) -> Vec<f32> {
         let mut samples = vec![0f32; frames];
-        self.feed.give(&mut samples, 1, Duration::ZERO);
+        self.feed.give(&mut samples, 1, &Moment { at: self.now, latency: Duration::ZERO });
+        self.now += Duration::from_secs_f64(frames as f64 / f64::from(self.rates.1));
         samples
     }
 }

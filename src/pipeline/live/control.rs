@@ -106,7 +106,7 @@ pub struct LiveStatus {
     pub late_blocks: u64,
     /// Blocks left out so that a delay that had grown became what it should be.
     pub dropped_blocks: u64,
-    /// Sound that the speaker can live on until the microphone brings more, in milliseconds, and how much there should be.
+    /// By how much microphone and speaker may be late before there is silence, in milliseconds; and by how much it should be.
     pub ring_ms: [f32; 2],
     /// From the microphone to the speaker, in milliseconds, buffers of the devices included as far as they tell the truth.
     pub latency_ms: f32,

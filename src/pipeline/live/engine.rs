@@ -37,7 +37,10 @@ pub struct Engine {
     speaker: End<Producer<f32>>,
     outgoing: Convert,
     drift: Drift,
-    /// Seconds of sound to be kept ready beside what the speaker takes at once.
+    /// Frames that the microphone brings, and the speaker takes, at once.
+    heard_peak: Peak,
+    gulp: Peak,
+    /// Seconds of sound to be kept ready beside that.
     reserve: f64,
     /// The sound as it came, in time with what the stages give.
     dry: Block,
@@ -55,6 +58,30 @@ pub struct Engine {
     failed: bool,
     /// xruns of the callbacks that are told already.
     xruns: u64,
+}
+
+/// The largest callback of the last seconds. The first ones after the start, or after a stall, are often far larger than the rest.
+#[derive(Debug, Default)]
+struct Peak {
+    since: Option<Instant>,
+    before: usize,
+    now: usize,
+}
+
+impl Peak {
+    const SPAN: std::time::Duration = std::time::Duration::from_secs(1);
+
+    fn look(&mut self, counters: &Counters, now: Instant) {
+        self.now = self.now.max(counters.largest.swap(0, Relaxed) as usize);
+        let since = *self.since.get_or_insert(now);
+        if now.saturating_duration_since(since) >= Peak::SPAN {
+            (self.since, self.before, self.now) = (Some(now), self.now, 0);
+        }
+    }
+
+    fn most(&self) -> usize {
+        self.before.max(self.now)
+    }
 }
 
 /// Where two pieces of sound that do not belong together are joined, the jump between them is spread over some milliseconds.
@@ -93,6 +120,8 @@ impl Engine {
             microphone,
             incoming,
             drift: Drift::default(),
+            heard_peak: Peak::default(),
+            gulp: Peak::default(),
             reserve,
             dry,
             wet: control.shared.wet(),
@@ -115,18 +144,21 @@ impl Engine {
         self.chain
     }
 
-    /// Works on every whole block that is there; how many.
-    pub fn turn(&mut self) -> usize {
+    /// Works on every whole block that is there; how many. `now` is the time, which a test may make.
+    pub fn turn(&mut self, now: Instant) -> usize {
         let mut blocks = 0;
+        self.heard_peak.look(&self.microphone.counters, now);
+        self.gulp.look(&self.speaker.counters, now);
         while self.waiting() >= 1 {
-            if self.level() > self.bound() {
+            let level = self.level(now);
+            if level > self.bound() {
                 self.leave_out();
                 continue;
             }
             let begin = Instant::now();
             let late = self.is_late();
             // Only a bug of latentd or a network that gives no numbers comes here; the sound passes as it is from then on.
-            self.failed |= self.step(late).is_err();
+            self.failed |= self.step(late, level, now).is_err();
             let share = begin.elapsed().as_secs_f32() * RATE as f32 / FRAMES as f32;
             let load = f32::from_bits(self.shared.meters.load.load(Relaxed));
             Meters::set(&self.shared.meters.load, load + (share - load) * 0.05);
@@ -155,28 +187,31 @@ impl Engine {
         (ring.buffer().capacity() - ring.slots()) / self.channels
     }
 
-    /// Frames that the speaker takes at once, at its rate.
-    fn gulp(&self) -> usize {
-        self.speaker.counters.largest.load(Relaxed) as usize
-    }
-
-    /// Frames, at the speaker's rate, that are there beside what the microphone brings at once: what the speaker can live on until it brings more.
-    fn level(&self) -> f64 {
-        let brings = (self.microphone.counters.largest.load(Relaxed) as usize).max(self.wanted());
+    /// Frames, at the speaker's rate, that are ready beside what the microphone brings at once, and beside what the speaker would have played
+    /// since it last asked if it took frame by frame. So it does not rise and fall with the buffers of either device, however they meet: it is
+    /// by how much both may be late before the speaker has nothing.
+    fn level(&self, now: Instant) -> f64 {
         let waiting = self.microphone.ring.slots() / self.channels;
         let ratio = f64::from(self.speaker.rate) / f64::from(self.microphone.rate);
-        self.fill() as f64 + (waiting as f64 - brings as f64) * ratio
+        let brings = self.heard_peak.most().max(self.wanted());
+        self.fill() as f64 + (waiting as f64 - brings as f64) * ratio - self.played_since(now)
     }
 
-    /// The level to be had: half a gulp on average, since it falls and rises by a whole one, and the reserve.
+    /// Frames that the speaker has played of what it took last.
+    fn played_since(&self, now: Instant) -> f64 {
+        let since = self.speaker.counters.since(now).as_secs_f64() * f64::from(self.speaker.rate);
+        // One that is late to ask has not played more than it took.
+        since.min(self.gulp.most() as f64)
+    }
+
+    /// The level to be had.
     fn target(&self) -> f64 {
-        self.gulp() as f64 / 2.0 + self.reserve * f64::from(self.speaker.rate)
+        self.reserve * f64::from(self.speaker.rate)
     }
 
     /// Above this level the delay has grown, because the speaker had to play silence for a while.
     fn bound(&self) -> f64 {
-        let half = (self.gulp() + self.block_at_speaker()) as f64 / 2.0;
-        self.target() + half + 0.005 * f64::from(self.speaker.rate)
+        self.target() + 1.25 * self.block_at_speaker() as f64
     }
 
     /// Throws a block away that waits in the microphone's ring.
@@ -192,17 +227,15 @@ impl Engine {
 
     /// More blocks wait than the microphone brings at once, and the speaker would soon have nothing.
     fn is_late(&self) -> bool {
-        let brings = self.microphone.counters.largest.load(Relaxed) as usize;
-        let usual = brings.div_ceil(self.wanted().max(1)).max(1);
-        self.waiting() > usual && self.fill() < self.gulp() + self.block_at_speaker()
+        let usual = self.heard_peak.most().div_ceil(self.wanted().max(1)).max(1);
+        self.waiting() > usual && self.fill() < self.gulp.most() + self.block_at_speaker()
     }
 
     fn block_at_speaker(&self) -> usize {
         FRAMES * self.speaker.rate as usize / RATE as usize
     }
 
-    fn step(&mut self, late: bool) -> Result<()> {
-        let level = self.level();
+    fn step(&mut self, late: bool, level: f64, now: Instant) -> Result<()> {
         self.take()?;
         self.heard.smooth(&mut self.block);
         if let Some(Swap(chain)) = self.shared.next.pop() {
@@ -223,7 +256,7 @@ impl Engine {
             self.mix();
         }
         self.dry.drop_front(self.out.frames());
-        self.give(level)
+        self.give(level, now)
     }
 
     fn swap(&mut self, chain: Chain) {
@@ -285,7 +318,7 @@ impl Engine {
     }
 
     /// `out` into the speaker's ring; `level` is what was there before.
-    fn give(&mut self, level: f64) -> Result<()> {
+    fn give(&mut self, level: f64, now: Instant) -> Result<()> {
         let rate = f64::from(self.speaker.rate);
         let target = self.target();
         let playing = self.speaker.counters.playing.load(Relaxed);
@@ -300,11 +333,11 @@ impl Engine {
         self.converted.clear();
         if !playing {
             // How much the speaker takes at once is known when it has asked the first time.
-            if self.gulp() == 0 {
+            if self.gulp.most() == 0 {
                 return Ok(());
             }
             // The first block: what shall be ready before it is silence.
-            self.converted.append_silence(target as usize);
+            self.converted.append_silence((target + self.played_since(now)) as usize);
         }
         self.outgoing.convert(&self.out, &mut self.converted)?;
         let frames = self.converted.frames().min(self.speaker.ring.slots() / self.channels);
@@ -321,9 +354,9 @@ impl Engine {
         let microseconds = |seconds: f64| (seconds * 1e6) as u32;
         meters.fill_us.store(microseconds(fill), Relaxed);
         meters.target_us.store(microseconds(target), Relaxed);
-        let brought = f64::from(self.microphone.counters.largest.load(Relaxed)) / f64::from(self.microphone.rate);
+        let brought = self.heard_peak.most() as f64 / f64::from(self.microphone.rate);
         let block = FRAMES as f64 / f64::from(RATE);
-        let own = self.chain.delay() as f64 / f64::from(RATE) + target + (block - brought).max(0.0) + 0.0007;
+        let own = self.chain.delay() as f64 / f64::from(RATE) + fill + (block - brought).max(0.0) + 0.0007;
         let devices = self.microphone.counters.latency.load(Relaxed) + self.speaker.counters.latency.load(Relaxed);
         let now = microseconds(own) + devices;
         let before = meters.latency_us.load(Relaxed);

@@ -276,7 +276,7 @@ fn compute(mut engine: Engine, halted: &AtomicBool) -> Engine {
     raise_priority();
     let mut told = false;
     while !halted.load(Relaxed) {
-        engine.turn();
+        engine.turn(Instant::now());
         if engine.has_failed() && !told {
             told = true;
             tracing::error!("a stage has failed; the sound passes as it is");

@@ -13,7 +13,8 @@ use crate::model::{Model, Stream};
 
 #[derive(Debug)]
 struct Denoise {
-    model: Arc<Model>,
+    /// The network made ready; each stretch of sound gets a stream of its own through it.
+    network: Stream,
     /// The network's share of the result; the rest is the sound as it was.
     wet: f32,
 }
@@ -24,11 +25,13 @@ pub(super) fn build(component: &Component, model: Arc<Model>) -> std::result::Re
     let kept = limit.map_or(0.0, |decibels| 10f64.powf(-decibels / 20.0));
     let wet = (settings.number("strength") * (1.0 - kept)) as f32;
     // What a graph cannot do is told now, not with the first file; one channel is as good as many for that.
-    if let Err(e) = Stream::new(&model, 1) {
-        let problem = Problem::new(settings.span("model"), e.to_string());
-        return Err(vec![problem.mend(e.mend_text().unwrap_or("choose another model"))]);
+    match Stream::new(&model, 1) {
+        Ok(network) => Ok(Box::new(Denoise { network, wet })),
+        Err(e) => {
+            let problem = Problem::new(settings.span("model"), e.to_string());
+            Err(vec![problem.mend(e.mend_text().unwrap_or("choose another model"))])
+        }
     }
-    Ok(Box::new(Denoise { model, wet }))
 }
 
 impl Stage for Denoise {
@@ -42,13 +45,13 @@ impl Stage for Denoise {
 
     fn run(&self, media: Vec<Media>, _: &Context) -> Result<Vec<Media>> {
         each_audio(media, |audio| {
-            let process = Denoised::new(&self.model, audio.format(), self.wet)?;
+            let process = Denoised::new(&self.network, audio.format(), self.wet)?;
             Ok(audio.through(process))
         })
     }
 
     fn live(&self, format: Format) -> Result<Option<Box<dyn Process>>> {
-        Ok(Some(Box::new(Denoised::new(&self.model, format, self.wet)?)))
+        Ok(Some(Box::new(Denoised::new(&self.network, format, self.wet)?)))
     }
 }
 
@@ -60,8 +63,8 @@ struct Denoised {
 }
 
 impl Denoised {
-    fn new(model: &Model, format: Format, wet: f32) -> Result<Denoised> {
-        let network = Stream::new(model, format.channels)?;
+    fn new(network: &Stream, format: Format, wet: f32) -> Result<Denoised> {
+        let network = network.another(format.channels)?;
         let own = network.output();
         let mut chain = Chain::new(format);
         if own.rate == format.rate {
