@@ -12,13 +12,19 @@ mod apply;
 mod check;
 mod compare;
 mod decode;
+#[cfg(feature = "live")]
+mod devices;
 mod encode;
 mod files;
 mod manual;
+mod manual;
 mod models;
+mod models;
+mod paths;
 mod paths;
 mod perturb;
 mod plot;
+mod plot_sound;
 mod reconstruct;
 mod run;
 mod sample;
@@ -32,7 +38,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::{Error, Kind, Result};
 use crate::model::Models;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{LoadError, Pipeline};
 
 /// Makes images better with small trained autoencoders, on an ordinary CPU.
 ///
@@ -82,12 +88,16 @@ enum Verb {
     Perturb(perturb::Args),
     /// Find files like this one, by their latents
     Search(search::Args),
-    /// Draw latent spaces, reconstructions and training runs
-    #[command(subcommand)]
-    Plot(plot::Verb),
+    /// Draw recordings, latent spaces, reconstructions and training runs
+    Plot(plot::Args),
+    /// List microphones and speakers, or measure the delay from one to the other
+    #[cfg(feature = "live")]
+    Devices(devices::Args),
     /// List, show, verify and time models
     #[command(subcommand)]
     Models(models::Verb),
+    /// Draw recordings: waveform and spectrogram
+    Plot(plot_sound::Args),
     /// Print the JSON Schema of pipelines, for editors
     Schema,
     /// Print completions for a shell
@@ -143,7 +153,9 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Verb::Sample(args) => sample::run(args, common),
         Verb::Perturb(args) => perturb::run(args, common),
         Verb::Search(args) => search::run(args, common),
-        Verb::Plot(verb) => plot::run(verb, common),
+        Verb::Plot(args) => plot::run(args, common),
+        #[cfg(feature = "live")]
+        Verb::Devices(args) => devices::run(args),
         Verb::Models(verb) => models::run(verb, common),
         Verb::Schema => manual::schema(),
         Verb::Completions { shell } => manual::completions(*shell),
@@ -161,12 +173,14 @@ impl Common {
 
 /// Loads a pipeline; its mistakes are printed as a report, and the error tells only how many there are.
 fn load(file: &Path, models: &Models) -> Result<Pipeline> {
-    Pipeline::load(file, models).map_err(|e| {
-        if let crate::pipeline::LoadError::Report(report) = &e {
-            terminal::print_report(report);
-        }
-        Error::from(e)
-    })
+    Pipeline::load(file, models).map_err(print_mistakes)
+}
+
+fn print_mistakes(e: LoadError) -> Error {
+    if let LoadError::Report(report) = &e {
+        terminal::print_report(report);
+    }
+    Error::from(e)
 }
 
 /// The pipelines in a file, or in all `.yaml` and `.yml` files of a folder, by name.

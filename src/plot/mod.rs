@@ -8,6 +8,7 @@ pub mod curves;
 pub mod manifold;
 pub mod scatter;
 pub mod sheet;
+pub mod sound;
 
 use std::path::Path;
 use std::sync::Once;
