@@ -96,8 +96,6 @@ enum Verb {
     /// List, show, verify and time models
     #[command(subcommand)]
     Models(models::Verb),
-    /// Draw recordings: waveform and spectrogram
-    Plot(plot_sound::Args),
     /// Print the JSON Schema of pipelines, for editors
     Schema,
     /// Print completions for a shell
