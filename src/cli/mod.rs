@@ -16,19 +16,19 @@ mod decode;
 mod devices;
 mod encode;
 mod files;
-mod manual;
+mod interpolate;
 mod manual;
 mod models;
-mod models;
-mod paths;
 mod paths;
 mod perturb;
+mod pieces;
 mod plot;
 mod plot_sound;
 mod reconstruct;
 mod run;
 mod sample;
 mod search;
+mod similar;
 mod terminal;
 
 use std::path::{Path, PathBuf};
@@ -93,6 +93,10 @@ enum Verb {
     /// List microphones and speakers, or measure the delay from one to the other
     #[cfg(feature = "live")]
     Devices(devices::Args),
+    /// Make what lies between two files, or the table between four: melodies or pictures
+    Interpolate(interpolate::Args),
+    /// Make pieces that are like one, or with more or less of a quality
+    Similar(similar::Args),
     /// List, show, verify and time models
     #[command(subcommand)]
     Models(models::Verb),
@@ -154,6 +158,8 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Verb::Plot(args) => plot::run(args, common),
         #[cfg(feature = "live")]
         Verb::Devices(args) => devices::run(args),
+        Verb::Interpolate(args) => interpolate::run(args, common),
+        Verb::Similar(args) => similar::run(args, common),
         Verb::Models(verb) => models::run(verb, common),
         Verb::Schema => manual::schema(),
         Verb::Completions { shell } => manual::completions(*shell),

@@ -6,6 +6,7 @@
 pub mod components;
 pub mod curves;
 pub mod manifold;
+pub mod piano_roll;
 pub mod scatter;
 pub mod sheet;
 pub mod sound;

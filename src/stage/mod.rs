@@ -6,8 +6,8 @@ mod denoise;
 mod encode;
 mod ensemble;
 mod high_pass;
+pub mod interpolate;
 mod level;
-mod noise;
 mod noise;
 mod novelty;
 mod reconstruct;
@@ -89,6 +89,7 @@ pub const STAGES: &[(Description, Build)] = &[
     (high_pass::DESCRIPTION, high_pass::build),
     (level::DESCRIPTION, level::build),
     (resample::DESCRIPTION, resample::build),
+    (interpolate::DESCRIPTION, interpolate::build),
 ];
 
 /// Their descriptions alone.
@@ -103,6 +104,7 @@ pub const DESCRIPTIONS: &[Description] = &[
     high_pass::DESCRIPTION,
     level::DESCRIPTION,
     resample::DESCRIPTION,
+    interpolate::DESCRIPTION,
 ];
 
 /// Builds one stage from its settings; library users build chains of their own with it.

@@ -3,6 +3,7 @@
 mod bench;
 mod digits;
 mod eval;
+mod melody;
 mod recipes;
 mod small;
 mod train;
@@ -34,6 +35,9 @@ enum Command {
     UpscalePhotoX3(recipes::Upscale),
     /// Train a network that makes photos four times as large
     UpscalePhotoX4(recipes::Upscale),
+    /// Train a variational autoencoder of melodies, drums or songs on a grid of 16th notes
+    #[command(mut_arg("batch", |arg| arg.default_value("256")), mut_arg("held_out", |arg| arg.default_value("200")), mut_arg("score_every", |arg| arg.default_value("200")))]
+    Melody(melody::Melody),
     /// Train an autoencoder of small pictures: digits (MNIST's files), or any folder of pictures
     #[command(mut_arg("batch", |arg| arg.default_value("128")), mut_arg("score_every", |arg| arg.default_value("500")))]
     Autoencoder(small::Autoencoder),
@@ -70,6 +74,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::UpscalePhotoX2(upscale) => upscale.run(2),
         Command::UpscalePhotoX3(upscale) => upscale.run(3),
         Command::UpscalePhotoX4(upscale) => upscale.run(4),
+        Command::Melody(melody) => melody.run(),
         Command::Autoencoder(autoencoder) => autoencoder.run(),
         Command::Restore(restore) => restore.run(),
         Command::Digits(digits) => digits.run(),

@@ -4,6 +4,7 @@ pub mod camera;
 /// Files of the MNIST kind.
 pub mod idx;
 mod layout;
+pub mod melodies;
 mod pictures;
 mod prefetch;
 mod resize;

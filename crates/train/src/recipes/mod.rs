@@ -4,6 +4,7 @@ pub mod autoencoder;
 pub mod denoise_photo;
 mod photo;
 pub mod restore;
+pub mod sequence;
 pub mod upscale_photo;
 
 use burn::module::Module;

@@ -119,6 +119,12 @@ impl Graph {
         self.push("Slice", name, &inputs, vec![], x.clone())
     }
 
+    /// Zeros before and after the values, as many along each axis as told.
+    pub fn pad(&mut self, name: &str, x: &Value, before: &[i64], after: &[i64]) -> Value {
+        let pads = self.integers(&format!("{name}.pads"), &[before, after].concat());
+        self.push("Pad", name, &[&x.name, &pads], vec![], x.clone())
+    }
+
     /// Fixed whole numbers that an operator takes as an input; returns their name.
     fn integers(&mut self, name: &str, values: &[i64]) -> String {
         self.proto.initializer.push(proto::integers(name, values));
