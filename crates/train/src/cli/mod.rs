@@ -3,6 +3,7 @@
 mod bench;
 mod eval;
 mod recipes;
+mod speech;
 mod train;
 
 use std::process::ExitCode;
@@ -28,6 +29,8 @@ enum Command {
     UpscalePhotoX3(recipes::Upscale),
     /// Train a network that makes photos four times as large
     UpscalePhotoX4(recipes::Upscale),
+    /// Train a network that takes everything but speech out of 48 kHz sound, live
+    DenoiseSpeech(speech::Speech),
     /// Measure a published model on a folder of pictures by the papers' protocol
     Eval(eval::Eval),
     /// Measure how fast this machine trains
@@ -51,6 +54,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::UpscalePhotoX2(upscale) => upscale.run(2),
         Command::UpscalePhotoX3(upscale) => upscale.run(3),
         Command::UpscalePhotoX4(upscale) => upscale.run(4),
+        Command::DenoiseSpeech(speech) => speech.run(),
         Command::Eval(eval) => eval.run(),
         Command::Bench(bench) => bench.run(),
     }

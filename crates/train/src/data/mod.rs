@@ -1,11 +1,12 @@
-//! Pictures for training: found, decoded, cut, turned, made noisy or small.
+//! Pictures for training: found, decoded, cut, turned, made noisy or small; and speech, in [`speech`].
 
 mod layout;
 mod pictures;
 mod prefetch;
 mod resize;
+pub mod speech;
 
 pub use layout::{depth_to_space, space_to_depth};
-pub use pictures::{MIN_SIDE, Picture, find, load, split};
+pub use pictures::{MIN_SIDE, Picture, find, find_files, load, split};
 pub use prefetch::Prefetch;
 pub use resize::imresize;

@@ -1,6 +1,7 @@
 //! One folder for each recipe: its network, its data, its loss and what is said of it.
 
 pub mod denoise_photo;
+pub mod denoise_speech;
 mod photo;
 pub mod upscale_photo;
 
