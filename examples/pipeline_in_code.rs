@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crossbeam::channel::unbounded;
 use latentd::config::{self, Component};
 use latentd::model::Models;
-use latentd::pipeline::{CATALOG, Job, Outcome, Pipeline, Pool};
+use latentd::pipeline::{CATALOG, Input, Job, Outcome, Pipeline, Pool};
 use latentd::{Error, Kind, Result};
 
 fn main() -> Result<()> {
@@ -35,8 +35,8 @@ fn main() -> Result<()> {
         std::thread::spawn(move || {
             for f in found {
                 let relative = f.path.strip_prefix(&pipeline.source.root).unwrap_or(&f.path).to_path_buf();
-                let job =
-                    Job { pipeline: Arc::clone(&pipeline), relative, path: f.path, stamp: f.stamp, home: home.clone() };
+                let inputs = vec![Input { relative, path: f.path, stamp: f.stamp }];
+                let job = Job { pipeline: Arc::clone(&pipeline), inputs, home: home.clone() };
                 if jobs.send(job).is_err() {
                     return;
                 }
@@ -46,7 +46,7 @@ fn main() -> Result<()> {
     for ticket in tickets {
         match ticket.outcome {
             Outcome::Done(results) => files.extend(results),
-            Outcome::Failed(e) => eprintln!("{e}"),
+            Outcome::Failed { error, .. } => eprintln!("{error}"),
             Outcome::Vanished | Outcome::Dropped => {}
         }
     }

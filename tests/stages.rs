@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crossbeam::channel::unbounded;
 use latentd::Kind;
 use latentd::media::{Media, MediaKind};
-use latentd::pipeline::{Job, Outcome, Pipeline, Pool};
+use latentd::pipeline::{Input, Job, Outcome, Pipeline, Pool};
 use latentd::sink::FolderSink;
 use latentd::source::{FolderSource, Stamp};
 use latentd::stage::{Context, Stage};
@@ -53,13 +53,18 @@ fn a_panicking_stage_fails_its_input_and_the_workers_go_on() {
         let stamp = Stamp::of(&path).unwrap();
         let relative = Path::new(&format!("{n}.png")).to_path_buf();
         pool.jobs()
-            .send(Job { pipeline: Arc::clone(&pipeline), path, relative, stamp, home: home_sender.clone() })
+            .send(Job {
+                pipeline: Arc::clone(&pipeline),
+                inputs: vec![Input { path, relative, stamp }],
+                home: home_sender.clone(),
+            })
             .unwrap();
     }
     drop(home_sender);
     let outcomes: Vec<Outcome> = tickets.iter().map(|t| t.outcome).collect();
     pool.finish();
-    let failed = outcomes.iter().filter(|o| matches!(o, Outcome::Failed(e) if e.kind() == Kind::Bug)).count();
+    let failed =
+        outcomes.iter().filter(|o| matches!(o, Outcome::Failed { error, .. } if error.kind() == Kind::Bug)).count();
     let done = outcomes.iter().filter(|o| matches!(o, Outcome::Done(_))).count();
     assert_eq!((done, failed), (20, 20));
     assert_eq!(common::count(&home.path("outbox")), 20);
@@ -103,7 +108,8 @@ fn an_input_that_changes_meanwhile_is_neither_deleted_nor_called_done() {
     let pool = Pool::new(1).unwrap();
     let (sender, tickets) = unbounded();
     let stamp = Stamp::of(&path).unwrap();
-    pool.jobs().send(Job { pipeline, path: path.clone(), relative: "a.png".into(), stamp, home: sender }).unwrap();
+    let inputs = vec![Input { path: path.clone(), relative: "a.png".into(), stamp }];
+    pool.jobs().send(Job { pipeline, inputs, home: sender }).unwrap();
     assert!(matches!(tickets.recv().unwrap().outcome, Outcome::Vanished));
     pool.finish();
     assert_eq!(std::fs::read(&path).unwrap(), common::png(9, 9));

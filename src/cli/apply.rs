@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Common, load, terminal, threads};
 use crate::error::{Error, Kind, Result, show_path};
-use crate::pipeline::{Job, Outcome, Pipeline, Pool, Ticket};
+use crate::pipeline::{Input, Job, Outcome, Pipeline, Pool, Ticket};
 use crate::sink::Originals;
 use crate::source::{FolderSource, Stamp, resolve};
 
@@ -34,9 +34,6 @@ pub struct Args {
     json: bool,
 }
 
-/// An input and its path within what the user named.
-type Input = (PathBuf, PathBuf);
-
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let models = common.models();
     let mut pipeline = load(&args.pipeline, &models)?;
@@ -46,16 +43,18 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     }
     let mut failures = Vec::new();
     let inputs = collect(args, &pipeline, &mut failures);
-    let pipeline = Arc::new(pipeline);
     let nothing = inputs.is_empty();
+    let groups = group(inputs, pipeline.source.group)?;
+    let pipeline = Arc::new(pipeline);
     let mut done = 0;
     if args.dry_run {
-        for (path, relative) in &inputs {
-            say!("{} -> {}", show_path(path), show_path(&pipeline.sink.expected(relative, &pipeline.name)));
+        for inputs in &groups {
+            let relative: Vec<&Path> = inputs.iter().map(|input| input.relative.as_path()).collect();
+            say!("{} -> {}", shown(inputs), show_path(&pipeline.sink.expected(&relative, &pipeline.name)));
         }
-    } else if !inputs.is_empty() {
+    } else if !nothing {
         models.tune();
-        done = work(args, &pipeline, inputs, &mut failures)?;
+        done = work(args, &pipeline, groups, &mut failures)?;
     }
     for (path, error) in &failures {
         if args.json {
@@ -93,12 +92,12 @@ fn collect(args: &Args, pipeline: &Pipeline, failures: &mut Vec<(PathBuf, Error)
             found.sort();
             inputs.extend(found.into_iter().map(|path| {
                 let relative = path.strip_prefix(&source.root).unwrap_or(&path).to_path_buf();
-                (named.join(&relative), relative)
+                input(named.join(&relative), relative)
             }));
         } else {
             let relative = named.file_name().map_or_else(|| named.clone(), PathBuf::from);
             match Stamp::of(named) {
-                Ok(_) => inputs.push((named.clone(), relative)),
+                Ok(_) => inputs.push(input(named.clone(), relative)),
                 Err(e) => failures.push((named.clone(), Error::io("read", named, e))),
             }
         }
@@ -106,21 +105,42 @@ fn collect(args: &Args, pipeline: &Pipeline, failures: &mut Vec<(PathBuf, Error)
     inputs
 }
 
+fn input(path: PathBuf, relative: PathBuf) -> Input {
+    let stamp = Stamp::of(&path).unwrap_or_default();
+    Input { path, relative, stamp }
+}
+
+/// Inputs in the order in which they were named, `size` to a job.
+fn group(inputs: Vec<Input>, size: usize) -> Result<Vec<Vec<Input>>> {
+    let (count, rest) = (inputs.len(), inputs.len() % size);
+    if rest > 0 {
+        let what = format!("the pipeline takes inputs in groups of {size}, and there are {count}");
+        let mend =
+            format!("leave out {rest}, or add {}; they are grouped in the order in which they are named", size - rest);
+        return Err(Error::new(Kind::Usage, what).mend(mend));
+    }
+    Ok(inputs.chunks(size).map(<[Input]>::to_vec).collect())
+}
+
+/// The paths of a job's inputs.
+fn shown(inputs: &[Input]) -> String {
+    inputs.iter().map(|input| show_path(&input.path)).collect::<Vec<_>>().join(" + ")
+}
+
 fn work(
     args: &Args,
     pipeline: &Arc<Pipeline>,
-    inputs: Vec<Input>,
+    groups: Vec<Vec<Input>>,
     failures: &mut Vec<(PathBuf, Error)>,
 ) -> Result<usize> {
-    let count = inputs.len();
+    let count = groups.len();
     let pool = Pool::new(threads(args.threads))?;
     let (home, tickets) = unbounded();
     let (jobs, pipeline) = (pool.jobs(), Arc::clone(pipeline));
     // Fed from a thread of its own, so that tickets are taken as they come.
     let feeder = std::thread::spawn(move || {
-        for (path, relative) in inputs {
-            let stamp = Stamp::of(&path).unwrap_or_default();
-            let job = Job { pipeline: Arc::clone(&pipeline), path, relative, stamp, home: home.clone() };
+        for inputs in groups {
+            let job = Job { pipeline: Arc::clone(&pipeline), inputs, home: home.clone() };
             if jobs.send(job).is_err() {
                 return;
             }
@@ -140,18 +160,21 @@ fn report(args: &Args, count: usize, tickets: &Receiver<Ticket>, failures: &mut 
     }
     let mut done = 0;
     for ticket in tickets {
-        let Ticket { path, outcome, elapsed, .. } = ticket;
+        let Ticket { inputs, outcome, elapsed } = ticket;
+        let path = inputs.first().map(|input| input.path.clone()).unwrap_or_default();
         bar.set_message(show_path(Path::new(path.file_name().unwrap_or_default())));
         bar.inc(1);
         match outcome {
             Outcome::Done(results) => {
                 done += 1;
                 if args.json {
-                    let json = serde_json::json!({ "input": show_path(&path), "results": results.iter().map(|p| show_path(p)).collect::<Vec<_>>(), "seconds": elapsed.as_secs_f64() });
+                    let json = serde_json::json!({ "input": shown(&inputs), "results": results.iter().map(|p| show_path(p)).collect::<Vec<_>>(), "seconds": elapsed.as_secs_f64() });
                     bar.suspend(|| say!("{json}"));
                 }
             }
-            Outcome::Failed(e) => failures.push((path, e)),
+            Outcome::Failed { error, culprit } => {
+                failures.push((culprit.and_then(|i| inputs.get(i)).map_or(path, |input| input.path.clone()), error));
+            }
             Outcome::Vanished | Outcome::Dropped => {
                 let e = Error::new(Kind::NoInput, "it was moved or changed while it was read").at(&path);
                 failures.push((path, e));

@@ -10,7 +10,7 @@ use crossbeam::channel::{Receiver, Sender, bounded, never, select, unbounded};
 
 use super::Journal;
 use crate::error::{Error, Kind, Result, show_path};
-use crate::pipeline::{Job, Outcome, Pipeline, Ticket};
+use crate::pipeline::{Input, Job, Outcome, Pipeline, Ticket};
 use crate::source::{Mark, Settle, Stamp, Watch, identity};
 
 /// How often the whole folder is looked at although the system sends messages, since some are lost.
@@ -28,11 +28,11 @@ pub struct Feed {
     halted: Receiver<()>,
     watch: Option<Watch>,
     settle: Settle,
-    /// Whole, and waiting for a worker.
-    ready: VecDeque<(PathBuf, Stamp)>,
+    /// Whole, and waiting for a worker, or for others to make a group.
+    ready: VecDeque<Input>,
     /// Ready or handed over, and not yet home.
     open: HashMap<PathBuf, Stamp>,
-    /// How many of them are handed over.
+    /// How many jobs are handed over.
     handed: usize,
     /// To be tried again: how often it failed, and when.
     later: HashMap<PathBuf, (u32, Instant)>,
@@ -89,7 +89,8 @@ impl Feed {
             self.look_again();
             self.take_ready();
             let wake = self.watch.as_ref().map_or_else(never, |w| w.wake().clone());
-            let jobs = if self.ready.is_empty() { nowhere.0.clone() } else { self.jobs.clone() };
+            let jobs =
+                if self.ready.len() < self.pipeline.source.group { nowhere.0.clone() } else { self.jobs.clone() };
             let wait = self.wait();
             select! {
                 recv(self.halted) -> _ => break,
@@ -109,10 +110,13 @@ impl Feed {
     }
 
     fn next_job(&mut self) -> Job {
-        let (path, stamp) = self.ready.pop_front().unwrap_or_default();
+        let count = self.pipeline.source.group.min(self.ready.len());
         self.handed += 1;
-        let relative = path.strip_prefix(&self.pipeline.source.root).unwrap_or(&path).to_path_buf();
-        Job { pipeline: Arc::clone(&self.pipeline), relative, path, stamp, home: self.home.clone() }
+        Job {
+            pipeline: Arc::clone(&self.pipeline),
+            inputs: self.ready.drain(..count).collect(),
+            home: self.home.clone(),
+        }
     }
 
     fn wait(&self) -> Duration {
@@ -225,7 +229,10 @@ impl Feed {
     }
 
     fn take_ready(&mut self) {
-        for (path, stamp) in self.settle.ready(Instant::now(), |path| Stamp::of(path).ok()) {
+        let mut ready = self.settle.ready(Instant::now(), |path| Stamp::of(path).ok());
+        // So that groups do not depend on the order of a map.
+        ready.sort_by(|a, b| a.0.cmp(&b.0));
+        for (path, stamp) in ready {
             self.enqueue(path, stamp);
         }
     }
@@ -233,50 +240,82 @@ impl Feed {
     /// Puts a file in the queue, unless it is there or being worked on already: then its ticket will tell that it has changed.
     fn enqueue(&mut self, path: PathBuf, stamp: Stamp) {
         if let Entry::Vacant(vacant) = self.open.entry(path) {
-            self.ready.push_back((vacant.key().clone(), stamp));
+            let path = vacant.key().clone();
+            let relative = path.strip_prefix(&self.pipeline.source.root).unwrap_or(&path).to_path_buf();
+            self.ready.push_back(Input { path, relative, stamp });
             vacant.insert(stamp);
         }
     }
 
     fn settle_ticket(&mut self, ticket: Ticket) {
-        let Ticket { path, stamp, outcome, elapsed } = ticket;
-        self.open.remove(&path);
+        let Ticket { inputs, outcome, elapsed } = ticket;
         self.handed -= 1;
-        let shown = show_path(&path);
+        for input in &inputs {
+            self.open.remove(&input.path);
+        }
         match outcome {
             Outcome::Done(results) => {
-                self.later.remove(&path);
+                let shown: Vec<String> = inputs.iter().map(|input| show_path(&input.path)).collect();
                 let results: Vec<String> = results.iter().map(|p| show_path(p)).collect();
-                tracing::info!(seconds = format!("{:.2}", elapsed.as_secs_f64()), "{shown} -> {}", results.join(", "));
-                self.note_done(&path, stamp);
-            }
-            Outcome::Failed(e) if !is_inputs_fault(e.kind()) => self.try_later(path, &e),
-            Outcome::Failed(e) => {
-                self.later.remove(&path);
-                if Stamp::of(&path).ok() != Some(stamp) {
-                    // Another file lies there by now, and that one has done nothing wrong.
-                    return self.note_done(&path, stamp);
+                let (seconds, from, to) = (elapsed.as_secs_f64(), shown.join(" + "), results.join(", "));
+                tracing::info!(seconds = format!("{seconds:.2}"), "{from} -> {to}");
+                for input in inputs {
+                    self.later.remove(&input.path);
+                    self.note_done(&input.path, input.stamp);
                 }
-                let relative = path.strip_prefix(&self.pipeline.source.root).unwrap_or(&path);
-                match self.pipeline.sink.quarantine(&path, relative, &e) {
-                    Ok(kept) => {
-                        tracing::warn!(kind = e.kind().name(), mend = e.mend_text(), kept = show_path(&kept), "{e}");
-                        self.note_done(&path, stamp);
-                    }
-                    Err(worse) => {
-                        tracing::error!("{e}; and it cannot be put aside: {worse}");
-                        self.try_later(path, &worse);
+            }
+            Outcome::Failed { error, culprit } => {
+                for (index, input) in inputs.into_iter().enumerate().rev() {
+                    match culprit {
+                        Some(culprit) if culprit != index => self.hand_back(input),
+                        _ => self.settle_failure(input, &error),
                     }
                 }
             }
             Outcome::Vanished => {
-                self.later.remove(&path);
-                tracing::debug!("{shown} is gone or changed while it was read");
-                if let Ok(stamp) = Stamp::of(&path) {
-                    self.mark(path, Mark::Seen, stamp);
+                for input in inputs.into_iter().rev() {
+                    self.later.remove(&input.path);
+                    match Stamp::of(&input.path) {
+                        Ok(stamp) if stamp == input.stamp => self.hand_back(input),
+                        Ok(stamp) => self.mark(input.path, Mark::Seen, stamp),
+                        Err(_) => tracing::debug!("{} is gone", show_path(&input.path)),
+                    }
                 }
             }
             Outcome::Dropped => {}
+        }
+    }
+
+    /// A file of a group that came to nothing by the fault of another: it is the first of the next group.
+    fn hand_back(&mut self, input: Input) {
+        self.open.insert(input.path.clone(), input.stamp);
+        self.ready.push_front(input);
+    }
+
+    fn settle_failure(&mut self, input: Input, error: &Error) {
+        let Input { path, relative, stamp } = input;
+        if !is_inputs_fault(error.kind()) {
+            return self.try_later(path, error);
+        }
+        self.later.remove(&path);
+        if Stamp::of(&path).ok() != Some(stamp) {
+            // Another file lies there by now, and that one has done nothing wrong.
+            return self.note_done(&path, stamp);
+        }
+        match self.pipeline.sink.quarantine(&path, &relative, error) {
+            Ok(kept) => {
+                tracing::warn!(
+                    kind = error.kind().name(),
+                    mend = error.mend_text(),
+                    kept = show_path(&kept),
+                    "{error}"
+                );
+                self.note_done(&path, stamp);
+            }
+            Err(worse) => {
+                tracing::error!("{error}; and it cannot be put aside: {worse}");
+                self.try_later(path, &worse);
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! One input's way through a pipeline: open, decode, stages, sink, original.
+//! The way of one job through a pipeline: open, decode, stages, sink, originals.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,20 +9,27 @@ use crossbeam::channel::Sender;
 use super::Pipeline;
 use crate::crew::Crew;
 use crate::error::{Error, Kind, Result};
-use crate::media;
+use crate::media::{self, Media};
 use crate::source::Stamp;
 
-/// An input to be worked on.
-#[derive(Debug)]
-pub struct Job {
-    /// Whose it is.
-    pub pipeline: Arc<Pipeline>,
+/// A file to be worked on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Input {
     /// Where it lies.
     pub path: PathBuf,
     /// Its path within its source, mirrored by the sink.
     pub relative: PathBuf,
     /// Its state when it was found ready.
     pub stamp: Stamp,
+}
+
+/// Work to be done: one input, or as many as the source groups.
+#[derive(Debug)]
+pub struct Job {
+    /// Whose it is.
+    pub pipeline: Arc<Pipeline>,
+    /// What it is made of, in this order.
+    pub inputs: Vec<Input>,
     /// Where the ticket goes home.
     pub home: Sender<Ticket>,
 }
@@ -30,10 +37,8 @@ pub struct Job {
 /// What became of a job; the only thing that travels back.
 #[derive(Debug)]
 pub struct Ticket {
-    /// The job's path.
-    pub path: PathBuf,
-    /// The job's stamp.
-    pub stamp: Stamp,
+    /// The job's inputs.
+    pub inputs: Vec<Input>,
     /// What became of it.
     pub outcome: Outcome,
     /// How long it took.
@@ -45,10 +50,15 @@ pub struct Ticket {
 pub enum Outcome {
     /// Its results are safe, here.
     Done(Vec<PathBuf>),
-    /// The input was gone, or has changed meanwhile: no result, and no fault of anyone's.
+    /// An input was gone, or has changed meanwhile: no result, and no fault of anyone's.
     Vanished,
-    /// It failed; the input is unchanged.
-    Failed(Error),
+    /// It failed; the inputs are unchanged.
+    Failed {
+        /// Why.
+        error: Error,
+        /// Which of the inputs it is about, if not all of them.
+        culprit: Option<usize>,
+    },
     /// The daemon is stopping, and it was not begun.
     Dropped,
 }
@@ -59,35 +69,52 @@ impl Job {
         match self.work(crew) {
             Ok(paths) => Outcome::Done(paths),
             // A writer that was slower than it seemed, or a user who thought better of it: not a bad file.
-            Err(_) if !self.is_unchanged() => Outcome::Vanished,
-            Err(e) => Outcome::Failed(e),
+            Err(_) if !self.inputs.iter().all(Input::is_unchanged) => Outcome::Vanished,
+            Err((error, culprit)) => Outcome::Failed { error, culprit },
         }
     }
 
-    fn is_unchanged(&self) -> bool {
-        Stamp::of(&self.path).is_ok_and(|now| now == self.stamp)
-    }
-
-    fn work(&self, crew: &Crew) -> Result<Vec<PathBuf>> {
-        let file = open(&self.path, &self.relative)?;
-        let read = file.metadata().map(|m| Stamp::from(&m)).map_err(|e| Error::io("read", &self.path, e))?;
-        let media = media::read(self.pipeline.takes, file, &self.relative, &self.pipeline.source.limits)?;
-        let results = self.pipeline.process(vec![media], crew)?;
+    fn work(&self, crew: &Crew) -> Result<Vec<PathBuf>, (Error, Option<usize>)> {
+        let blame = |index| move |error| (error, Some(index));
+        let all = |error| (error, None);
+        let mut media = Vec::new();
+        for (index, input) in self.inputs.iter().enumerate() {
+            media.push(self.read(input).map_err(blame(index))?);
+        }
+        let results = self.pipeline.process(media, crew).map_err(all)?;
         // Work takes a while. What changed meanwhile is done anew as what it is now, and this result is not wanted.
-        if read != self.stamp || !self.is_unchanged() {
-            return Err(Error::new(Kind::NoInput, "it changed while it was worked on").at(&self.path));
+        if let Some(index) = self.inputs.iter().position(|input| !input.is_unchanged()) {
+            let e = Error::new(Kind::NoInput, "it changed while it was worked on").at(&self.inputs[index].path);
+            return Err((e, Some(index)));
         }
+        let relative: Vec<&Path> = self.inputs.iter().map(|input| input.relative.as_path()).collect();
         let mut paths = Vec::new();
         for (index, result) in results.into_iter().enumerate() {
-            paths.push(self.pipeline.sink.write(result, &self.relative, &self.pipeline.name, index + 1)?);
+            paths.push(self.pipeline.sink.write(result, &relative, &self.pipeline.name, index + 1).map_err(all)?);
         }
         // The result is safe; an original that cannot be moved or deleted stays, and that is told but undoes nothing.
-        if self.is_unchanged()
-            && let Err(e) = self.pipeline.sink.dispose(&self.path, &self.relative)
-        {
-            tracing::warn!(mend = e.mend_text(), "the original stays: {e}");
+        for input in self.inputs.iter().filter(|input| input.is_unchanged()) {
+            if let Err(e) = self.pipeline.sink.dispose(&input.path, &input.relative) {
+                tracing::warn!(mend = e.mend_text(), "the original stays: {e}");
+            }
         }
         Ok(paths)
+    }
+
+    fn read(&self, input: &Input) -> Result<Media> {
+        let file = open(&input.path, &input.relative)?;
+        let read = file.metadata().map(|m| Stamp::from(&m)).map_err(|e| Error::io("read", &input.path, e))?;
+        if read != input.stamp {
+            return Err(Error::new(Kind::NoInput, "it changed before it was read").at(&input.path));
+        }
+        media::read(self.pipeline.takes, file, &input.relative, &self.pipeline.source.limits)
+    }
+}
+
+impl Input {
+    /// Whether the file is still the one that was found.
+    pub fn is_unchanged(&self) -> bool {
+        Stamp::of(&self.path).is_ok_and(|now| now == self.stamp)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::sink::{self, FolderSink, Originals};
 use crate::source::{self, FolderSource, resolve};
 use crate::stage::{self, Site, Stage};
 
-pub use job::{Job, Outcome, Ticket};
+pub use job::{Input, Job, Outcome, Ticket};
 pub use pool::Pool;
 
 /// Everything that a pipeline may name.

@@ -86,15 +86,15 @@ fn work(queue: &Receiver<Job>, mut calls: Receiver<Call>, crew: &Crew, stopping:
         let outcome = if stopping.load(Ordering::Relaxed) {
             Outcome::Dropped
         } else {
-            let span =
-                tracing::info_span!("job", pipeline = job.pipeline.name, file = crate::error::show_path(&job.relative));
+            let first = job.inputs.first().map(|input| input.relative.clone()).unwrap_or_default();
+            let span = tracing::info_span!("job", pipeline = job.pipeline.name, file = crate::error::show_path(&first));
             let _entered = span.enter();
             catch_unwind(AssertUnwindSafe(|| job.run(crew))).unwrap_or_else(|_| {
-                let e = Error::new(Kind::Bug, "latentd stumbled over this file").at(&job.relative);
-                Outcome::Failed(e.mend("please report it, with the file if you can"))
+                let error = Error::new(Kind::Bug, "latentd stumbled over this file").at(&first);
+                Outcome::Failed { error: error.mend("please report it, with the file if you can"), culprit: None }
             })
         };
         // Whoever waited for the ticket may be gone; the work is done all the same.
-        let _ = job.home.send(Ticket { path: job.path, stamp: job.stamp, outcome, elapsed: begin.elapsed() });
+        let _ = job.home.send(Ticket { inputs: job.inputs, outcome, elapsed: begin.elapsed() });
     }
 }

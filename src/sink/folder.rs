@@ -24,7 +24,7 @@ pub const DESCRIPTION: Description = Description {
         },
         Field {
             name: "name",
-            doc: "Name of each result. In braces: stem, ext, parent, pipeline, date, time, width, height, index. The ending decides the format.",
+            doc: "Name of each result. In braces: stem, ext, parent, pipeline, date, time, width, height, index; the stem of a group is that of all its files, joined by `+`. The ending decides the format.",
             kind: Kind::Text,
             presence: Presence::Default("\"{stem}.{ext}\""),
         },
@@ -143,13 +143,13 @@ impl FolderSink {
         }
     }
 
-    /// Writes a result durably and tells its path. `relative` is the input's path within its source, which is mirrored; `index` counts the
-    /// results of one job from 1.
+    /// Writes a result durably and tells its path. `inputs` are the paths of the job's inputs within their source, of which the folder of
+    /// the first is mirrored; `index` counts the results of one job from 1.
     ///
     /// # Errors
     /// Kind config: the ending is no format. Kind input: the format cannot hold the picture. Kind output or transient: it cannot be written.
-    pub fn write(&self, media: Media, relative: &Path, pipeline: &str, index: usize) -> Result<PathBuf> {
-        let path = self.root.join(self.path_of(media.size(), relative, pipeline, index));
+    pub fn write(&self, media: Media, inputs: &[&Path], pipeline: &str, index: usize) -> Result<PathBuf> {
+        let path = self.root.join(self.path_of(media.size(), inputs, pipeline, index));
         self.takes.check_extension(&path)?;
         let mut draft = Draft::new(&path)?;
         let mut out = BufWriter::with_capacity(1 << 18, draft.file());
@@ -159,17 +159,18 @@ impl FolderSink {
         draft.publish(self.collision)
     }
 
-    /// Where the first result of an input will go if the name is free; a size in the name is told as 0.
-    pub fn expected(&self, relative: &Path, pipeline: &str) -> PathBuf {
-        self.root.join(self.path_of((0, 0), relative, pipeline, 1))
+    /// Where the first result of a job will go if the name is free; a size in the name is told as 0.
+    pub fn expected(&self, inputs: &[&Path], pipeline: &str) -> PathBuf {
+        self.root.join(self.path_of((0, 0), inputs, pipeline, 1))
     }
 
-    fn path_of(&self, size: (usize, usize), relative: &Path, pipeline: &str, index: usize) -> PathBuf {
+    fn path_of(&self, size: (usize, usize), inputs: &[&Path], pipeline: &str, index: usize) -> PathBuf {
         let (date, time) = now();
+        let relative = inputs.first().copied().unwrap_or(Path::new(""));
         let own = relative.extension().unwrap_or_default();
         // A file without an ending, or with one that is no format, gets that of one that loses nothing.
         let ext = if self.takes.check_extension(relative).is_ok() { own } else { self.takes.extension().as_ref() };
-        let names = Names { input: relative, ext, pipeline, now: (&date, &time), size, index };
+        let names = Names { inputs, ext, pipeline, now: (&date, &time), size, index };
         relative.parent().unwrap_or(Path::new("")).join(self.name.fill(&names))
     }
 

@@ -33,8 +33,8 @@ pub enum Extension<'a> {
 /// What the variables stand for.
 #[derive(Debug, Clone)]
 pub struct Names<'a> {
-    /// The input's path, of which stem and parent are taken.
-    pub input: &'a Path,
+    /// The inputs' paths: the parent is that of the first, the stem of two is `a+b`.
+    pub inputs: &'a [&'a Path],
     /// Ending of the output, without the dot.
     pub ext: &'a OsStr,
     /// Name of the pipeline.
@@ -112,14 +112,16 @@ impl NameTemplate {
 
     /// The path, relative to the sink's folder. What comes from the input's name cannot lead out of it.
     pub fn fill(&self, names: &Names) -> PathBuf {
+        let stems: Vec<&OsStr> = names.inputs.iter().map(|input| input.file_stem().unwrap_or_default()).collect();
+        let parent = names.inputs.first().and_then(|input| input.parent()).and_then(Path::file_name);
         let mut text = OsString::new();
         for piece in &self.0 {
             match piece {
                 Piece::Text(t) => text.push(t),
                 Piece::Variable(variable) => match *variable {
-                    "stem" => text.push(names.input.file_stem().unwrap_or_default()),
+                    "stem" => text.push(stems.join(OsStr::new("+"))),
                     "ext" => text.push(names.ext),
-                    "parent" => text.push(names.input.parent().and_then(Path::file_name).unwrap_or_default()),
+                    "parent" => text.push(parent.unwrap_or_default()),
                     "pipeline" => text.push(names.pipeline),
                     "date" => text.push(names.now.0),
                     "time" => text.push(names.now.1),
@@ -155,7 +157,7 @@ mod tests {
 
     fn fill(template: &str, input: &str) -> String {
         let names = Names {
-            input: Path::new(input),
+            inputs: &input.split(' ').map(Path::new).collect::<Vec<_>>(),
             ext: OsStr::new("png"),
             pipeline: "p",
             now: ("2026-01-31", "23-59-59"),
@@ -172,6 +174,7 @@ mod tests {
             fill("{date}/{parent}-{stem}-{width}x{height}.webp", "a/b/cat.jpg"),
             "2026-01-31/b-cat-640x480.webp"
         );
+        assert_eq!(fill("{parent}/{stem}.{ext}", "a/x.mid b/y.mid z.mid"), "a/x+y+z.png");
     }
 
     #[test]

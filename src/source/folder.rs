@@ -46,6 +46,12 @@ pub const DESCRIPTION: Description = Description {
             presence: Presence::Default("true"),
         },
         Field {
+            name: "group",
+            doc: "How many files make one job, for stages that take several. They are grouped as they become ready, those that do together by name; a lone file waits.",
+            kind: Kind::Integer { min: 1, max: 64 },
+            presence: Presence::Default("1"),
+        },
+        Field {
             name: "settle",
             doc: "How long a file is left in peace after its writer has closed it.",
             kind: Kind::Duration,
@@ -91,6 +97,8 @@ pub struct FolderSource {
     pub root: PathBuf,
     /// See the description.
     pub recursive: bool,
+    /// See the description; at least 1.
+    pub group: usize,
     /// See the description.
     pub settle: Duration,
     /// See the description.
@@ -135,6 +143,7 @@ impl FolderSource {
                 .or_else(|_| std::path::absolute(path))
                 .unwrap_or_else(|_| path.to_path_buf()),
             recursive: settings.flag("recursive"),
+            group: usize::try_from(settings.integer("group")).unwrap_or(1),
             settle: settings.duration("settle"),
             quiet: settings.duration("quiet"),
             poll: settings.get("poll").and_then(Value::as_duration),
@@ -154,6 +163,7 @@ impl FolderSource {
         FolderSource {
             root: root.to_path_buf(),
             recursive: true,
+            group: 1,
             settle: Duration::ZERO,
             quiet: Duration::ZERO,
             poll: None,

@@ -1,8 +1,10 @@
 //! One folder for each recipe: its network, its data, its loss and what is said of it.
 
+pub mod autoencoder;
 pub mod denoise_photo;
 pub mod denoise_speech;
 mod photo;
+pub mod restore;
 pub mod upscale_photo;
 
 use burn::module::Module;
