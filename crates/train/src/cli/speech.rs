@@ -7,6 +7,7 @@ use rand::rngs::StdRng;
 
 use super::train::{Job, Training};
 use crate::data::speech::{Corpus, Mixer, RATE};
+use crate::publish::data_sets;
 use crate::recipes::denoise_speech::loss::{Loss, Weights};
 use crate::recipes::denoise_speech::zones::HOP;
 use crate::recipes::denoise_speech::{DenoiseSpeech, Shape};
@@ -21,7 +22,7 @@ const SCORED_SECONDS: f64 = 4.0;
 pub struct Speech {
     #[command(flatten)]
     training: Training,
-    /// Folders of noise (Opus or WAV at 48 kHz); --data is the clean speech
+    /// Folders of noise: Opus, WAV, FLAC, Ogg or MP3 files; --data is the clean speech
     #[arg(long, required = true, num_args = 1..)]
     noise: Vec<PathBuf>,
     /// More folders of clean speech
@@ -49,8 +50,23 @@ impl Speech {
         }
         let mut folders = vec![self.training.data.clone()];
         folders.extend(self.more_speech.iter().cloned());
+        let sets = |corpus: &Corpus| {
+            let recordings = corpus.speech.recordings().chain(corpus.noise.recordings());
+            data_sets(&self.training.data, recordings.map(|recording| recording.path.as_path()))
+        };
         let mut corpus = Corpus::load(&folders, &self.noise)?;
-        let held = corpus.hold_out(HELD_OUT, self.training.seed);
+        let data = sets(&corpus);
+        let mut held = corpus.hold_out(HELD_OUT, self.training.seed);
+        for (held, all, what) in
+            [(&mut held.speech, &corpus.speech, "speech"), (&mut held.noise, &corpus.noise, "noise")]
+        {
+            if held.is_empty() {
+                eprintln!(
+                    "warning: too few files of {what} to hold any out; the score is of mixtures that are learnt from"
+                );
+                *held = all.clone();
+            }
+        }
         eprintln!("{:.2} h of speech, {:.2} h of noise to learn from", corpus.speech.hours(), corpus.noise.hours());
         let samples = |seconds: f64| (seconds * f64::from(RATE)) as usize / HOP * HOP;
         let mut rng = StdRng::seed_from_u64(self.training.seed);
@@ -70,8 +86,8 @@ impl Speech {
             name: "denoise-speech".to_owned(),
             shape: serde_json::to_value(&shape)?,
             options: format!("--width {} --blocks {} --seconds {}", self.width, self.blocks, self.seconds),
-            data: Vec::new(),
+            data,
         };
-        self.training.fit(&recipe, job)
+        self.training.run(&recipe, job)
     }
 }

@@ -122,20 +122,6 @@ impl Training {
         Ok(())
     }
 
-    /// Trains without publishing.
-    pub fn fit<R: Recipe>(&self, recipe: &R, job: Job) -> Result<()> {
-        let name = self.out.file_name().context("--out must end in the model's name")?.to_string_lossy().into_owned();
-        let folder = self.run.clone().unwrap_or_else(|| Path::new("runs").join(&name));
-        let options = self.options(&folder)?;
-        let device = self.device.open()?.autodiff();
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let start = self.start(recipe, &job, &folder, &device)?;
-        eprintln!("{}: {} parameters, run in {}", job.name, start.network.num_params(), folder.display());
-        let stop = stop_on_signals()?;
-        run::train(recipe, &options, start, &device, &stop)?;
-        Ok(())
-    }
-
     fn options(&self, folder: &Path) -> Result<run::Options> {
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
             bail!("--learning-rate must be positive");

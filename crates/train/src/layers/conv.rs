@@ -76,6 +76,14 @@ impl Conv {
         graph.relu(&format!("{name}.relu"), &y)
     }
 
+    /// Writes a layer along rows (see [`row`](Self::row)), whose input is `[1, I, 1, W]`, into an ONNX graph.
+    pub fn write_row(&self, graph: &mut Graph, name: &str, x: &Value) -> Value {
+        let weight = graph.weight(&format!("{name}.weight"), &self.weight);
+        let bias = graph.weight(&format!("{name}.bias"), &self.bias);
+        let kernel = self.weight.lazy_shape()[3];
+        graph.conv_row(name, x, (&weight, &bias), (kernel, 1), [self.padding(); 2])
+    }
+
     fn sweep(&self, relu: bool) -> Sweep {
         Sweep { stride: self.stride, padding: self.padding(), relu }
     }

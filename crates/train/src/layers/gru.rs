@@ -2,6 +2,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::Init;
+use crate::onnx::{Graph, Value};
 use crate::ops;
 use crate::ops::gru::GruWeights;
 
@@ -42,5 +43,37 @@ impl GruLayer {
             state: self.state.val(),
             state_bias: self.state_bias.val(),
         }
+    }
+
+    /// Writes one step for `x` `[values in, P]` from the state `h` `[units, P]` into an ONNX graph; returns the next state. It
+    /// is spelt out, since there is no operator of one step.
+    pub fn write_step(&self, graph: &mut Graph, name: &str, x: &Value, h: &Value) -> Value {
+        let units = self.state.lazy_shape()[0] as i64;
+        let mut sums = |of: &str, x: &Value, weight: &Param<Tensor<2>>, bias: &Param<Tensor<1>>| {
+            let path = format!("{name}.{of}");
+            let weight = graph.weight(&path, weight);
+            let weight = graph.transpose(&format!("{path}.transposed"), &weight, &[1, 0]);
+            let bias = graph.weight(&format!("{path}_bias"), bias);
+            let bias = graph.reshape(&format!("{path}_bias.column"), &bias, &[-1, 1]);
+            let product = graph.matmul(&format!("{path}.product"), &weight, x);
+            graph.add(&format!("{path}.sum"), &product, &bias)
+        };
+        let of_x = sums("input", x, &self.input, &self.input_bias);
+        let of_h = sums("state", h, &self.state, &self.state_bias);
+        // Both gates at once.
+        let [gates_x, gates_h] = [("x", &of_x), ("h", &of_h)]
+            .map(|(of, sum)| graph.slice(&format!("{name}.gates_of_{of}"), sum, 0, 0, 2 * units));
+        let gates = graph.add(&format!("{name}.gates.sum"), &gates_x, &gates_h);
+        let gates = graph.sigmoid(&format!("{name}.gates"), &gates);
+        let z = graph.slice(&format!("{name}.z"), &gates, 0, 0, units);
+        let r = graph.slice(&format!("{name}.r"), &gates, 0, units, 2 * units);
+        let [new_x, new_h] = [("x", &of_x), ("h", &of_h)]
+            .map(|(of, sum)| graph.slice(&format!("{name}.new_of_{of}"), sum, 0, 2 * units, 3 * units));
+        let share = graph.mul(&format!("{name}.share"), &r, &new_h);
+        let n = graph.add(&format!("{name}.n.sum"), &new_x, &share);
+        let n = graph.tanh(&format!("{name}.n"), &n);
+        let change = graph.sub(&format!("{name}.change"), h, &n);
+        let kept = graph.mul(&format!("{name}.kept"), &z, &change);
+        graph.add(&format!("{name}.next"), &n, &kept)
     }
 }

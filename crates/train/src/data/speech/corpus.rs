@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
 
-use super::read;
+use super::{EXTENSIONS, read};
 use crate::data::find_files;
 
 /// The rate that everything is worked on at, in Hz.
@@ -42,7 +42,7 @@ pub struct Corpus {
 }
 
 impl Corpus {
-    /// Reads `speech` and `noise`, folders of Opus and WAV files, with all their subfolders.
+    /// Reads `speech` and `noise`, folders of audio files, with all their subfolders.
     ///
     /// # Errors
     /// When a file cannot be read, or a folder has none.
@@ -54,7 +54,11 @@ impl Corpus {
             }
             Ok(Material::new(recordings))
         };
-        Ok(Corpus { speech: load(speech)?, noise: load(noise)? })
+        let corpus = Corpus { speech: load(speech)?, noise: load(noise)? };
+        if corpus.speech.is_empty() || corpus.noise.is_empty() {
+            bail!("all recordings of one kind are shorter than half a second");
+        }
+        Ok(corpus)
     }
 
     /// Takes about one of `every` recordings out of each group that has as many; they are returned.
@@ -64,24 +68,21 @@ impl Corpus {
 }
 
 fn load(folder: &Path) -> Result<Vec<Recording>> {
-    let files = find_files(folder, &["opus", "wav"])?;
+    let files = find_files(folder, &EXTENSIONS)?;
     if files.is_empty() {
-        bail!("no .opus or .wav files below {}", folder.display());
+        bail!("no audio files ({}) below {}", EXTENSIONS.join(", "), folder.display());
     }
     let recordings: Result<Vec<_>> = files.par_iter().map(|path| Recording::open(path)).collect();
     Ok(recordings?.into_iter().filter(|recording| recording.samples.len() >= SHORTEST).collect())
 }
 
 impl Recording {
-    /// Reads a file at [`RATE`].
+    /// Reads a file, resampled to [`RATE`].
     ///
     /// # Errors
-    /// When it cannot be read or has another rate.
+    /// When it cannot be read.
     pub fn open(path: &Path) -> Result<Recording> {
-        let (samples, rate) = read(path)?;
-        if rate != RATE {
-            bail!("{} has {rate} samples a second; training takes {RATE}", path.display());
-        }
+        let samples = read(path, RATE)?;
         let bandwidth = super::colour::bandwidth(&samples);
         let samples = samples.iter().map(|v| (v * 32767.0).round().clamp(-32768.0, 32767.0) as i16).collect();
         Ok(Recording { path: path.to_owned(), samples, bandwidth })
@@ -101,6 +102,11 @@ impl Material {
         }
         let weight = |group: &[Recording]| (group.iter().map(|r| r.samples.len()).sum::<usize>() as f64).sqrt();
         Material { groups: groups.into_iter().map(|(_, group)| (weight(&group), group)).collect() }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
     }
 
     /// All recordings.

@@ -1,4 +1,4 @@
-//! Recordings for training: read from Opus and WAV files, cut, changed and mixed.
+//! Recordings for training: read from files, cut, changed and mixed.
 
 mod colour;
 mod corpus;
@@ -8,5 +8,5 @@ mod noise;
 mod room;
 
 pub use corpus::{Corpus, Material, RATE, Recording};
-pub use files::{read, write_wav};
+pub use files::{EXTENSIONS, open, read};
 pub use mix::{Clip, Mixer, PREROLL};

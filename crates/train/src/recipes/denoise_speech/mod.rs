@@ -1,12 +1,15 @@
 //! `denoise-speech`: everything but speech out of 48 kHz sound, frame by frame, with 20 ms of delay.
 
+mod graph;
 pub mod loss;
 mod network;
+mod publish;
 pub mod zones;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use loss::{Loss, Scene};
 pub use network::{Network, Shape};
+pub use publish::{Trace, pattern};
 use rand::rngs::StdRng;
 use zones::{HOP, ZONES};
 

@@ -64,12 +64,14 @@ impl Block {
         }
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let x = self.near.forward_residual(self.gru.forward_bands(x.clone()), x);
+    /// What the block makes of `x`, and the states on the way, both `[N, width, T, POSITIONS]`.
+    fn forward(&self, x: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+        let states = self.gru.forward_bands(x.clone());
+        let x = self.near.forward_residual(states.clone(), x);
         let spread = self.spread.forward_relu(x.clone());
         let [clips, channels, steps, positions] = spread.dims();
         let mixed = spread.reshape([clips * channels * steps, positions]).matmul(self.mix.val());
-        self.gather.forward_residual(mixed.reshape([clips, channels, steps, positions]), x)
+        (self.gather.forward_residual(mixed.reshape([clips, channels, steps, positions]), x), states)
     }
 }
 
@@ -95,18 +97,27 @@ impl Network {
 
     /// The answers, `[N, outputs, T, positions]` a zone, to what each zone shows, `[N, inputs, T, positions]`.
     pub fn forward(&self, features: [Tensor<4>; 3]) -> [Tensor<4>; 3] {
+        self.trace(features).0
+    }
+
+    /// [`forward`](Self::forward), and the states of each block, `[N, width, T, POSITIONS]`.
+    pub fn trace(&self, features: [Tensor<4>; 3]) -> ([Tensor<4>; 3], Vec<Tensor<4>>) {
         let seen = self.encoder.iter().zip(features).map(|(layer, features)| layer.forward(features)).collect();
         let mut x = Tensor::cat(seen, 3) + self.place.val();
+        let mut states = Vec::new();
         for block in &self.blocks {
-            x = block.forward(x);
+            let after;
+            (x, after) = block.forward(x);
+            states.push(after);
         }
         let x = self.tail.forward_relu(x);
         let mut first = 0;
-        std::array::from_fn(|zone| {
+        let answers = std::array::from_fn(|zone| {
             let positions = ZONES[zone].positions;
             let part = x.clone().narrow(3, first, positions);
             first += positions;
             self.decoder[zone].forward(part)
-        })
+        });
+        (answers, states)
     }
 }
