@@ -6,6 +6,7 @@ mod eval;
 mod melody;
 mod recipes;
 mod small;
+mod speech;
 mod train;
 
 use std::process::ExitCode;
@@ -38,6 +39,8 @@ enum Command {
     /// Train a variational autoencoder of melodies, drums or songs on a grid of 16th notes
     #[command(mut_arg("batch", |arg| arg.default_value("256")), mut_arg("held_out", |arg| arg.default_value("200")), mut_arg("score_every", |arg| arg.default_value("200")))]
     Melody(melody::Melody),
+    /// Train a network that takes everything but speech out of 48 kHz sound, live
+    DenoiseSpeech(speech::Speech),
     /// Train an autoencoder of small pictures: digits (MNIST's files), or any folder of pictures
     #[command(mut_arg("batch", |arg| arg.default_value("128")), mut_arg("score_every", |arg| arg.default_value("500")))]
     Autoencoder(small::Autoencoder),
@@ -75,6 +78,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::UpscalePhotoX3(upscale) => upscale.run(3),
         Command::UpscalePhotoX4(upscale) => upscale.run(4),
         Command::Melody(melody) => melody.run(),
+        Command::DenoiseSpeech(speech) => speech.run(),
         Command::Autoencoder(autoencoder) => autoencoder.run(),
         Command::Restore(restore) => restore.run(),
         Command::Digits(digits) => digits.run(),

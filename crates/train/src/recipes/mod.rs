@@ -2,6 +2,7 @@
 
 pub mod autoencoder;
 pub mod denoise_photo;
+pub mod denoise_speech;
 mod photo;
 pub mod restore;
 pub mod sequence;
