@@ -12,17 +12,23 @@ mod apply;
 mod check;
 mod compare;
 mod decode;
+#[cfg(feature = "live")]
+mod devices;
 mod encode;
 mod files;
+mod interpolate;
 mod manual;
 mod models;
 mod paths;
 mod perturb;
+mod pieces;
 mod plot;
+mod plot_sound;
 mod reconstruct;
 mod run;
 mod sample;
 mod search;
+mod similar;
 mod terminal;
 
 use std::path::{Path, PathBuf};
@@ -32,7 +38,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::{Error, Kind, Result};
 use crate::model::Models;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{LoadError, Pipeline};
 
 /// Makes images better with small trained autoencoders, on an ordinary CPU.
 ///
@@ -82,9 +88,15 @@ enum Verb {
     Perturb(perturb::Args),
     /// Find files like this one, by their latents
     Search(search::Args),
-    /// Draw latent spaces, reconstructions and training runs
-    #[command(subcommand)]
-    Plot(plot::Verb),
+    /// Draw recordings, latent spaces, reconstructions and training runs
+    Plot(plot::Args),
+    /// List microphones and speakers, or measure the delay from one to the other
+    #[cfg(feature = "live")]
+    Devices(devices::Args),
+    /// Make what lies between two files, or the table between four: melodies or pictures
+    Interpolate(interpolate::Args),
+    /// Make pieces that are like one, or with more or less of a quality
+    Similar(similar::Args),
     /// List, show, verify and time models
     #[command(subcommand)]
     Models(models::Verb),
@@ -143,7 +155,11 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Verb::Sample(args) => sample::run(args, common),
         Verb::Perturb(args) => perturb::run(args, common),
         Verb::Search(args) => search::run(args, common),
-        Verb::Plot(verb) => plot::run(verb, common),
+        Verb::Plot(args) => plot::run(args, common),
+        #[cfg(feature = "live")]
+        Verb::Devices(args) => devices::run(args),
+        Verb::Interpolate(args) => interpolate::run(args, common),
+        Verb::Similar(args) => similar::run(args, common),
         Verb::Models(verb) => models::run(verb, common),
         Verb::Schema => manual::schema(),
         Verb::Completions { shell } => manual::completions(*shell),
@@ -161,12 +177,14 @@ impl Common {
 
 /// Loads a pipeline; its mistakes are printed as a report, and the error tells only how many there are.
 fn load(file: &Path, models: &Models) -> Result<Pipeline> {
-    Pipeline::load(file, models).map_err(|e| {
-        if let crate::pipeline::LoadError::Report(report) = &e {
-            terminal::print_report(report);
-        }
-        Error::from(e)
-    })
+    Pipeline::load(file, models).map_err(print_mistakes)
+}
+
+fn print_mistakes(e: LoadError) -> Error {
+    if let LoadError::Report(report) = &e {
+        terminal::print_report(report);
+    }
+    Error::from(e)
 }
 
 /// The pipelines in a file, or in all `.yaml` and `.yml` files of a folder, by name.

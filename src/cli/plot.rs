@@ -1,9 +1,9 @@
-//! `latentd plot`: pictures of latent spaces, reconstructions and training runs, as PNG or SVG.
+//! `latentd plot`: pictures of sounds, latent spaces, reconstructions and training runs, as PNG or SVG.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{Common, files};
+use super::{Common, files, plot_sound};
 use crate::error::{Error, Kind, Result, show_path};
 use crate::media::latent::{LatentFormat, read_latents};
 use crate::media::{Image, Media, MediaKind};
@@ -15,8 +15,24 @@ use crate::plot::sheet::Sheet;
 use crate::plot::{self, Format};
 use crate::stage::codec::{self, ImageCodec};
 
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    sound: plot_sound::Args,
+}
+
+pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
+    match &args.verb {
+        Some(verb) => draw(verb, common),
+        None => plot_sound::run(&args.sound, common),
+    }
+}
+
 #[derive(Debug, clap::Subcommand)]
-pub enum Verb {
+enum Verb {
     /// Points of a latent space in the plane, in colours by class
     Scatter(ScatterArgs),
     /// The space decoded over a grid of points
@@ -119,7 +135,7 @@ pub struct CurvesArgs {
     out: Out,
 }
 
-pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode> {
+fn draw(verb: &Verb, common: &Common) -> Result<ExitCode> {
     let out = match verb {
         Verb::Scatter(args) => &args.out,
         Verb::Grid(args) => &args.out,

@@ -3,6 +3,7 @@
 pub mod audio;
 pub mod image;
 pub mod latent;
+pub mod melody;
 
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -11,6 +12,7 @@ use std::path::Path;
 pub use audio::Audio;
 pub use image::Image;
 pub use latent::Latent;
+pub use melody::Melody;
 
 use crate::error::{Error, Kind, Result};
 
@@ -22,6 +24,8 @@ pub enum MediaKind {
     Image,
     /// A stretch of sound.
     Audio,
+    /// Notes.
+    Melody,
     /// Points in a latent space.
     Latent,
 }
@@ -32,6 +36,7 @@ impl MediaKind {
         match self {
             MediaKind::Image => "an image",
             MediaKind::Audio => "sound",
+            MediaKind::Melody => "a melody",
             MediaKind::Latent => "a latent",
         }
     }
@@ -41,6 +46,7 @@ impl MediaKind {
         match self {
             MediaKind::Image => "png",
             MediaKind::Audio => "wav",
+            MediaKind::Melody => "mid",
             MediaKind::Latent => "safetensors",
         }
     }
@@ -54,6 +60,7 @@ impl MediaKind {
             MediaKind::Image => image::Format::from_extension(path).map(drop),
             MediaKind::Audio => audio::encode::check_extension(path),
             MediaKind::Latent => latent::LatentFormat::from_extension(path).map(drop),
+            MediaKind::Melody => melody::midi::check_extension(path),
         }
     }
 }
@@ -65,6 +72,8 @@ pub enum Media {
     Image(Image),
     /// A stretch of sound that is still to be read: the file is decoded, and the stages work, while the sink writes.
     Audio(Audio),
+    /// Notes.
+    Melody(Melody),
     /// Points in a latent space.
     Latent(Latent),
 }
@@ -75,6 +84,7 @@ impl Media {
         match self {
             Media::Image(_) => MediaKind::Image,
             Media::Audio(_) => MediaKind::Audio,
+            Media::Melody(_) => MediaKind::Melody,
             Media::Latent(_) => MediaKind::Latent,
         }
     }
@@ -105,6 +115,7 @@ pub fn read(kind: MediaKind, file: File, name: &Path, limits: &image::Limits) ->
                     .mend("decode it by `latentd decode`, which takes files of any number")),
             }
         }
+        MediaKind::Melody => melody::midi::read(file).map(Media::Melody).map_err(|e| e.at(name)),
     }
 }
 
@@ -122,5 +133,6 @@ pub fn write(media: Media, path: &Path, options: &image::EncodeOptions, out: &mu
         Media::Latent(latent) => {
             latent::write_latents(&[latent], latent::LatentFormat::from_extension(path)?, out).map_err(|e| e.at(path))
         }
+        Media::Melody(melody) => melody::midi::write(&melody, out).map_err(|e| e.at(path)),
     }
 }

@@ -6,8 +6,10 @@
 pub mod components;
 pub mod curves;
 pub mod manifold;
+pub mod piano_roll;
 pub mod scatter;
 pub mod sheet;
+pub mod sound;
 
 use std::path::Path;
 use std::sync::Once;

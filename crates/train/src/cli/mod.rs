@@ -3,14 +3,18 @@
 mod bench;
 mod digits;
 mod eval;
+mod melody;
 mod recipes;
 mod small;
+mod speech;
 mod train;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+
+use crate::recipes::denoise_photo::Noise;
 
 /// Trains the models of latentd with burn and publishes them as ONNX.
 #[derive(Parser)]
@@ -24,12 +28,19 @@ struct Cli {
 enum Command {
     /// Train a network that takes white noise of a known level (0..50 of 255) out of colour photos
     DenoisePhoto(recipes::Denoise),
+    /// Train a network that takes the noise of cameras and JPEG artefacts out of colour photos
+    DenoiseCamera(recipes::Denoise),
     /// Train a network that makes photos twice as large
     UpscalePhotoX2(recipes::Upscale),
     /// Train a network that makes photos three times as large
     UpscalePhotoX3(recipes::Upscale),
     /// Train a network that makes photos four times as large
     UpscalePhotoX4(recipes::Upscale),
+    /// Train a variational autoencoder of melodies, drums or songs on a grid of 16th notes
+    #[command(mut_arg("batch", |arg| arg.default_value("256")), mut_arg("held_out", |arg| arg.default_value("200")), mut_arg("score_every", |arg| arg.default_value("200")))]
+    Melody(melody::Melody),
+    /// Train a network that takes everything but speech out of 48 kHz sound, live
+    DenoiseSpeech(speech::Speech),
     /// Train an autoencoder of small pictures: digits (MNIST's files), or any folder of pictures
     #[command(mut_arg("batch", |arg| arg.default_value("128")), mut_arg("score_every", |arg| arg.default_value("500")))]
     Autoencoder(small::Autoencoder),
@@ -61,10 +72,13 @@ pub fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> Result<()> {
     match command {
-        Command::DenoisePhoto(denoise) => denoise.run(),
+        Command::DenoisePhoto(denoise) => denoise.run(Noise::White),
+        Command::DenoiseCamera(denoise) => denoise.run(Noise::Camera),
         Command::UpscalePhotoX2(upscale) => upscale.run(2),
         Command::UpscalePhotoX3(upscale) => upscale.run(3),
         Command::UpscalePhotoX4(upscale) => upscale.run(4),
+        Command::Melody(melody) => melody.run(),
+        Command::DenoiseSpeech(speech) => speech.run(),
         Command::Autoencoder(autoencoder) => autoencoder.run(),
         Command::Restore(restore) => restore.run(),
         Command::Digits(digits) => digits.run(),

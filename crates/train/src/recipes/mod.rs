@@ -2,8 +2,10 @@
 
 pub mod autoencoder;
 pub mod denoise_photo;
+pub mod denoise_speech;
 mod photo;
 pub mod restore;
+pub mod sequence;
 pub mod upscale_photo;
 
 use burn::module::Module;
