@@ -1,16 +1,44 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::Args;
+use clap::{Args, Subcommand};
 use latentd::media::MediaKind;
 use latentd::model::{CARD_FILE, Metric, Model, Task};
 
+use super::digits::EvalDigits;
 use crate::data::speech::EXTENSIONS;
 use crate::data::{self, Picture};
 use crate::measure::{self, Score};
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Eval {
+    #[command(subcommand)]
+    set: Option<Set>,
+    #[command(flatten)]
+    photos: Option<Photos>,
+}
+
+/// Sets of models that are measured together.
+#[derive(Subcommand)]
+enum Set {
+    /// The digits models on MNIST's test digits: every bar, and what the lesson asks
+    Digits(EvalDigits),
+}
+
+impl Eval {
+    /// Measures and prints.
+    pub fn run(self) -> Result<()> {
+        match (self.set, self.photos) {
+            (Some(Set::Digits(digits)), _) => digits.run(),
+            (None, Some(photos)) => photos.run(),
+            (None, None) => bail!("name a model's folder and a --set of pictures, or a set of models: digits"),
+        }
+    }
+}
+
+#[derive(Args)]
+struct Photos {
     /// The model's folder
     model: PathBuf,
     /// A folder of clean pictures, or of noisy speech
@@ -33,9 +61,9 @@ pub struct Eval {
     write: bool,
 }
 
-impl Eval {
+impl Photos {
     /// Measures, prints a line a picture and the means.
-    pub fn run(self) -> Result<()> {
+    fn run(self) -> Result<()> {
         let model = Model::from_path(&self.model).map_err(|error| anyhow!("{error}"))?;
         if model.card.media == MediaKind::Audio {
             return self.speech(model);

@@ -1,8 +1,10 @@
 //! Pictures for training: found, decoded, cut, turned, made noisy or small; and speech, in [`speech`].
 
+pub mod camera;
 /// Files of the MNIST kind.
 pub mod idx;
 mod layout;
+pub mod melodies;
 mod pictures;
 mod prefetch;
 mod resize;

@@ -4,7 +4,7 @@ use std::path::Path;
 use latentd::model::DataSet;
 
 /// Folders that are known sets: the folder's name, the set's name, its licence.
-const KNOWN: [(&str, &str, &str); 11] = [
+const KNOWN: &[(&str, &str, &str)] = &[
     ("bsds400", "BSDS500 (train and test, 398 pictures)", "research and education"),
     ("sunhays80", "SunHays80 (80 web photos)", "none stated"),
     (
@@ -12,6 +12,12 @@ const KNOWN: [(&str, &str, &str); 11] = [
         "wallpapers of mate-backgrounds, lomiri-wallpapers, elementary, pop-os (47 photos)",
         "GPL-2+; CC BY(-SA), CC0; Unsplash, NASA",
     ),
+    ("oneills1850", "O'Neill's Music of Ireland, in ABC", "tunes public domain"),
+    ("ryansMammoth", "Ryan's Mammoth Collection, in ABC", "tunes public domain"),
+    ("airdsAirs", "Aird's Airs, in ABC", "tunes public domain"),
+    ("jsb_chorales", "JSB Chorales (training part)", "public domain music"),
+    ("groove", "Groove MIDI (training and validation parts)", "CC BY 4.0"),
+    ("multitrack", "music of Freedoom, OpenMSX and freedink (155 songs)", "BSD-3-Clause; GPL-2.0; mixed free licences"),
     ("realsr16", "NTIRE 2019 RealSR (16 photos)", "research"),
     ("kathleen48", "rhasspy-kathleen (0.27 h of English, 48 kHz)", "CC0"),
     ("kerstin48", "rhasspy-kerstin (0.21 h of German, 48 kHz)", "CC0"),

@@ -119,6 +119,12 @@ impl Graph {
         self.push("Slice", name, &inputs, vec![], x.clone())
     }
 
+    /// Zeros before and after the values, as many along each axis as told.
+    pub fn pad(&mut self, name: &str, x: &Value, before: &[i64], after: &[i64]) -> Value {
+        let pads = self.integers(&format!("{name}.pads"), &[before, after].concat());
+        self.push("Pad", name, &[&x.name, &pads], vec![], x.clone())
+    }
+
     /// `x^exponent`, value by value.
     pub fn pow(&mut self, name: &str, x: &Value, exponent: f32) -> Value {
         let exponent = self.constant(&format!("{name}.exponent"), &[1], &[exponent]);
