@@ -71,6 +71,11 @@ impl Convert {
         self.resampler.input_frames_next().saturating_sub(self.waiting.frames())
     }
 
+    /// Frames that it gives next; less at the first time, for its own delay.
+    pub fn gives(&self) -> usize {
+        self.resampler.output_frames_next()
+    }
+
     /// Makes `1 + change` times as many frames of what comes next as the two rates say.
     pub fn change(&mut self, change: f64) {
         // Within the bounds that were given at the start, so it cannot fail.

@@ -187,14 +187,17 @@ impl Engine {
         (ring.buffer().capacity() - ring.slots()) / self.channels
     }
 
-    /// Frames, at the speaker's rate, that are ready beside what the microphone brings at once, and beside what the speaker would have played
-    /// since it last asked if it took frame by frame. So it does not rise and fall with the buffers of either device, however they meet: it is
-    /// by how much both may be late before the speaker has nothing.
+    /// Frames, at the speaker's rate, that will be left when the microphone has brought the next block, if the speaker took frame by frame. So
+    /// it does not rise and fall with the buffers of either device, however they meet: it is by how much both may be late before the speaker
+    /// has nothing.
     fn level(&self, now: Instant) -> f64 {
-        let waiting = self.microphone.ring.slots() / self.channels;
+        let wanted = self.wanted().max(1);
+        let (blocks, rest) = (self.waiting(), self.microphone.ring.slots() / self.channels % wanted);
+        let brings = self.heard_peak.most().max(1);
+        let until_next = (wanted - rest).next_multiple_of(brings);
         let ratio = f64::from(self.speaker.rate) / f64::from(self.microphone.rate);
-        let brings = self.heard_peak.most().max(self.wanted());
-        self.fill() as f64 + (waiting as f64 - brings as f64) * ratio - self.played_since(now)
+        let there = self.fill() + blocks * self.block_at_speaker();
+        there as f64 - until_next as f64 * ratio - self.played_since(now)
     }
 
     /// Frames that the speaker has played of what it took last.
@@ -337,7 +340,8 @@ impl Engine {
                 return Ok(());
             }
             // The first block: what shall be ready before it is silence.
-            self.converted.append_silence((target + self.played_since(now)) as usize);
+            let missing = self.block_at_speaker().saturating_sub(self.outgoing.gives());
+            self.converted.append_silence((target + self.played_since(now)) as usize + missing);
         }
         self.outgoing.convert(&self.out, &mut self.converted)?;
         let frames = self.converted.frames().min(self.speaker.ring.slots() / self.channels);
