@@ -108,9 +108,12 @@ fn strength_and_attenuation_limit_keep_their_share_of_the_noise() {
     let home = Home::new();
     let model = tiny_model(&home.path("silence"), Tiny { gain: 0.0, ..HALF });
     let input = noise(48_000, 0.1, 9);
-    for (setting, decibels) in
-        [("", -200.0), (", strength: 0.5", -6.02), (", attenuation_limit_db: 20", -20.0), (", attenuation_limit_db: 0", 0.0)]
-    {
+    for (setting, decibels) in [
+        ("", -200.0),
+        (", strength: 0.5", -6.02),
+        (", attenuation_limit_db: 20", -20.0),
+        (", attenuation_limit_db: 0", 0.0),
+    ] {
         let pipeline = pipeline(&home.path(""), &format!("denoise: {{model: {}{setting}}}", model.display()));
         let output = through(&pipeline, memory(48_000, vec![input.clone()])).unwrap().read_all().unwrap();
         let found = 20.0 * (rms(output.plane(0)) / rms(&input)).max(1e-10).log10();
@@ -162,7 +165,8 @@ fn compressed_files_are_read_and_become_wav() {
         for (channel, hz) in [(0, 440.0f64), (1, 660.0)] {
             let middle = &decoded.plane(channel)[6000..16_000];
             let turn = |n: usize| 2.0 * std::f64::consts::PI * hz * n as f64 / 44_100.0;
-            let part = |f: fn(f64) -> f64| middle.iter().enumerate().map(|(n, v)| f64::from(*v) * f(turn(n))).sum::<f64>();
+            let part =
+                |f: fn(f64) -> f64| middle.iter().enumerate().map(|(n, v)| f64::from(*v) * f(turn(n))).sum::<f64>();
             let tone = (part(f64::sin).powi(2) + part(f64::cos).powi(2)).sqrt() * (2.0f64).sqrt() / middle.len() as f64;
             let share = tone / f64::from(rms(middle));
             assert!(share > 0.9, "{name} channel {channel}: {share:.4}");
@@ -184,7 +188,10 @@ fn results_are_named_and_mirrored_like_pictures() {
     fs::write(home.path("wrong.yaml"), wrong).unwrap();
     let output = home.run(&["check", "wrong.yaml"]);
     assert_eq!(output.status.code(), Some(78));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("WAV only") || String::from_utf8_lossy(&output.stderr).contains(".wav"));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("WAV only")
+            || String::from_utf8_lossy(&output.stderr).contains(".wav")
+    );
 }
 
 /// An hour costs no more memory than a minute: read, denoised, measured and written block by block.
@@ -196,18 +203,25 @@ fn memory_does_not_grow_with_the_length() {
     let peak = |minutes: usize| {
         let file = home.path(&format!("{minutes}.wav"));
         let minute = noise(8_000 * 60, 0.1, 1);
-        let spec = hound::WavSpec { channels: 1, sample_rate: 8_000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: 8_000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
         let mut writer = hound::WavWriter::create(&file, spec).unwrap();
         for _ in 0..minutes {
             minute.iter().for_each(|v| writer.write_sample((v * 32_767.0) as i16).unwrap());
         }
         writer.finalize().unwrap();
-        let mut child = home.latentd().args(["apply", "pipeline.yaml"]).arg(&file).args(["--out", "out"]).spawn().unwrap();
+        let mut child =
+            home.latentd().args(["apply", "pipeline.yaml"]).arg(&file).args(["--out", "out"]).spawn().unwrap();
         let status = format!("/proc/{}/status", child.id());
         let mut most = 0.0f64;
         while child.try_wait().unwrap().is_none() {
             let text = fs::read_to_string(&status).unwrap_or_default();
-            let line = text.lines().find(|l| l.starts_with("VmHWM")).and_then(|l| l.split_whitespace().nth(1)?.parse().ok());
+            let line =
+                text.lines().find(|l| l.starts_with("VmHWM")).and_then(|l| l.split_whitespace().nth(1)?.parse().ok());
             most = most.max(line.unwrap_or(0.0));
             std::thread::sleep(std::time::Duration::from_millis(5));
         }

@@ -13,7 +13,10 @@ use live_common::{Bench, live};
 
 fn stages(home: &Home) -> String {
     let own = tiny_model(&home.path("own"), Tiny { gain: 0.8, fades: true, ..HALF });
-    let other = tiny_model(&home.path("other"), Tiny { rate: 16_000, window: 512, hop: 256, pairs: true, gain: 0.9, fades: false });
+    let other = tiny_model(
+        &home.path("other"),
+        Tiny { rate: 16_000, window: 512, hop: 256, pairs: true, gain: 0.9, fades: false },
+    );
     format!(
         "high_pass: {{frequency: 60}}, denoise: {{model: {}, attenuation_limit_db: 25}}, denoise: {{model: {}}}",
         own.display(),
@@ -102,15 +105,18 @@ fn stages_are_replaced_without_a_gap() {
     let home = Home::new();
     let full = tiny_model(&home.path("full"), Tiny { gain: 1.0, ..HALF });
     let half = tiny_model(&home.path("half"), HALF);
-    let chain = |model: &std::path::Path| live(&home.path(""), &format!("denoise: {{model: {}}}", model.display())).chain().unwrap();
+    let chain = |model: &std::path::Path| {
+        live(&home.path(""), &format!("denoise: {{model: {}}}", model.display())).chain().unwrap()
+    };
     let mut bench = Bench::new(chain(&full), 48_000, 48_000);
     let mut out = Vec::new();
     for block in 0..300 {
         if block == 100 {
             bench.control.replace(chain(&half));
         }
-        let sound: Vec<f32> =
-            (0..480).map(|n| 0.5 * ((block * 480 + n) as f32 * 2.0 * std::f32::consts::PI * 200.0 / 48_000.0).sin()).collect();
+        let sound: Vec<f32> = (0..480)
+            .map(|n| 0.5 * ((block * 480 + n) as f32 * 2.0 * std::f32::consts::PI * 200.0 / 48_000.0).sin())
+            .collect();
         bench.hear(&sound);
         out.extend(bench.play(480));
     }

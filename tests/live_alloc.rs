@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use assert_no_alloc::{AllocDisabler, assert_no_alloc, violation_count};
 use audio_common::noise;
-use latentd::media::audio::{Overlap, Spectrum, Taper};
 use latentd::device::Moment;
+use latentd::media::audio::{Overlap, Spectrum, Taper};
 use live_common::{Bench, live};
 
 #[global_allocator]

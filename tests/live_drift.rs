@@ -48,12 +48,19 @@ fn simulate(ppm: f64, gulp: usize, seconds: f64) -> (Vec<f32>, latentd::pipeline
 
 fn check(ppm: f64, gulp: usize, seconds: f64) {
     let (fills, status) = simulate(ppm, gulp, seconds);
-    assert_eq!((status.xruns, status.late_blocks, status.dropped_blocks), (0, 0, 0), "{ppm} ppm, gulps of {gulp}: {status:?}");
+    assert_eq!(
+        (status.xruns, status.late_blocks, status.dropped_blocks),
+        (0, 0, 0),
+        "{ppm} ppm, gulps of {gulp}: {status:?}"
+    );
     let settled = &fills[fills.len() / 6..];
     let (least, most) = settled.iter().fold((f32::MAX, f32::MIN), |(a, b), v| (a.min(*v), b.max(*v)));
     assert!(most - least < 3.0, "the fill wanders from {least:.1} to {most:.1} ms");
     let wanted = status.ring_ms[1];
-    assert!((least - wanted).abs() < 3.0 && (most - wanted).abs() < 3.0, "{least:.1} to {most:.1} ms, wanted {wanted:.1}");
+    assert!(
+        (least - wanted).abs() < 3.0 && (most - wanted).abs() < 3.0,
+        "{least:.1} to {most:.1} ms, wanted {wanted:.1}"
+    );
     // A microphone that is faster makes the speaker's share of frames smaller.
     assert!((f64::from(status.drift_ppm) + ppm).abs() < 60.0, "{ppm} ppm, followed by {:.0}", status.drift_ppm);
 }

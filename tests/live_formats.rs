@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{
     Data, DeviceDescription, DeviceDescriptionBuilder, DeviceId, Error, ErrorKind, FrameCount, FromSample, HostId, I24,
-    InputCallbackInfo, InputStreamTimestamp, OutputCallbackInfo, OutputStreamTimestamp, Sample, SampleFormat, StreamConfig,
-    StreamInstant, SupportedBufferSize, SupportedStreamConfig, SupportedStreamConfigRange,
+    InputCallbackInfo, InputStreamTimestamp, OutputCallbackInfo, OutputStreamTimestamp, Sample, SampleFormat,
+    StreamConfig, StreamInstant, SupportedBufferSize, SupportedStreamConfig, SupportedStreamConfigRange,
 };
 use crossbeam::channel::bounded;
 use latentd::Kind;
@@ -86,7 +86,10 @@ impl FakeHost {
         let (_, callback) = streams.input.as_mut().unwrap();
         let data = unsafe { Data::from_parts(samples.as_mut_ptr().cast(), samples.len(), format) };
         let now = StreamInstant::from_millis(1000);
-        callback(&data, &InputCallbackInfo::new(InputStreamTimestamp { callback: now, capture: StreamInstant::from_millis(990) }));
+        callback(
+            &data,
+            &InputCallbackInfo::new(InputStreamTimestamp { callback: now, capture: StreamInstant::from_millis(990) }),
+        );
     }
 
     /// The speaker asks for as many samples.
@@ -95,7 +98,13 @@ impl FakeHost {
         let (_, callback) = streams.output.as_mut().unwrap();
         let mut data = unsafe { Data::from_parts(samples.as_mut_ptr().cast(), samples.len(), format) };
         let now = StreamInstant::from_millis(1000);
-        callback(&mut data, &OutputCallbackInfo::new(OutputStreamTimestamp { callback: now, playback: StreamInstant::from_millis(1010) }));
+        callback(
+            &mut data,
+            &OutputCallbackInfo::new(OutputStreamTimestamp {
+                callback: now,
+                playback: StreamInstant::from_millis(1010),
+            }),
+        );
     }
 }
 
@@ -189,12 +198,22 @@ impl DeviceTrait for FakeDevice {
         self.config(false)
     }
 
-    fn build_input_stream_raw<D, E>(&self, config: StreamConfig, format: SampleFormat, data: D, error: E, _: Option<Duration>) -> Result<FakeStream, Error>
+    fn build_input_stream_raw<D, E>(
+        &self,
+        config: StreamConfig,
+        format: SampleFormat,
+        data: D,
+        error: E,
+        _: Option<Duration>,
+    ) -> Result<FakeStream, Error>
     where
         D: FnMut(&Data, &InputCallbackInfo) + Send + 'static,
         E: FnMut(Error) + Send + 'static,
     {
-        assert_eq!((config.sample_rate, config.channels, format), (self.kindness.rate, self.kindness.channels, self.kindness.format));
+        assert_eq!(
+            (config.sample_rate, config.channels, format),
+            (self.kindness.rate, self.kindness.channels, self.kindness.format)
+        );
         let mut streams = self.streams.lock().unwrap();
         streams.input = Some((config, Box::new(data)));
         streams.errors.insert("input", Box::new(error));
@@ -202,12 +221,22 @@ impl DeviceTrait for FakeDevice {
         Ok(FakeStream)
     }
 
-    fn build_output_stream_raw<D, E>(&self, config: StreamConfig, format: SampleFormat, data: D, error: E, _: Option<Duration>) -> Result<FakeStream, Error>
+    fn build_output_stream_raw<D, E>(
+        &self,
+        config: StreamConfig,
+        format: SampleFormat,
+        data: D,
+        error: E,
+        _: Option<Duration>,
+    ) -> Result<FakeStream, Error>
     where
         D: FnMut(&mut Data, &OutputCallbackInfo) + Send + 'static,
         E: FnMut(Error) + Send + 'static,
     {
-        assert_eq!((config.sample_rate, config.channels, format), (self.kindness.rate, self.kindness.channels, self.kindness.format));
+        assert_eq!(
+            (config.sample_rate, config.channels, format),
+            (self.kindness.rate, self.kindness.channels, self.kindness.format)
+        );
         let mut streams = self.streams.lock().unwrap();
         streams.output = Some((config, Box::new(data)));
         streams.errors.insert("output", Box::new(error));
@@ -234,7 +263,12 @@ impl StreamTrait for FakeStream {
 }
 
 /// Plays a tone of 300 Hz into the microphone for `seconds`, and returns the first channel that the speaker played, as floats.
-fn round_trip<T: Sample + FromSample<f32>>(input: Kindness, output: Kindness, buffers: (usize, usize), seconds: f64) -> (Vec<f32>, u64)
+fn round_trip<T: Sample + FromSample<f32>>(
+    input: Kindness,
+    output: Kindness,
+    buffers: (usize, usize),
+    seconds: f64,
+) -> (Vec<f32>, u64)
 where
     f32: FromSample<T>,
 {
@@ -302,8 +336,12 @@ fn tone(out: &[f32], rate: u32) -> (f64, f64) {
     (amplitude * amplitude / 2.0 * half.len() as f64 / power, amplitude)
 }
 
-fn check<T: Sample + FromSample<f32>>(input: (u32, u16), output: (u32, u16), buffers: (usize, usize), format: SampleFormat)
-where
+fn check<T: Sample + FromSample<f32>>(
+    input: (u32, u16),
+    output: (u32, u16),
+    buffers: (usize, usize),
+    format: SampleFormat,
+) where
     f32: FromSample<T>,
 {
     let kindness = |(rate, channels)| Kindness { rate, channels, format };
@@ -326,7 +364,9 @@ fn every_format_is_converted() {
 
 #[test]
 fn every_rate_and_number_of_channels_goes_through() {
-    for (number, rate) in [8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 96_000, 176_400, 192_000].into_iter().enumerate() {
+    for (number, rate) in
+        [8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 96_000, 176_400, 192_000].into_iter().enumerate()
+    {
         let channels = (number % 8 + 1) as u16;
         check::<i16>((rate, channels), (48_000, 9 - channels), (rate as usize / 100, 480), SampleFormat::I16);
         check::<f32>((48_000, 1), (rate, channels), (480, rate as usize / 100), SampleFormat::F32);

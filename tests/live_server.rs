@@ -49,11 +49,20 @@ impl Server {
 
     fn start(&mut self) {
         let sink = |name: &str| {
-            format!("--load=module-null-sink sink_name={name} rate=48000 channels=1 channel_map=mono sink_properties=device.description={name}-sink")
+            format!(
+                "--load=module-null-sink sink_name={name} rate=48000 channels=1 channel_map=mono sink_properties=device.description={name}-sink"
+            )
         };
         let child = self
             .command("pulseaudio")
-            .args(["--daemonize=no", "--exit-idle-time=-1", "-n", "--disallow-exit=no", "--use-pid-file=no", "--realtime=yes"])
+            .args([
+                "--daemonize=no",
+                "--exit-idle-time=-1",
+                "-n",
+                "--disallow-exit=no",
+                "--use-pid-file=no",
+                "--realtime=yes",
+            ])
             .args(["--load=module-native-protocol-unix", &sink("mic"), &sink("out")])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -221,7 +230,11 @@ fn devices_are_listed_and_the_delay_is_measured() {
     let server = Server::new(&home);
     let run = |args: &[&str]| {
         let mut command = home.latentd();
-        command.args(args).env("XDG_RUNTIME_DIR", &server.runtime).env("HOME", &server.runtime).env_remove("PULSE_SERVER");
+        command
+            .args(args)
+            .env("XDG_RUNTIME_DIR", &server.runtime)
+            .env("HOME", &server.runtime)
+            .env_remove("PULSE_SERVER");
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()

@@ -95,8 +95,11 @@ fn measure(args: &Args, devices: &Devices) -> Result<ExitCode> {
         return Err(Error::new(Kind::Bug, "a device was opened without its ring"));
     };
     if rates.iter().any(|rate| *rate != RATE) {
-        return Err(Error::new(Kind::Device, format!("the delay is measured at {RATE} Hz, which these devices cannot do"))
-            .mend("measure through PulseAudio or PipeWire, which convert"));
+        return Err(Error::new(
+            Kind::Device,
+            format!("the delay is measured at {RATE} Hz, which these devices cannot do"),
+        )
+        .mend("measure through PulseAudio or PipeWire, which convert"));
     }
     counters.playing.store(true, Relaxed);
     let chirp = chirp();

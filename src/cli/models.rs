@@ -58,7 +58,8 @@ fn here() -> &'static Path {
     Path::new(".")
 }
 
-fn find(common: &Common, name: &str) -> Result<Arc<Model>> {
+/// The model that an argument names: a name, or a path.
+pub fn find(common: &Common, name: &str) -> Result<Arc<Model>> {
     // What lies at the path is meant rather than a model of that name, as completions of the shell write it.
     let path = Path::new(name);
     let name = if path.join(crate::model::CARD_FILE).is_file() { format!("./{name}") } else { name.to_owned() };
@@ -192,7 +193,10 @@ fn bench_sound(name: &str, model: &Model, json: bool) -> Result<()> {
             say!("{object}");
         } else {
             let worst = worst.as_secs_f64() * 1e3;
-            say!("{name:<24} {:<13} {ms:>6.3} ms a frame (worst {worst:.2}), real-time factor {factor:.3}", kernel.name());
+            say!(
+                "{name:<24} {:<13} {ms:>6.3} ms a frame (worst {worst:.2}), real-time factor {factor:.3}",
+                kernel.name()
+            );
         }
     }
     Ok(())

@@ -34,7 +34,10 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     if let Some(pipeline) = &pipeline
         && pipeline.takes != MediaKind::Audio
     {
-        return Err(Error::new(Kind::Usage, format!("the pipeline takes {}, not sound", pipeline.takes.with_article())));
+        return Err(Error::new(
+            Kind::Usage,
+            format!("the pipeline takes {}, not sound", pipeline.takes.with_article()),
+        ));
     }
     let mut strips = Vec::new();
     for path in &args.sounds {

@@ -34,7 +34,10 @@ pub fn start(pipelines: Vec<LivePipeline>) -> Result<Live> {
             match ended {
                 Ok(Ok(())) => {}
                 Ok(Err(e)) => tracing::error!(pipeline = pipeline.name, mend = e.mend_text(), "{e}"),
-                Err(_) => tracing::error!(pipeline = pipeline.name, "latentd stumbled, and this pipeline has ended; please report it"),
+                Err(_) => tracing::error!(
+                    pipeline = pipeline.name,
+                    "latentd stumbled, and this pipeline has ended; please report it"
+                ),
             }
         });
         live.threads.push(thread.map_err(|e| Error::new(Kind::Transient, "no thread for a pipeline").because(e))?);

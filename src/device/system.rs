@@ -4,7 +4,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
-use cpal::{BufferSize, Data, ErrorKind, HostId, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfigRange};
+use cpal::{
+    BufferSize, Data, ErrorKind, HostId, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfigRange,
+};
 
 use super::{Device, Direction, Feed, Moment, Opened, Tap, Wanted};
 use crate::error::{Error, Kind, Result};
@@ -140,13 +142,21 @@ impl Devices {
         Ok(Stream { _stream: stream, opened })
     }
 
-    fn choose(&self, direction: Direction, wanted: &Wanted) -> Result<(cpal::Device, StreamConfig, SampleFormat, Opened)> {
+    fn choose(
+        &self,
+        direction: Direction,
+        wanted: &Wanted,
+    ) -> Result<(cpal::Device, StreamConfig, SampleFormat, Opened)> {
         let device = self.find(direction, &wanted.device)?;
         let id = id_of(&device).unwrap_or_default();
         let name = name_of(&device, &id);
         let (own, ranges) = match direction {
-            Direction::Microphone => (device.default_input_config(), device.supported_input_configs().map(Vec::from_iter)),
-            Direction::Speaker => (device.default_output_config(), device.supported_output_configs().map(Vec::from_iter)),
+            Direction::Microphone => {
+                (device.default_input_config(), device.supported_input_configs().map(Vec::from_iter))
+            }
+            Direction::Speaker => {
+                (device.default_output_config(), device.supported_output_configs().map(Vec::from_iter))
+            }
         };
         let ranges = ranges.map_err(|e| refused(direction, &name, e))?;
         let own = own.ok().map(|c| (c.channels(), c.sample_rate()));
@@ -186,7 +196,9 @@ impl Devices {
             (Some(at), None) => return Ok(all[at].clone()),
             (Some(one), Some(other)) => {
                 let what = format!("more than one {} is called `{asked}`", direction.name());
-                return Err(Error::new(Kind::Device, what).mend(format!("name it by its id: `{}`, `{}`", ids[one], ids[other])));
+                return Err(
+                    Error::new(Kind::Device, what).mend(format!("name it by its id: `{}`, `{}`", ids[one], ids[other]))
+                );
             }
             _ => {}
         }
@@ -252,9 +264,10 @@ fn best(
 ) -> Option<(&SupportedStreamConfigRange, u32)> {
     let (own_channels, own_rate) = own.map_or((None, rate), |(channels, rate)| (Some(channels), rate));
     let reach = |range: &SupportedStreamConfigRange| {
-        [rate, own_rate].into_iter().find(|r| (range.min_sample_rate()..=range.max_sample_rate()).contains(r)).unwrap_or(
-            if range.max_sample_rate() < rate { range.max_sample_rate() } else { range.min_sample_rate() },
-        )
+        [rate, own_rate]
+            .into_iter()
+            .find(|r| (range.min_sample_rate()..=range.max_sample_rate()).contains(r))
+            .unwrap_or(if range.max_sample_rate() < rate { range.max_sample_rate() } else { range.min_sample_rate() })
     };
     let known = ranges.iter().filter_map(|range| {
         let format = FORMATS.iter().position(|f| *f == range.sample_format())?;
@@ -278,8 +291,12 @@ fn note(counters: &super::Counters, error: &cpal::Error) {
 
 fn refused(direction: Direction, name: &str, error: cpal::Error) -> Error {
     let mend = match error.kind() {
-        ErrorKind::PermissionDenied => "give the user that runs latentd the right to use sound (on Linux, the group `audio`)",
-        ErrorKind::DeviceBusy => "another program holds it; stop that, or use PipeWire or PulseAudio, which share devices",
+        ErrorKind::PermissionDenied => {
+            "give the user that runs latentd the right to use sound (on Linux, the group `audio`)"
+        }
+        ErrorKind::DeviceBusy => {
+            "another program holds it; stop that, or use PipeWire or PulseAudio, which share devices"
+        }
         ErrorKind::HostUnavailable => "start PipeWire or PulseAudio",
         _ => "see whether other programs can use it; `latentd devices` shows what there is",
     };

@@ -64,7 +64,10 @@ impl Pipeline {
         let parts = Parts { source: Some(&config.source), stages: &config.stages, sink: Some(&config.sink) };
         #[cfg(feature = "live")]
         if parts.is_live() {
-            return Err(vec![Problem::new(config.source.span, "a live pipeline is run by `pipeline::live`, not file by file")]);
+            return Err(vec![Problem::new(
+                config.source.span,
+                "a live pipeline is run by `pipeline::live`, not file by file",
+            )]);
         }
         let (source, stages, sink) = assemble(&parts, true, &config.file, models)?;
         Ok(Pipeline { name: config.name.clone(), takes: takes(&stages), source, stages, sink })
@@ -172,7 +175,11 @@ fn assemble(
             problems.push(problem.mend("change the order of the stages, or leave one out"));
         }
     }
-    let source = parts.source.map(|source| FolderSource::build(source, takes(&stages))).transpose().map_err(|more| problems.extend(more));
+    let source = parts
+        .source
+        .map(|source| FolderSource::build(source, takes(&stages)))
+        .transpose()
+        .map_err(|more| problems.extend(more));
     let yields = stages.last().map_or(MediaKind::Image, |stage| stage.yields());
     let sink = parts.sink.map(|sink| FolderSink::build(sink, yields)).transpose().map_err(|more| problems.extend(more));
     let (Ok(Some(mut source)), Ok(Some(sink)), Some(component)) = (source, sink, parts.sink) else {

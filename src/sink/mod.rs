@@ -4,6 +4,7 @@ pub mod folder;
 mod name;
 #[cfg(feature = "live")]
 pub mod speaker;
+pub mod table;
 
 use crate::config::Description;
 

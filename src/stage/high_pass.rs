@@ -121,7 +121,8 @@ mod tests {
     fn gain(hz: f64) -> f64 {
         let rate = 48_000;
         let mut filter = Filter::new(Format { rate, channels: 1 }, 80.0);
-        let sine: Vec<f32> = (0..rate).map(|n| (2.0 * std::f64::consts::PI * hz * f64::from(n) / 48_000.0).sin() as f32).collect();
+        let sine: Vec<f32> =
+            (0..rate).map(|n| (2.0 * std::f64::consts::PI * hz * f64::from(n) / 48_000.0).sin() as f32).collect();
         let mut output = Block::new(1);
         filter.process(&Block::from_planes(vec![sine]), &mut output).unwrap();
         let settled = &output.plane(0)[24_000..];

@@ -79,8 +79,18 @@ fn measured<T>(value: std::result::Result<T, ebur128::Error>) -> Result<T> {
 
 /// A file's sound: drained into a file of floats while it is measured, then read back with its gain.
 enum Levelled {
-    Unmeasured { audio: Audio, level: Level },
-    Measured { spool: BufReader<File>, bytes: Vec<u8>, format: Format, frames: u64, left: u64, gain: f32 },
+    Unmeasured {
+        audio: Audio,
+        level: Level,
+    },
+    Measured {
+        spool: BufReader<File>,
+        bytes: Vec<u8>,
+        format: Format,
+        frames: u64,
+        left: u64,
+        gain: f32,
+    },
     /// For the moment between the two.
     Nothing,
 }

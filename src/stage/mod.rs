@@ -1,10 +1,16 @@
 //! What a pipeline may do to media: one stage a file, and the registry that lists them.
 
 pub mod codec;
+mod decode;
 mod denoise;
+mod encode;
+mod ensemble;
 mod high_pass;
+pub mod interpolate;
 mod level;
 mod noise;
+mod novelty;
+mod reconstruct;
 mod resample;
 mod resize;
 mod tiles;
@@ -76,9 +82,14 @@ pub const STAGES: &[(Description, Build)] = &[
     (denoise::DESCRIPTION, denoise::build),
     (upscale::DESCRIPTION, upscale::build),
     (resize::DESCRIPTION, resize::build),
+    (encode::DESCRIPTION, encode::build),
+    (decode::DESCRIPTION, decode::build),
+    (reconstruct::DESCRIPTION, reconstruct::build),
+    (novelty::DESCRIPTION, novelty::build),
     (high_pass::DESCRIPTION, high_pass::build),
     (level::DESCRIPTION, level::build),
     (resample::DESCRIPTION, resample::build),
+    (interpolate::DESCRIPTION, interpolate::build),
 ];
 
 /// Their descriptions alone.
@@ -86,9 +97,14 @@ pub const DESCRIPTIONS: &[Description] = &[
     denoise::DESCRIPTION,
     upscale::DESCRIPTION,
     resize::DESCRIPTION,
+    encode::DESCRIPTION,
+    decode::DESCRIPTION,
+    reconstruct::DESCRIPTION,
+    novelty::DESCRIPTION,
     high_pass::DESCRIPTION,
     level::DESCRIPTION,
     resample::DESCRIPTION,
+    interpolate::DESCRIPTION,
 ];
 
 /// Builds one stage from its settings; library users build chains of their own with it.

@@ -14,7 +14,8 @@ use prost::Message;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
 use tract_onnx::pb::{
-    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, type_proto,
+    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
+    type_proto,
 };
 
 /// Numbers that look random and are the same each time.
@@ -102,7 +103,8 @@ pub fn si_sdr(estimate: &[f32], reference: &[f32]) -> f64 {
 /// By how many frames `late` lags behind `early`, 0..most, by their correlation.
 pub fn lag(early: &[f32], late: &[f32], most: usize) -> usize {
     let count = early.len().min(late.len() - most);
-    let product = |by: usize| early[..count].iter().zip(&late[by..]).step_by(3).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+    let product =
+        |by: usize| early[..count].iter().zip(&late[by..]).step_by(3).map(|(a, b)| f64::from(a * b)).sum::<f64>();
     (0..most).max_by(|a, b| product(*a).total_cmp(&product(*b))).unwrap()
 }
 
@@ -166,11 +168,16 @@ pub fn tiny_model(folder: &Path, tiny: Tiny) -> PathBuf {
         ..Default::default()
     };
     let port = |name: &str, shape: &[usize]| {
-        let dim = |n: &usize| Dimension { value: Some(dimension::Value::DimValue(*n as i64)), denotation: String::new() };
+        let dim =
+            |n: &usize| Dimension { value: Some(dimension::Value::DimValue(*n as i64)), denotation: String::new() };
         let shape = TensorShapeProto { dim: shape.iter().map(dim).collect() };
         let tensor = type_proto::Tensor { elem_type: DataType::Float as i32, shape: Some(shape) };
         let value = Some(type_proto::Value::TensorType(tensor));
-        ValueInfoProto { name: name.into(), r#type: Some(TypeProto { value, denotation: String::new() }), ..Default::default() }
+        ValueInfoProto {
+            name: name.into(),
+            r#type: Some(TypeProto { value, denotation: String::new() }),
+            ..Default::default()
+        }
     };
     let fade = if tiny.fades { -0.001 } else { 0.0 };
     let graph = GraphProto {
@@ -213,7 +220,9 @@ pub fn tiny_model(folder: &Path, tiny: Tiny) -> PathBuf {
 /// A pipeline with these stages in a folder of its own.
 pub fn pipeline(folder: &Path, stages: &str) -> Pipeline {
     let file = folder.join("pipeline.yaml");
-    let text = format!("name: test\nsource: {{folder: {{path: ./in}}}}\nstages: [{stages}]\nsink: {{folder: {{path: ./out}}}}\n");
+    let text = format!(
+        "name: test\nsource: {{folder: {{path: ./in}}}}\nstages: [{stages}]\nsink: {{folder: {{path: ./out}}}}\n"
+    );
     fs::write(&file, text).unwrap();
     match Pipeline::load(&file, &Models::default()) {
         Ok(pipeline) => pipeline,

@@ -94,9 +94,11 @@ impl Convert {
             if self.waiting.frames() - done < wanted {
                 break;
             }
-            let size = |e: audioadapter_buffers::SizeError| Error::new(Kind::Bug, "a block of the wrong size").because(e);
+            let size =
+                |e: audioadapter_buffers::SizeError| Error::new(Kind::Bug, "a block of the wrong size").because(e);
             let room = self.ready[0].len();
-            let from = SequentialSliceOfVecs::new(self.waiting.planes(), self.channels, self.waiting.frames()).map_err(size)?;
+            let from = SequentialSliceOfVecs::new(self.waiting.planes(), self.channels, self.waiting.frames())
+                .map_err(size)?;
             let mut to = SequentialSliceOfVecs::new_mut(&mut self.ready, self.channels, room).map_err(size)?;
             let at = Indexing::new().input_offset(done);
             let (taken, given) = self

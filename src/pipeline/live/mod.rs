@@ -57,11 +57,13 @@ impl LivePipeline {
         let source = parts.source.filter(|c| c.description.name == crate::source::MICROPHONE);
         let sink = parts.sink.filter(|c| c.description.name == crate::sink::SPEAKER);
         if let (None, Some(other)) = (source, parts.source) {
-            let text = format!("a speaker plays what a microphone hears, and the source is `{}`", other.description.name);
+            let text =
+                format!("a speaker plays what a microphone hears, and the source is `{}`", other.description.name);
             problems.push(Problem::new(other.span, text).mend("write `microphone` here, or `folder` as the sink"));
         }
         if let (None, Some(other)) = (sink, parts.sink) {
-            let text = format!("what a microphone hears goes to a speaker, and the sink is `{}`", other.description.name);
+            let text =
+                format!("what a microphone hears goes to a speaker, and the sink is `{}`", other.description.name);
             problems.push(Problem::new(other.span, text).mend("write `speaker` here, or `folder` as the source"));
         }
         let microphone = source.map(Microphone::build);
@@ -228,7 +230,14 @@ impl Session {
         let follows = named.into_iter().zip([&input, &output]).filter(|((_, device), _)| *device == "default");
         let follows = follows.map(|((direction, _), stream)| (direction, stream.opened.id.clone())).collect();
         let (from, to) = (&input.opened, &output.opened);
-        tracing::info!(pipeline = pipeline.name, "listening to {} ({} Hz), playing on {} ({} Hz)", from.name, from.rate, to.name, to.rate);
+        tracing::info!(
+            pipeline = pipeline.name,
+            "listening to {} ({} Hz), playing on {} ({} Hz)",
+            from.name,
+            from.rate,
+            to.name,
+            to.rate
+        );
         control.set_state(State::Running, None);
         Ok(Session { devices, follows, counters, streams: [input, output], halt, thread })
     }
@@ -303,11 +312,14 @@ fn compute(mut engine: Engine, halted: &AtomicBool) -> Engine {
 /// Asks the system to prefer this thread, as far as the user is allowed to.
 fn raise_priority() {
     use thread_priority::{
-        RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+        RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
+        thread_native_id,
     };
     let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
     let asked = ThreadPriority::Crossplatform(20u8.try_into().unwrap_or(thread_priority::ThreadPriorityValue::MIN));
     if set_thread_priority_and_policy(thread_native_id(), asked, policy).is_err() {
-        tracing::info!("no right to a real-time thread; give the user one by `rtprio` in /etc/security/limits.conf if sound stutters");
+        tracing::info!(
+            "no right to a real-time thread; give the user one by `rtprio` in /etc/security/limits.conf if sound stutters"
+        );
     }
 }

@@ -15,13 +15,14 @@ struct Denoise {
     /// In 0..1; nothing where it is measured.
     sigma: Option<f32>,
     strength: f32,
+    ensemble: bool,
 }
 
 pub(super) fn build(component: &Component, model: Arc<Model>) -> std::result::Result<Box<dyn Stage>, Vec<Problem>> {
     let settings = &component.settings;
     let sigma = settings.get("sigma").and_then(Value::as_number).map(|s| s as f32 / 255.0);
     let strength = settings.number("strength") as f32;
-    Ok(Box::new(Denoise { model, sigma, strength }))
+    Ok(Box::new(Denoise { model, sigma, strength, ensemble: settings.flag("ensemble") }))
 }
 
 impl Stage for Denoise {
@@ -49,7 +50,8 @@ impl Stage for Denoise {
                 None => 0.0,
             };
             tracing::debug!(sigma = f64::from(sigma) * 255.0, "noise level");
-            tiles::run(&self.model, image, tiles::Settings { sigma, strength: self.strength }, context)
+            let settings = tiles::Settings { sigma, strength: self.strength, ensemble: self.ensemble };
+            tiles::run(&self.model, image, settings, context)
         })
     }
 }

@@ -36,6 +36,7 @@ pub(super) const DESCRIPTION: Description = Description {
             kind: Kind::Number { min: 0.0, max: 100.0 },
             presence: Presence::Optional,
         },
+        super::tiles::ENSEMBLE,
     ],
 };
 
@@ -43,7 +44,8 @@ pub(super) fn build(component: &Component, site: &Site) -> std::result::Result<B
     let model = super::model_for(component, Task::Denoise, site)?;
     let kind = model.card.media;
     let only_for = |setting: &str, others: &str| {
-        let message = format!("`{setting}` is for {others}, and `{}` is a model for {}", model.card.name, kind.with_article());
+        let message =
+            format!("`{setting}` is for {others}, and `{}` is a model for {}", model.card.name, kind.with_article());
         vec![Problem::new(component.settings.span(setting), message).mend("leave it out")]
     };
     match kind {
@@ -56,7 +58,8 @@ pub(super) fn build(component: &Component, site: &Site) -> std::result::Result<B
         }
         MediaKind::Audio => audio::build(component, model),
         other => {
-            let message = format!("`denoise` works on pictures and sound; `{}` is for {}", model.card.name, other.with_article());
+            let message =
+                format!("`denoise` works on pictures and sound; `{}` is for {}", model.card.name, other.with_article());
             Err(vec![Problem::new(component.settings.span("model"), message).mend("choose another model")])
         }
     }
