@@ -9,13 +9,11 @@ use rtrb::{Consumer, Producer};
 
 use super::control::{Meters, Shared, Swap};
 use super::drift::{Convert, Drift};
+use super::splice::{FADE, Splice};
 use super::{FRAMES, LiveControl};
 use crate::device::{Counters, RATE};
 use crate::error::Result;
 use crate::media::audio::{Block, Chain, Process};
-
-/// Frames over which the stages' share fades, and over which a splice is smoothed: 10 ms.
-const FADE: usize = 480;
 
 /// One end of the engine: a ring, what its callback counts, and the device's rate.
 pub struct End<R> {
@@ -82,14 +80,6 @@ impl Peak {
     fn most(&self) -> usize {
         self.before.max(self.now)
     }
-}
-
-/// Where two pieces of sound that do not belong together are joined, the jump between them is spread over some milliseconds.
-struct Splice {
-    last: Vec<f32>,
-    jump: Vec<f32>,
-    left: usize,
-    fresh: bool,
 }
 
 impl Engine {
@@ -383,32 +373,4 @@ impl Engine {
 /// Room for what a block of 10 ms becomes at any rate, and what is made ready before the first.
 fn room_at(channels: usize, rate: u32) -> Block {
     Block::with_room(channels, (rate as usize).max(RATE as usize) / 2)
-}
-
-impl Splice {
-    fn new(channels: usize) -> Splice {
-        Splice { last: vec![0.0; channels], jump: vec![0.0; channels], left: 0, fresh: false }
-    }
-
-    fn smooth(&mut self, block: &mut Block) {
-        if block.is_empty() {
-            return;
-        }
-        if std::mem::take(&mut self.fresh) {
-            self.left = FADE;
-            for (channel, jump) in self.jump.iter_mut().enumerate() {
-                *jump = self.last[channel] - block.plane(channel)[0];
-            }
-        }
-        let left = self.left;
-        for (plane, jump) in block.planes_mut().iter_mut().zip(&self.jump) {
-            for (index, sample) in plane.iter_mut().take(left).enumerate() {
-                *sample += jump * (left - index) as f32 / FADE as f32;
-            }
-        }
-        self.left -= left.min(block.frames());
-        for (channel, last) in self.last.iter_mut().enumerate() {
-            *last = block.plane(channel).last().copied().unwrap_or(0.0);
-        }
-    }
 }

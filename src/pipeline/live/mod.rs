@@ -4,6 +4,7 @@
 mod control;
 mod drift;
 mod engine;
+mod splice;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
