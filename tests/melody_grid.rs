@@ -3,8 +3,8 @@
 mod melody_common;
 
 use latentd::media::melody::{
-    HIGHEST, LOWEST, Line, Meter, Note, Part, STEP_CLASSES, Score, Step, dequantise, drum_notes, drum_pattern, lines, quantise,
-    quantise_aloud, roll, stretches,
+    HIGHEST, LOWEST, Line, Meter, Note, Part, STEP_CLASSES, Score, Step, dequantise, drum_notes, drum_pattern, lines,
+    quantise, quantise_aloud, roll, stretches,
 };
 use melody_common::{JACQUES, MAMAN, shown, tune};
 use proptest::prelude::*;

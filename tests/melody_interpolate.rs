@@ -81,7 +81,8 @@ fn tempo_instrument_loudness_and_length_survive_the_way_through_the_model() {
 #[test]
 fn a_waltz_goes_bar_by_bar() {
     let codec = two_bars();
-    let mut waltz = tune("g4:4 c5:4 c5:4 e5:8 d5:4 c5:4 b4:4 c5:4 d5:12 g4:4 d5:4 d5:4 f5:8 e5:4 d5:4 c#5:4 d5:4 e5:12");
+    let mut waltz =
+        tune("g4:4 c5:4 c5:4 e5:8 d5:4 c5:4 b4:4 c5:4 d5:12 g4:4 d5:4 d5:4 f5:8 e5:4 d5:4 c#5:4 d5:4 e5:12");
     waltz.meters = vec![Meter { tick: 0, beats: 3, unit_log2: 2 }];
     let score = codec.score(&waltz).expect("a score");
     assert!(score.stretches.iter().all(|stretch| stretch.length == 24));
@@ -111,18 +112,24 @@ fn the_verb_writes_all_that_it_promises_and_the_pipeline_the_same_tunes() {
     save(&tune(JACQUES), &inbox.join("b.mid"));
     let run = home.run(&["interpolate", "inbox/a.mid", "inbox/b.mid", "--steps", "5", "--out", "morph"]);
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    let names = ["01.mid", "02.mid", "03.mid", "04.mid", "05.mid", "all.mid", "all.wav"].map(|n| format!("morph/morph-{n}"));
+    let names =
+        ["01.mid", "02.mid", "03.mid", "04.mid", "05.mid", "all.mid", "all.wav"].map(|n| format!("morph/morph-{n}"));
     for name in names.iter().map(String::as_str).chain(["morph/morph.png"]) {
         assert!(std::fs::metadata(home.path(name)).is_ok_and(|file| file.len() > 100), "{name}");
     }
     let wav = std::fs::read(home.path("morph/morph-all.wav")).expect("a WAV file");
     assert!(wav.starts_with(b"RIFF") && wav[100_000..].chunks(2).any(|sample| sample[1] != 0), "silence");
 
-    let pipeline = home.pipeline(", group: 2", "interpolate: { model: melody-2bar, steps: 5 }", ", name: \"{stem}-{index}.{ext}\"");
+    let pipeline = home.pipeline(
+        ", group: 2",
+        "interpolate: { model: melody-2bar, steps: 5 }",
+        ", name: \"{stem}-{index}.{ext}\"",
+    );
     let applied = home.run(&["apply", pipeline.to_str().expect("UTF-8"), "inbox", "--out", "outbox"]);
     assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
     for number in 1..=5 {
-        let [verb, stage] = [format!("morph/morph-0{number}.mid"), format!("outbox/a+b-{number}.mid")].map(|n| load(&home.path(&n)));
+        let [verb, stage] =
+            [format!("morph/morph-0{number}.mid"), format!("outbox/a+b-{number}.mid")].map(|n| load(&home.path(&n)));
         assert_eq!(verb, stage);
     }
 }
@@ -139,7 +146,13 @@ fn more_of_a_quality_gives_more_of_it() {
         let lines = codec.lines(&moved, &score).expect("lines");
         latentd::media::melody::qualities(&lines[0])[0]
     };
-    assert!(density(2.0) > density(0.0) && density(0.0) > density(-2.0), "{} {} {}", density(2.0), density(0.0), density(-2.0));
+    assert!(
+        density(2.0) > density(0.0) && density(0.0) > density(-2.0),
+        "{} {} {}",
+        density(2.0),
+        density(0.0),
+        density(-2.0)
+    );
     let refusal = codec.direction(&[("densety".to_owned(), 1.0)]).expect_err("no such quality");
     assert!(refusal.mend_text().expect("a mend").contains("`density`"));
 }
@@ -174,7 +187,8 @@ fn the_arc_keeps_the_ends_and_the_distance_from_the_origin() {
 
 #[test]
 fn drums_and_songs_go_through_their_models() {
-    for (name, parts) in [("drums-2bar", vec![Part::Drums]), ("trio-4bar", vec![Part::Melody, Part::Bass, Part::Drums])] {
+    for (name, parts) in [("drums-2bar", vec![Part::Drums]), ("trio-4bar", vec![Part::Melody, Part::Bass, Part::Drums])]
+    {
         let codec = MelodyCodec::open(&model(name)).expect("a codec");
         let mut piece = Melody::new(480);
         for part in &parts {
@@ -194,7 +208,8 @@ fn drums_and_songs_go_through_their_models() {
         }
         let rebuilt = codec.reconstruct(&Media::Melody(piece.clone())).expect(name);
         let (before, after) = (codec.score(&piece).expect("a score"), codec.score(melody(&rebuilt)).expect("a score"));
-        let wrong: f64 = before.lines.iter().zip(&after.lines).map(|(a, b)| a.distance(b)).sum::<f64>() / parts.len() as f64;
+        let wrong: f64 =
+            before.lines.iter().zip(&after.lines).map(|(a, b)| a.distance(b)).sum::<f64>() / parts.len() as f64;
         assert!(wrong < 0.25, "{name}: {wrong} of the steps differ");
         assert!(!bytes(melody(&rebuilt)).is_empty());
     }

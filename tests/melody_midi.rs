@@ -68,9 +68,7 @@ fn notes_without_an_end_end_with_their_track() {
 fn the_melody_is_found_by_name_or_by_looks_and_the_reason_is_told() {
     let mut piece = tune(JACQUES);
     piece.voices[0].name = None;
-    let chords = piece.voices[0].notes.iter().flat_map(|note| {
-        [48, 52, 55].map(|pitch| Note { pitch, ..*note })
-    });
+    let chords = piece.voices[0].notes.iter().flat_map(|note| [48, 52, 55].map(|pitch| Note { pitch, ..*note }));
     piece.voices.insert(0, Voice { track: 0, channel: 1, notes: chords.collect(), ..Voice::default() });
     piece.voices[1].track = 1;
     let (voice, why) = choose(&piece, Choice::Auto).expect("a melody");

@@ -7,9 +7,10 @@ use crossbeam::channel::{Receiver, bounded};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{Common, load, paths, pipeline_files, threads};
+use super::{Common, paths, pipeline_files, print_mistakes, threads};
 use crate::daemon::{self, Options};
 use crate::error::{Error, Kind, Result};
+use crate::pipeline::Loaded;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -39,10 +40,14 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let models = common.models();
     // All mistakes in all files are told before giving up.
     let (mut pipelines, mut failed) = (Vec::new(), None);
+    #[cfg(feature = "live")]
+    let mut live = Vec::new();
     for file in &files {
-        match load(file, &models) {
-            Ok(pipeline) => pipelines.push(pipeline),
-            Err(e) => failed = Some(e),
+        match Loaded::load(file, &models) {
+            Ok(Loaded::Files(pipeline)) => pipelines.push(pipeline),
+            #[cfg(feature = "live")]
+            Ok(Loaded::Live(pipeline)) => live.push(pipeline),
+            Err(e) => failed = Some(print_mistakes(e)),
         }
     }
     if let Some(e) = failed {
@@ -51,7 +56,12 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let stop = signals()?;
     models.tune();
     let options = Options { threads: threads(args.threads), state: paths::state(), again: args.again };
-    daemon::run(pipelines, &options, &stop)?;
+    #[cfg(feature = "live")]
+    let live = daemon::live::start(live)?;
+    let outcome = daemon::run(pipelines, &options, &stop);
+    #[cfg(feature = "live")]
+    live.stop();
+    outcome?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,6 +2,8 @@
 
 mod feed;
 mod journal;
+#[cfg(feature = "live")]
+pub mod live;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 
 pub mod audio;
 pub mod image;
-mod latent;
+pub mod latent;
 pub mod melody;
 
 use std::fs::File;
@@ -59,8 +59,8 @@ impl MediaKind {
         match self {
             MediaKind::Image => image::Format::from_extension(path).map(drop),
             MediaKind::Audio => audio::encode::check_extension(path),
+            MediaKind::Latent => latent::LatentFormat::from_extension(path).map(drop),
             MediaKind::Melody => melody::midi::check_extension(path),
-            MediaKind::Latent => Err(unwritten(self)),
         }
     }
 }
@@ -116,8 +116,16 @@ pub fn read(kind: MediaKind, file: File, name: &Path, limits: &image::Limits) ->
     match kind {
         MediaKind::Image => image::decode::read(file, name, limits).map(Media::Image),
         MediaKind::Audio => audio::decode::read(file, name, limits.max_bytes).map(Media::Audio),
+        MediaKind::Latent => {
+            let mut latents = latent::read_latents(file, name)?;
+            match (latents.pop(), latents.is_empty()) {
+                (Some(latent), true) => Ok(Media::Latent(latent)),
+                _ => Err(Error::new(Kind::Input, "a file of several latents, or none, where one is needed")
+                    .at(name)
+                    .mend("decode it by `latentd decode`, which takes files of any number")),
+            }
+        }
         MediaKind::Melody => melody::midi::read(file).map(Media::Melody).map_err(|e| e.at(name)),
-        MediaKind::Latent => Err(unwritten(kind).at(name)),
     }
 }
 
@@ -132,11 +140,9 @@ pub fn write(media: Media, path: &Path, options: &image::EncodeOptions, out: &mu
             image::encode::write(&image, format, options, out).map_err(|e| e.at(path))
         }
         Media::Audio(audio) => audio::encode::write(audio, out).map_err(|e| e.at(path)),
+        Media::Latent(latent) => {
+            latent::write_latents(&[latent], latent::LatentFormat::from_extension(path)?, out).map_err(|e| e.at(path))
+        }
         Media::Melody(melody) => melody::midi::write(&melody, out).map_err(|e| e.at(path)),
-        Media::Latent(_) => Err(unwritten(MediaKind::Latent)),
     }
-}
-
-fn unwritten(kind: MediaKind) -> Error {
-    Error::new(Kind::Config, format!("{} has no file format in this version", kind.with_article()))
 }

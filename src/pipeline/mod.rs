@@ -2,6 +2,8 @@
 //! the daemon, `apply` and library users all go this way.
 
 mod job;
+#[cfg(feature = "live")]
+pub mod live;
 mod pool;
 
 use std::path::{Path, PathBuf};
@@ -44,18 +46,12 @@ impl Pipeline {
     /// # Errors
     /// All that is wrong with it, in form and in sense, as a report; or the file cannot be read.
     pub fn load(file: &Path, models: &Models) -> std::result::Result<Pipeline, LoadError> {
-        let parsed = config::Parsed::new(file, config::read(file)?, &CATALOG);
-        let mut problems = parsed.problems.clone();
-        // What is right in form is looked into even if something else is wrong, so that all mistakes are told at once.
-        let parts = Parts { source: parsed.source.as_ref(), stages: &parsed.stages, sink: parsed.sink.as_ref() };
-        let built = assemble(&parts, problems.is_empty(), file, models);
-        match (built, &parsed.name) {
-            (Ok((source, stages, sink)), Some(name)) if problems.is_empty() => {
-                Ok(Pipeline { name: name.clone(), takes: takes(&stages), source, stages, sink })
-            }
-            (built, _) => {
-                problems.extend(built.err().unwrap_or_default());
-                Err(LoadError::Report(Report::new(file, parsed.text, problems)))
+        match Loaded::load(file, models)? {
+            Loaded::Files(pipeline) => Ok(pipeline),
+            #[cfg(feature = "live")]
+            Loaded::Live(_) => {
+                let what = "this pipeline goes from a microphone to a speaker, not from file to file";
+                Err(Error::new(Kind::Config, what).at(file).mend("start it with `latentd run`").into())
             }
         }
     }
@@ -66,6 +62,13 @@ impl Pipeline {
     /// All problems at once.
     pub fn build(config: &config::Pipeline, models: &Models) -> std::result::Result<Pipeline, Vec<Problem>> {
         let parts = Parts { source: Some(&config.source), stages: &config.stages, sink: Some(&config.sink) };
+        #[cfg(feature = "live")]
+        if parts.is_live() {
+            return Err(vec![Problem::new(
+                config.source.span,
+                "a live pipeline is run by `pipeline::live`, not file by file",
+            )]);
+        }
         let (source, stages, sink) = assemble(&parts, true, &config.file, models)?;
         Ok(Pipeline { name: config.name.clone(), takes: takes(&stages), source, stages, sink })
     }
@@ -79,11 +82,67 @@ impl Pipeline {
     }
 }
 
+/// A pipeline of either sort.
+#[derive(Debug)]
+pub enum Loaded {
+    /// From folder to folder, file by file.
+    Files(Pipeline),
+    /// From a microphone to a speaker, as long as it runs.
+    #[cfg(feature = "live")]
+    Live(live::LivePipeline),
+}
+
+impl Loaded {
+    /// Reads a pipeline's file and puts it together.
+    ///
+    /// # Errors
+    /// As for [`Pipeline::load`].
+    pub fn load(file: &Path, models: &Models) -> std::result::Result<Loaded, LoadError> {
+        let parsed = config::Parsed::new(file, config::read(file)?, &CATALOG);
+        let mut problems = parsed.problems.clone();
+        // What is right in form is looked into even if something else is wrong, so that all mistakes are told at once.
+        let parts = Parts { source: parsed.source.as_ref(), stages: &parsed.stages, sink: parsed.sink.as_ref() };
+        let name = parsed.name.clone().unwrap_or_default();
+        let files = || {
+            let (source, stages, sink) = assemble(&parts, problems.is_empty(), file, models)?;
+            Ok(Loaded::Files(Pipeline { name: name.clone(), takes: takes(&stages), source, stages, sink }))
+        };
+        #[cfg(feature = "live")]
+        let built = if parts.is_live() {
+            live::LivePipeline::assemble(&name, &parts, &site(file, models)).map(Loaded::Live)
+        } else {
+            files()
+        };
+        #[cfg(not(feature = "live"))]
+        let built = files();
+        match built {
+            Ok(built) if problems.is_empty() => Ok(built),
+            built => {
+                problems.extend(built.err().unwrap_or_default());
+                Err(LoadError::Report(Report::new(file, parsed.text, problems)))
+            }
+        }
+    }
+}
+
 /// The components of a pipeline, as far as they are right in form.
 struct Parts<'a> {
     source: Option<&'a Component>,
     stages: &'a [Component],
     sink: Option<&'a Component>,
+}
+
+#[cfg(feature = "live")]
+impl Parts<'_> {
+    /// Whether one end of it is a sound device.
+    fn is_live(&self) -> bool {
+        let named = |part: Option<&Component>, name| part.is_some_and(|c| c.description.name == name);
+        named(self.source, source::MICROPHONE) || named(self.sink, sink::SPEAKER)
+    }
+}
+
+fn site<'a>(file: &'a Path, models: &'a Models) -> Site<'a> {
+    Site { models, folder: file.parent().unwrap_or(Path::new(".")) }
 }
 
 /// What a chain of stages takes; pictures, if there is no stage that tells.
@@ -100,7 +159,7 @@ fn assemble(
     file: &Path,
     models: &Models,
 ) -> std::result::Result<Assembled, Vec<Problem>> {
-    let site = Site { models, folder: file.parent().unwrap_or(Path::new(".")) };
+    let site = site(file, models);
     let mut problems = Vec::new();
     let mut stages = Vec::new();
     for component in parts.stages {
@@ -116,7 +175,11 @@ fn assemble(
             problems.push(problem.mend("change the order of the stages, or leave one out"));
         }
     }
-    let source = parts.source.map(FolderSource::build).transpose().map_err(|more| problems.extend(more));
+    let source = parts
+        .source
+        .map(|source| FolderSource::build(source, takes(&stages)))
+        .transpose()
+        .map_err(|more| problems.extend(more));
     let yields = stages.last().map_or(MediaKind::Image, |stage| stage.yields());
     let sink = parts.sink.map(|sink| FolderSink::build(sink, yields)).transpose().map_err(|more| problems.extend(more));
     let (Ok(Some(mut source)), Ok(Some(sink)), Some(component)) = (source, sink, parts.sink) else {

@@ -2,11 +2,20 @@
 
 pub mod folder;
 mod name;
+#[cfg(feature = "live")]
+pub mod speaker;
+pub mod table;
 
 use crate::config::Description;
 
 pub use folder::{FolderSink, Originals};
 pub use name::{NameTemplate, Names};
+#[cfg(feature = "live")]
+pub use speaker::{SPEAKER, Speaker};
 
 /// What may stand under `sink:`.
-pub const DESCRIPTIONS: &[Description] = &[folder::DESCRIPTION];
+pub const DESCRIPTIONS: &[Description] = &[
+    folder::DESCRIPTION,
+    #[cfg(feature = "live")]
+    speaker::DESCRIPTION,
+];

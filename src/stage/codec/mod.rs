@@ -8,6 +8,8 @@ use std::sync::Arc;
 pub use image::ImageCodec;
 pub use melody::MelodyCodec;
 
+use super::{Site, model_for};
+use crate::config::{Component, Field, Kind as Form, Presence, Problem, Value};
 use crate::error::{Error, Kind, Result};
 use crate::media::melody::Choice;
 use crate::media::{Latent, Media, MediaKind};
@@ -65,12 +67,7 @@ pub fn open(model: &Arc<Model>, class: Option<usize>) -> Result<Box<dyn Codec>> 
 /// As for open.
 pub fn open_choosing(model: &Arc<Model>, class: Option<usize>, choice: Choice) -> Result<Box<dyn Codec>> {
     let card = &model.card;
-    let (Task::Autoencode, Some(space)) = (card.task, &card.latent) else {
-        let what = format!("`{}` is a model for `{}`, not an autoencoder", card.name, card.task.name());
-        return Err(Error::new(Kind::Model, what)
-            .mend("choose one whose task is `autoencode`; `latentd models list` shows them"));
-    };
-    check_class(&card.name, space, class)?;
+    space_of(model, class)?;
     match card.media {
         MediaKind::Image => Ok(Box::new(ImageCodec::open(model, class)?)),
         MediaKind::Melody => Ok(Box::new(MelodyCodec::open(model)?.choosing(choice))),
@@ -79,6 +76,40 @@ pub fn open_choosing(model: &Arc<Model>, class: Option<usize>, choice: Choice) -
             format!("`{}` encodes {}, which needs no codec", card.name, other.with_article()),
         )),
     }
+}
+
+/// The latent space of an autoencoder that has this class, if it is one and has it.
+fn space_of(model: &Model, class: Option<usize>) -> Result<&LatentSpace> {
+    let card = &model.card;
+    let (Task::Autoencode, Some(space)) = (card.task, &card.latent) else {
+        let what = format!("`{}` is a model for `{}`, not an autoencoder", card.name, card.task.name());
+        return Err(Error::new(Kind::Model, what)
+            .mend("choose one whose task is `autoencode`; `latentd models list` shows them"));
+    };
+    check_class(&card.name, space, class)?;
+    Ok(space)
+}
+
+/// The setting `class` of stages with a codec.
+pub(super) const CLASS: Field = Field {
+    name: "class",
+    doc: "The class that a conditional model is told, counted from 0.",
+    kind: Form::Integer { min: 0, max: 65_535 },
+    presence: Presence::Optional,
+};
+
+/// The codec that a stage's settings ask for.
+pub(super) fn of_component(component: &Component, site: &Site) -> std::result::Result<Box<dyn Codec>, Vec<Problem>> {
+    let settings = &component.settings;
+    let model = model_for(component, Task::Autoencode, site)?;
+    let class = settings.get("class").and_then(Value::as_integer).and_then(|class| usize::try_from(class).ok());
+    open(&model, class).map_err(|e| {
+        let problem = Problem::new(settings.span("model"), e.to_string());
+        vec![match e.mend_text() {
+            Some(mend) => problem.mend(mend),
+            None => problem,
+        }]
+    })
 }
 
 fn check_class(name: &str, space: &LatentSpace, class: Option<usize>) -> Result<()> {

@@ -15,7 +15,8 @@ pub fn run(model: Model, folder: &Path, set: &Path, write: bool) -> Result<()> {
     let mut card = model.card.clone();
     let space = card.melody.clone().context("the card tells nothing of melodies")?;
     let training = card.training.as_ref().context("the card does not tell which tunes were held out")?;
-    let held_out = option(&training.recipe, "--held-out").context("the card does not tell how many tunes were held out")?;
+    let held_out =
+        option(&training.recipe, "--held-out").context("the card does not tell how many tunes were held out")?;
     let tunes = melodies::load(set, &space.parts)?;
     let (learnt, held) = melodies::split(tunes, held_out, training.seed);
     let windows = |tunes| Windows::new(tunes, space.steps, space.windows);
@@ -31,7 +32,10 @@ pub fn run(model: Model, folder: &Path, set: &Path, write: bool) -> Result<()> {
         let value = (finding.value * 1e4).round() / 1e4;
         let unit = finding.unit.map(|unit| format!(" {unit}")).unwrap_or_default();
         println!("{:<72} {value:>9}{unit}", finding.name);
-        put(&mut card, Metric { name: finding.name, value, unit: finding.unit.map(str::to_owned), command: command.clone() });
+        put(
+            &mut card,
+            Metric { name: finding.name, value, unit: finding.unit.map(str::to_owned), command: command.clone() },
+        );
     }
     if write { write_card(&card, folder) } else { Ok(()) }
 }

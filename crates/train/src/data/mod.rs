@@ -1,5 +1,6 @@
-//! Pictures for training: found, decoded, cut, turned, made noisy or small.
+//! Pictures for training: found, decoded, cut, turned, made noisy or small; and speech, in [`speech`].
 
+pub mod camera;
 /// Files of the MNIST kind.
 pub mod idx;
 mod layout;
@@ -8,9 +9,10 @@ mod pictures;
 mod prefetch;
 mod resize;
 mod small;
+pub mod speech;
 
 pub use layout::{depth_to_space, space_to_depth};
-pub use pictures::{MIN_SIDE, Picture, find, load, split};
+pub use pictures::{MIN_SIDE, Picture, find, find_files, load, split};
 pub use prefetch::Prefetch;
 pub use resize::imresize;
 pub use small::{SmallPictures, Split, load_small};

@@ -28,9 +28,8 @@ pub fn measure(codec: &MelodyCodec, stretches: &[Vec<Line>]) -> Result<Vec<Findi
         let Ok(score) = codec.score(&before) else { continue };
         let points = codec.points(&score).map_err(|error| anyhow!("{error}"))?;
         let rebuilt = codec.lines(&points, &score).map_err(|error| anyhow!("{error}"))?;
-        let after = through_midi(&score.compose(&rebuilt)).and_then(|piece| {
-            Score::of(&piece, parts, window, Default::default()).map_err(|error| anyhow!("{error}"))
-        });
+        let after = through_midi(&score.compose(&rebuilt))
+            .and_then(|piece| Score::of(&piece, parts, window, Default::default()).map_err(|error| anyhow!("{error}")));
         for (at, truth) in score.lines.iter().enumerate() {
             let silence = Line::silence(parts[at], truth.len());
             let found = after.as_ref().ok().and_then(|score| score.lines.get(at)).unwrap_or(&silence);
@@ -77,7 +76,11 @@ fn compare(truth: &Line, found: &Line) -> Likeness {
             let onsets = 2.0 * f64::from(both) / f64::from((hits(a) + hits(b)).max(1));
             let struck = a.iter().zip(b).filter(|(a, b)| **a != 0 && **b != 0);
             let (count, same) = struck.fold((0, 0), |(n, same), (a, b)| (n + 1, same + usize::from(a == b)));
-            Likeness { steps: 1.0 - truth.distance(&found), onsets, pitches: f64::from(same as u32) / f64::from(count.max(1)) }
+            Likeness {
+                steps: 1.0 - truth.distance(&found),
+                onsets,
+                pitches: f64::from(same as u32) / f64::from(count.max(1)),
+            }
         }
         _ => Likeness { steps: 0.0, onsets: 0.0, pitches: 0.0 },
     }

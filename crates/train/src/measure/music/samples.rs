@@ -21,12 +21,7 @@ const PHRASE: usize = 8;
 const MAJOR: [usize; 7] = [0, 2, 4, 5, 7, 9, 11];
 
 /// Scale consistency, density and range beside the training tunes' 5th to 95th percentile; phrases copied, beside those of held-out tunes.
-pub fn measure(
-    codec: &MelodyCodec,
-    training: &[Vec<Line>],
-    held_out: &[Vec<Line>],
-    seed: u64,
-) -> Result<Vec<Finding>> {
+pub fn measure(codec: &MelodyCodec, training: &[Vec<Line>], held_out: &[Vec<Line>], seed: u64) -> Result<Vec<Finding>> {
     let mut rng = StdRng::seed_from_u64(seed);
     let size = latentd::stage::codec::Codec::space(codec).size;
     let draws: Vec<Vec<f32>> =
@@ -100,6 +95,7 @@ fn phrases(steps: &[Step]) -> Vec<Vec<(i16, usize)>> {
             _ => None,
         })
         .collect();
-    let moves: Vec<(i16, usize)> = notes.windows(2).map(|pair| (pair[1].1 - pair[0].1, pair[1].0 - pair[0].0)).collect();
+    let moves: Vec<(i16, usize)> =
+        notes.windows(2).map(|pair| (pair[1].1 - pair[0].1, pair[1].0 - pair[0].0)).collect();
     moves.windows(PHRASE - 1).map(<[_]>::to_vec).collect()
 }
