@@ -14,8 +14,8 @@ use crate::digits::{self, Desk, Line};
 /// The digits models, each with the recipe and options that make it, and its share of the whole set's time.
 const MODELS: [(&str, &str, f64); 9] = [
     ("digits-ae", "autoencoder --kind plain --latent 128 --dense 256", 0.08),
-    ("digits-ae2", "autoencoder --kind plain --latent 2 --likeness squared-error --dense 256,128", 0.10),
-    ("digits-ae16", "autoencoder --kind plain --latent 16 --likeness squared-error", 0.08),
+    ("digits-ae2", "autoencoder --kind plain --latent 2 --dense 256,128", 0.10),
+    ("digits-ae16", "autoencoder --kind plain --latent 16", 0.08),
     ("digits-denoise", "restore --damage noise", 0.10),
     ("digits-upscale-x2", "restore --damage halving", 0.06),
     ("digits-vae2", "autoencoder --kind variational --latent 2 --likeness squared-error --dense 256,128", 0.18),

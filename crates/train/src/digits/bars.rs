@@ -155,6 +155,6 @@ fn adversarial(desk: &Desk, tell: &mut dyn FnMut(Line)) -> Result<()> {
     let (one, two) = (prior(), prior());
     let twice = discrepancy(&one, &two);
     let line = Line::new(name, "MMD^2 of latents and draws of N(0, I)", discrepancy(&encoded, &one));
-    tell(line.below(0.01).note(format!("two samples of N(0, I): {twice:.5}; {size} numbers a digit")));
+    tell(line.below(0.02).note(format!("two samples of N(0, I): {twice:.5}; {size} numbers a digit")));
     Ok(())
 }
