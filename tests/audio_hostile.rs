@@ -63,7 +63,7 @@ fn each_kind_of_damage_is_told_with_its_mend() {
         ("cut.wav", whole[..1000].to_vec(), "ends early"),
         ("promises.wav", wav(1, 2, 48_000, 16, 0x7fff_fff0, &[0; 64]), "ends early"),
         ("rate-0.wav", wav(1, 1, 0, 16, 64, &[0; 64]), "0 Hz"),
-        ("rate-absurd.wav", wav(1, 1, 4_000_000_000, 16, 64, &[0; 64]), "Hz"),
+        ("rate-absurd.wav", wav(1, 1, 4_000_000_000, 16, 64, &[0; 64]), "damaged"),
         ("channels-0.wav", wav(1, 0, 16_000, 16, 64, &[0; 64]), ""),
         ("channels-999.wav", wav(1, 999, 16_000, 16, 1998, &[0; 1998]), "channels"),
         ("bits-64.wav", wav(3, 1, 16_000, 64, 64, &[0; 64]), ""),

@@ -47,7 +47,8 @@ fn blocks_of_any_size_give_the_samples_of_the_file() {
     }
     let live = &out[delay..];
     assert!(live.len() > 90_000);
-    assert_eq!(live, &expected.plane(0)[..live.len()], "the samples differ");
+    let differs = live.iter().zip(expected.plane(0)).position(|(a, b)| a != b);
+    assert_eq!(differs, None, "the samples differ");
 }
 
 #[test]

@@ -198,6 +198,28 @@ fn noisy_speech_comes_out_clean_and_a_killed_server_is_survived() {
     assert_eq!(daemon.stop(), Some(0));
 }
 
+/// A minute of speech: nothing is lost, and nothing comes late. It needs a machine with time to spare: `cargo test --release --test live_server -- --ignored`.
+#[test]
+#[ignore = "takes a minute, and a machine that does nothing else"]
+fn a_minute_passes_without_an_xrun() {
+    if !available() {
+        return;
+    }
+    let home = Home::new();
+    let server = Server::new(&home);
+    let voice = voice(&home);
+    let minute: Vec<f32> = voice.iter().copied().cycle().take(48_000 * 60).collect();
+    let file = home.path("minute.wav");
+    write_wav(&file, 48_000, &[minute], 16, false);
+    let daemon = start(&home, &server, "denoise: { model: denoise-speech }");
+    server.play(&file);
+    daemon.signal("-TERM");
+    wait_for("the end", LONG, || daemon.log().contains("ended;"));
+    let log = daemon.log();
+    println!("{log}");
+    assert!(log.contains("xruns=0") && log.contains("late_blocks=0") && log.contains("dropped_blocks=0"), "{log}");
+}
+
 /// `latentd devices` on that server: both directions, ids that can be pinned, and the delay from the speaker to the microphone of a loop.
 #[test]
 fn devices_are_listed_and_the_delay_is_measured() {
@@ -223,10 +245,17 @@ fn devices_are_listed_and_the_delay_is_measured() {
         run(&["devices", "--json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let monitor = json.iter().find(|d| d["id"] == "pulseaudio:mic.monitor").unwrap();
     assert_eq!((&monitor["direction"], &monitor["rate"]), (&"microphone".into(), &48_000.into()));
-    let measured: serde_json::Value = serde_json::from_str(
-        run(&["devices", "--measure", "--microphone", "mic.monitor", "--speaker", "mic", "--json"]).trim(),
-    )
-    .unwrap();
-    let latency = measured["latency_ms"].as_f64().unwrap();
-    assert!((1.0..500.0).contains(&latency), "{measured}");
+    let measure = |microphone: &str| {
+        let text = run(&["devices", "--measure", "--microphone", microphone, "--speaker", "mic", "--json"]);
+        let measured: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
+        measured["latency_ms"].as_f64().unwrap()
+    };
+    let loop_alone = measure("mic.monitor");
+    assert!((1.0..500.0).contains(&loop_alone), "{loop_alone} ms");
+    // The same loop through a pipeline that only filters: what that adds is the delay of its devices and rings.
+    let daemon = start(&home, &server, "high_pass");
+    let through = measure("out.monitor");
+    println!("{loop_alone:.1} ms from speaker to microphone, {through:.1} ms through a pipeline between");
+    assert!((loop_alone + 5.0..loop_alone + 300.0).contains(&through), "{through} ms after {loop_alone} ms");
+    assert_eq!(daemon.stop(), Some(0));
 }

@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub struct Devices {
     /// The one that applications are meant to use comes first.
     hosts: Vec<cpal::Host>,
+    clock: fn() -> Instant,
 }
 
 /// A device at work. It stops when this is dropped.
@@ -41,12 +42,12 @@ impl Devices {
             return Err(Error::new(Kind::Device, "no sound system answers")
                 .mend("start PipeWire or PulseAudio; as a service, latentd must run as the user whose session it is"));
         }
-        Ok(Devices { hosts: hosts.into_iter().map(|(_, host)| host).collect() })
+        Ok(Devices { hosts: hosts.into_iter().map(|(_, host)| host).collect(), clock: Instant::now })
     }
 
-    /// Those of one host, as a test makes one.
-    pub fn of(host: cpal::Host) -> Devices {
-        Devices { hosts: vec![host] }
+    /// Those of one host, whose callbacks ask `clock` for the time; for tests, which make both.
+    pub fn of(host: cpal::Host, clock: fn() -> Instant) -> Devices {
+        Devices { hosts: vec![host], clock }
     }
 
     /// All that there are.
@@ -89,11 +90,11 @@ impl Devices {
         let (device, config, format, opened) = self.choose(Direction::Microphone, wanted)?;
         let mut tap = tap(&opened);
         let counters = std::sync::Arc::clone(tap.counters());
-        let channels = opened.channels;
+        let (channels, clock) = (opened.channels, self.clock);
         let callback = move |data: &Data, info: &cpal::InputCallbackInfo| {
             let time = info.timestamp();
             let latency = time.callback.saturating_duration_since(time.capture);
-            let moment = Moment { at: Instant::now(), latency };
+            let moment = Moment { at: clock(), latency };
             macro_rules! take {
                 ($($format:ident => $type:ty),*) => {
                     match data.sample_format() {
@@ -119,11 +120,11 @@ impl Devices {
         let (device, config, format, opened) = self.choose(Direction::Speaker, wanted)?;
         let mut feed = feed(&opened);
         let counters = std::sync::Arc::clone(feed.counters());
-        let channels = opened.channels;
+        let (channels, clock) = (opened.channels, self.clock);
         let callback = move |data: &mut Data, info: &cpal::OutputCallbackInfo| {
             let time = info.timestamp();
             let latency = time.playback.saturating_duration_since(time.callback);
-            let moment = Moment { at: Instant::now(), latency };
+            let moment = Moment { at: clock(), latency };
             macro_rules! give {
                 ($($format:ident => $type:ty),*) => {
                     match data.sample_format() {

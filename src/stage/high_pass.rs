@@ -78,6 +78,8 @@ impl Biquad {
         let y = self.b[0] * x + memory[0];
         memory[0] = self.b[1] * x - self.a[0] * y + memory[1];
         memory[1] = self.b[2] * x - self.a[1] * y;
+        // In silence what is remembered falls for ever; below this it is nothing, and denormal numbers would be slow.
+        memory.iter_mut().filter(|m| m.abs() < 1e-20).for_each(|m| *m = 0.0);
         y
     }
 }
@@ -106,8 +108,6 @@ impl Process for Filter {
                 let first = self.sections[0].step(&mut memory[0], f64::from(*sample));
                 *sample = self.sections[1].step(&mut memory[1], first) as f32;
             }
-            // In silence what is remembered falls for ever; below this it is nothing, and denormal numbers would be slow.
-            memory.iter_mut().flatten().filter(|m| m.abs() < 1e-20).for_each(|m| *m = 0.0);
         }
         Ok(())
     }

@@ -58,9 +58,24 @@ pub trait AudioRead: Send {
 
 /// A stretch of sound that is still to be read.
 pub struct Audio {
-    reader: Box<dyn AudioRead>,
+    reader: Reader,
     /// What the file it came from held, and the file it becomes will hold.
     pub depth: Depth,
+}
+
+/// What is read: a source, or one behind a chain that may still grow.
+enum Reader {
+    Plain(Box<dyn AudioRead>),
+    Through(process::Through),
+}
+
+impl Reader {
+    fn get(&self) -> &dyn AudioRead {
+        match self {
+            Reader::Plain(reader) => reader.as_ref(),
+            Reader::Through(reader) => reader,
+        }
+    }
 }
 
 impl std::fmt::Debug for Audio {
@@ -72,17 +87,17 @@ impl std::fmt::Debug for Audio {
 impl Audio {
     /// A stretch of sound from a reader.
     pub fn new(reader: impl AudioRead + 'static, depth: Depth) -> Audio {
-        Audio { reader: Box::new(reader), depth }
+        Audio { reader: Reader::Plain(Box::new(reader)), depth }
     }
 
     /// Rate and channels.
     pub fn format(&self) -> Format {
-        self.reader.format()
+        self.reader.get().format()
     }
 
     /// Frames in all, where that is known before the end.
     pub fn frames(&self) -> Option<u64> {
-        self.reader.frames()
+        self.reader.get().frames()
     }
 
     /// Puts the next frames into `block`; none are left where it comes back empty.
@@ -90,14 +105,25 @@ impl Audio {
     /// # Errors
     /// As [`AudioRead::read`].
     pub fn read(&mut self, block: &mut Block) -> Result<()> {
-        self.reader.read(block)
+        match &mut self.reader {
+            Reader::Plain(reader) => reader.read(block),
+            Reader::Through(reader) => reader.read(block),
+        }
     }
 
-    /// The same stretch after `process`: as long as before, and in time with it, since the delay of the process is taken away.
+    /// The same stretch after `process`: as long as before, and in time with it, since the delay of the process is taken away. Nothing of it
+    /// may have been read yet.
     #[must_use]
     pub fn through(self, process: impl Process + 'static) -> Audio {
-        let depth = self.depth;
-        Audio { reader: Box::new(process::Through::new(self.reader, Box::new(process))), depth }
+        let changes = process.output().rate != self.format().rate;
+        let mut reader = match self.reader {
+            // At another rate the delay so far may be no whole number of frames, so it is taken away before.
+            Reader::Through(reader) if !changes => reader,
+            Reader::Through(reader) => process::Through::new(Box::new(reader)),
+            Reader::Plain(reader) => process::Through::new(reader),
+        };
+        reader.push(Box::new(process));
+        Audio { reader: Reader::Through(reader), depth: self.depth }
     }
 
     /// The rest of the stream in memory; for tests and short sounds.

@@ -80,13 +80,13 @@ impl Process for Chain {
     }
 }
 
-/// A stream behind a process, its delay taken away and its length kept.
+/// A stream behind a chain of processes, their delay taken away and its length kept.
 pub(super) struct Through {
     source: Box<dyn AudioRead>,
-    process: Box<dyn Process>,
+    chain: Chain,
     input: Block,
-    /// Frames of the process's output that are still to be thrown away.
-    skip: usize,
+    /// Frames of the chain's output that are still to be thrown away; known at the first block.
+    skip: Option<usize>,
     taken: u64,
     given: u64,
     /// How long the output is; known once the input has ended.
@@ -97,22 +97,28 @@ pub(super) struct Through {
 const MOST_SILENCE: u64 = 60 * 768_000;
 
 impl Through {
-    pub(super) fn new(source: Box<dyn AudioRead>, process: Box<dyn Process>) -> Through {
-        let input = Block::new(source.format().channels);
-        let skip = process.delay();
-        Through { source, process, input, skip, taken: 0, given: 0, total: None }
+    pub(super) fn new(source: Box<dyn AudioRead>) -> Through {
+        let format = source.format();
+        let input = Block::new(format.channels);
+        Through { source, chain: Chain::new(format), input, skip: None, taken: 0, given: 0, total: None }
+    }
+
+    /// Adds a process at the end of the chain. Their delays are taken away together at the end, so that each finds its input as it would in
+    /// a live stream.
+    pub(super) fn push(&mut self, process: Box<dyn Process>) {
+        self.chain.push(process);
     }
 
     /// Frames that `input` frames become.
     fn scaled(&self, input: u64) -> u64 {
-        let (from, to) = (u128::from(self.source.format().rate), u128::from(self.process.output().rate));
+        let (from, to) = (u128::from(self.source.format().rate), u128::from(self.chain.output().rate));
         ((u128::from(input) * to + from / 2) / from) as u64
     }
 }
 
 impl AudioRead for Through {
     fn format(&self) -> Format {
-        self.process.output()
+        self.chain.output()
     }
 
     fn frames(&self) -> Option<u64> {
@@ -141,10 +147,12 @@ impl AudioRead for Through {
                 self.input.append_silence(BLOCK);
                 silence += BLOCK as u64;
             }
-            self.process.process(&self.input, block)?;
-            let skipped = self.skip.min(block.frames());
+            self.chain.process(&self.input, block)?;
+            let delay = self.chain.delay();
+            let skip = self.skip.get_or_insert(delay);
+            let skipped = (*skip).min(block.frames());
             block.drop_front(skipped);
-            self.skip -= skipped;
+            *skip -= skipped;
             if let Some(total) = self.total {
                 block.truncate(usize::try_from(total - self.given).unwrap_or(usize::MAX));
             }

@@ -6,8 +6,9 @@ use rubato::{Fft, FixedSync, Resampler};
 use super::{Block, Format, Process};
 use crate::error::{Error, Kind, Result};
 
-/// Frames that are transformed at a time last about this many seconds: long enough for a steep filter (flat to 93 % of the lower rate's band),
-/// short enough for a call.
+/// Frames at the lower rate that are transformed at a time: enough for a steep filter, flat to nine tenths of the band, and at 16 kHz still
+/// only 10 ms, short enough for a call. Higher rates take as long.
+const FRAMES: usize = 160;
 const SECONDS: f64 = 0.01;
 
 /// Changes the rate.
@@ -26,9 +27,10 @@ impl Resample {
     /// Kind bug: rubato refuses the rates, which it does for none that files and devices may have.
     pub fn new(input: Format, rate: u32) -> Result<Resample> {
         let step = greatest_common_divisor(input.rate, rate);
+        let lower = input.rate.min(rate);
+        let wanted = (f64::from(lower) * SECONDS).max(FRAMES as f64);
         // An even number of steps, so that half of it, the delay, is a whole number of frames on both sides.
-        let steps =
-            (f64::from(input.rate) * SECONDS / f64::from(input.rate / step) / 2.0).round().max(1.0) as usize * 2;
+        let steps = (wanted / f64::from(lower / step) / 2.0).round().max(1.0) as usize * 2;
         let frames = steps * (input.rate / step) as usize;
         let resampler = Fft::new_custom(
             input.rate as usize,

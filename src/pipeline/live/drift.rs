@@ -7,8 +7,8 @@ use rubato::{Adjustable, Async, FixedAsync, Indexing, Resampler, SincInterpolati
 use crate::error::{Error, Kind, Result};
 use crate::media::audio::Block;
 
-/// Steers the fill of a ring. Fill is an integral of the rate, so the loop is of second order; these gains make it settle in about 40 s without
-/// swinging, slow enough that the jitter of callbacks (some milliseconds) changes the pitch by less than 100 ppm.
+/// Steers the fill of a ring. Fill is an integral of the rate, so the loop is of second order; these gains make it settle in about 20 s without
+/// swinging: a clock that is 200 ppm off moves the fill by less than a millisecond, and the jitter of callbacks the pitch by some 10 ppm.
 #[derive(Debug, Default)]
 pub struct Drift {
     /// Mean of the error over some seconds.
@@ -17,11 +17,11 @@ pub struct Drift {
 }
 
 /// Share of the error that is corrected in a second.
-const PROPORTIONAL: f64 = 0.05;
+const PROPORTIONAL: f64 = 0.2;
 /// The same for its sum over time, a second squared.
-const INTEGRAL: f64 = 0.000_8;
+const INTEGRAL: f64 = 0.01;
 /// Seconds over which the error is averaged.
-const AVERAGE: f64 = 2.0;
+const AVERAGE: f64 = 1.0;
 /// The most that the rate is changed: 0.1 %, a sixtieth of a semitone. Clocks differ by 200 ppm at the worst.
 const MOST: f64 = 1e-3;
 
@@ -69,6 +69,11 @@ impl Convert {
     /// Frames that it wants next.
     pub fn wants(&self) -> usize {
         self.resampler.input_frames_next().saturating_sub(self.waiting.frames())
+    }
+
+    /// Frames that it gives next; less at the first time, for its own delay.
+    pub fn gives(&self) -> usize {
+        self.resampler.output_frames_next()
     }
 
     /// Makes `1 + change` times as many frames of what comes next as the two rates say.

@@ -9,13 +9,11 @@ use rtrb::{Consumer, Producer};
 
 use super::control::{Meters, Shared, Swap};
 use super::drift::{Convert, Drift};
+use super::splice::{FADE, Splice};
 use super::{FRAMES, LiveControl};
 use crate::device::{Counters, RATE};
 use crate::error::Result;
 use crate::media::audio::{Block, Chain, Process};
-
-/// Frames over which the stages' share fades, and over which a splice is smoothed: 10 ms.
-const FADE: usize = 480;
 
 /// One end of the engine: a ring, what its callback counts, and the device's rate.
 pub struct End<R> {
@@ -82,14 +80,6 @@ impl Peak {
     fn most(&self) -> usize {
         self.before.max(self.now)
     }
-}
-
-/// Where two pieces of sound that do not belong together are joined, the jump between them is spread over some milliseconds.
-struct Splice {
-    last: Vec<f32>,
-    jump: Vec<f32>,
-    left: usize,
-    fresh: bool,
 }
 
 impl Engine {
@@ -187,14 +177,17 @@ impl Engine {
         (ring.buffer().capacity() - ring.slots()) / self.channels
     }
 
-    /// Frames, at the speaker's rate, that are ready beside what the microphone brings at once, and beside what the speaker would have played
-    /// since it last asked if it took frame by frame. So it does not rise and fall with the buffers of either device, however they meet: it is
-    /// by how much both may be late before the speaker has nothing.
+    /// Frames, at the speaker's rate, that will be left when the microphone has brought the next block, if the speaker took frame by frame. So
+    /// it does not rise and fall with the buffers of either device, however they meet: it is by how much both may be late before the speaker
+    /// has nothing.
     fn level(&self, now: Instant) -> f64 {
-        let waiting = self.microphone.ring.slots() / self.channels;
+        let wanted = self.wanted().max(1);
+        let (blocks, rest) = (self.waiting(), self.microphone.ring.slots() / self.channels % wanted);
+        let brings = self.heard_peak.most().max(1);
+        let until_next = (wanted - rest).next_multiple_of(brings);
         let ratio = f64::from(self.speaker.rate) / f64::from(self.microphone.rate);
-        let brings = self.heard_peak.most().max(self.wanted());
-        self.fill() as f64 + (waiting as f64 - brings as f64) * ratio - self.played_since(now)
+        let there = self.fill() + blocks * self.block_at_speaker();
+        there as f64 - until_next as f64 * ratio - self.played_since(now)
     }
 
     /// Frames that the speaker has played of what it took last.
@@ -337,7 +330,8 @@ impl Engine {
                 return Ok(());
             }
             // The first block: what shall be ready before it is silence.
-            self.converted.append_silence((target + self.played_since(now)) as usize);
+            let missing = self.block_at_speaker().saturating_sub(self.outgoing.gives());
+            self.converted.append_silence((target + self.played_since(now)) as usize + missing);
         }
         self.outgoing.convert(&self.out, &mut self.converted)?;
         let frames = self.converted.frames().min(self.speaker.ring.slots() / self.channels);
@@ -379,32 +373,4 @@ impl Engine {
 /// Room for what a block of 10 ms becomes at any rate, and what is made ready before the first.
 fn room_at(channels: usize, rate: u32) -> Block {
     Block::with_room(channels, (rate as usize).max(RATE as usize) / 2)
-}
-
-impl Splice {
-    fn new(channels: usize) -> Splice {
-        Splice { last: vec![0.0; channels], jump: vec![0.0; channels], left: 0, fresh: false }
-    }
-
-    fn smooth(&mut self, block: &mut Block) {
-        if block.is_empty() {
-            return;
-        }
-        if std::mem::take(&mut self.fresh) {
-            self.left = FADE;
-            for (channel, jump) in self.jump.iter_mut().enumerate() {
-                *jump = self.last[channel] - block.plane(channel)[0];
-            }
-        }
-        let left = self.left;
-        for (plane, jump) in block.planes_mut().iter_mut().zip(&self.jump) {
-            for (index, sample) in plane.iter_mut().take(left).enumerate() {
-                *sample += jump * (left - index) as f32 / FADE as f32;
-            }
-        }
-        self.left -= left.min(block.frames());
-        for (channel, last) in self.last.iter_mut().enumerate() {
-            *last = block.plane(channel).last().copied().unwrap_or(0.0);
-        }
-    }
 }

@@ -4,6 +4,7 @@
 mod control;
 mod drift;
 mod engine;
+mod splice;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -153,12 +154,25 @@ pub fn run_on(
         };
         if matches!(ended, Ended::Stopped) || !matches!(stop.recv_timeout(wait), Err(RecvTimeoutError::Timeout)) {
             control.set_state(State::Stopped, None);
+            sum_up(pipeline, control);
             return Ok(());
         }
         if matches!(ended, Ended::Lost) {
             wait = (wait * 2).min(BACKOFF.1);
         }
     }
+}
+
+/// How it went, for the log.
+fn sum_up(pipeline: &LivePipeline, control: &LiveControl) {
+    let LiveStatus { xruns, late_blocks, dropped_blocks, latency_ms, load, drift_ppm, .. } = control.status();
+    tracing::info!(
+        pipeline = pipeline.name,
+        xruns,
+        late_blocks,
+        dropped_blocks,
+        "ended; last delay {latency_ms:.1} ms, load {load:.2}, drift {drift_ppm:.0} ppm"
+    );
 }
 
 /// Why a session ended.

@@ -78,6 +78,14 @@ impl MelodyCodec {
         self.encoder.run(&groups.collect::<Vec<_>>())
     }
 
+    /// The points of stretches that fill the model's windows, each the lines of all parts.
+    ///
+    /// # Errors
+    /// Kind model: the model failed.
+    pub fn encode_lines(&self, stretches: &[Vec<Line>]) -> Result<Vec<Vec<f32>>> {
+        self.encoder.run(&stretches.iter().map(|lines| roll(lines, &self.melody.parts)).collect::<Vec<_>>())
+    }
+
     /// The windows that points stand for, each the lines of all parts.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use latentd::media::MediaKind;
-use latentd::model::{CARD_FILE, Metric, Model, Task};
+use latentd::model::{CARD_FILE, Card, Metric, Model, Task};
 
 use super::digits::EvalDigits;
 use crate::data::speech::EXTENSIONS;
@@ -41,7 +41,7 @@ impl Eval {
 struct Photos {
     /// The model's folder
     model: PathBuf,
-    /// A folder of clean pictures, or of noisy speech
+    /// A folder of clean pictures, or of noisy speech; for a model of melodies the folder of tunes it learnt from: it is measured on those held out
     #[arg(long, value_name = "DIR")]
     set: PathBuf,
     /// The deviation of the noise to add, of 255 (for a denoiser)
@@ -65,8 +65,10 @@ impl Photos {
     /// Measures, prints a line a picture and the means.
     fn run(self) -> Result<()> {
         let model = Model::from_path(&self.model).map_err(|error| anyhow!("{error}"))?;
-        if model.card.media == MediaKind::Audio {
-            return self.speech(model);
+        match model.card.media {
+            MediaKind::Audio => return self.speech(model),
+            MediaKind::Melody => return super::eval_music::run(model, &self.model, &self.set, self.write),
+            _ => {}
         }
         let files = data::find(&self.set)?;
         if files.is_empty() {
@@ -148,23 +150,31 @@ impl Photos {
             unit,
             command: command.clone(),
         };
-        let metrics = scores.map(metric).into();
-        self.store_metrics(model, metrics)
+        self.store_metrics(model, scores.map(metric).into())
     }
 
     fn store_metrics(&self, model: Model, metrics: Vec<Metric>) -> Result<()> {
         let mut card = model.card;
         for metric in metrics {
-            match card.metrics.iter_mut().find(|old| old.name == metric.name) {
-                Some(old) => *old = metric,
-                None => card.metrics.push(metric),
-            }
+            put(&mut card, metric);
         }
-        let text = card.to_yaml().map_err(|error| anyhow!("{error}"))?;
-        let mut draft =
-            latentd::durable::Draft::new(&self.model.join(CARD_FILE)).map_err(|error| anyhow!("{error}"))?;
-        std::io::Write::write_all(draft.file(), text.as_bytes())?;
-        draft.publish(latentd::durable::Collision::Replace).map_err(|error| anyhow!("{error}"))?;
-        Ok(())
+        write_card(&card, &self.model)
     }
+}
+
+/// Puts a metric into a card, over an older one of that name.
+pub fn put(card: &mut Card, metric: Metric) {
+    match card.metrics.iter_mut().find(|old| old.name == metric.name) {
+        Some(old) => *old = metric,
+        None => card.metrics.push(metric),
+    }
+}
+
+/// Writes the card of the model in `folder`.
+pub fn write_card(card: &Card, folder: &Path) -> Result<()> {
+    let text = card.to_yaml().map_err(|error| anyhow!("{error}"))?;
+    let mut draft = latentd::durable::Draft::new(&folder.join(CARD_FILE)).map_err(|error| anyhow!("{error}"))?;
+    std::io::Write::write_all(draft.file(), text.as_bytes())?;
+    draft.publish(latentd::durable::Collision::Replace).map_err(|error| anyhow!("{error}"))?;
+    Ok(())
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod digits;
 mod eval;
+mod eval_music;
 mod melody;
 mod recipes;
 mod small;

@@ -1,6 +1,7 @@
 //! Scores by the papers' protocols, of published models as tract runs them.
 
 mod luma;
+pub mod music;
 mod protocol;
 pub mod speech;
 

@@ -46,6 +46,6 @@ pub fn enhance(model: &Model, from: &Path, to: &Path) -> Result<()> {
 /// When a file cannot be read.
 pub fn compare(clean: &Path, noisy: &Path, enhanced: &Path) -> Result<[f64; 2]> {
     let clean = speech::read(clean, SCORED_RATE)?;
-    let score = |file: &Path| Ok::<_, anyhow::Error>(si_sdr(&clean, &speech::read(file, SCORED_RATE)?));
+    let score = |file: &Path| anyhow::Ok(si_sdr(&clean, &speech::read(file, SCORED_RATE)?));
     Ok([score(noisy)?, score(enhanced)?])
 }

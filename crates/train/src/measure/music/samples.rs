@@ -1,0 +1,101 @@
+//! What draws of the prior are like beside the tunes that were learnt, and what the directions of qualities do.
+
+use std::collections::HashSet;
+
+use anyhow::{Result, anyhow};
+use latentd::media::melody::{Line, Step, qualities, quality_names};
+use latentd::stage::codec::MelodyCodec;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand_distr::{Distribution, StandardNormal};
+
+use super::{Finding, decoded, mean, percent, points, steps};
+
+/// Draws.
+const SAMPLES: usize = 500;
+
+/// Notes of a phrase that counts as copied.
+const PHRASE: usize = 8;
+
+/// The half tones of a major scale.
+const MAJOR: [usize; 7] = [0, 2, 4, 5, 7, 9, 11];
+
+/// Scale consistency, density and range beside the training tunes' 5th to 95th percentile; phrases copied, beside those of held-out tunes.
+pub fn measure(codec: &MelodyCodec, training: &[Vec<Line>], held_out: &[Vec<Line>], seed: u64) -> Result<Vec<Finding>> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let size = latentd::stage::codec::Codec::space(codec).size;
+    let draws: Vec<Vec<f32>> =
+        (0..SAMPLES).map(|_| (0..size).map(|_| StandardNormal.sample(&mut rng)).collect()).collect();
+    let samples = decoded(codec, &draws)?;
+    let mut findings = vec![
+        percent("samples: notes in one major scale", mean(samples.iter().map(|lines| in_scale(steps(lines))))),
+        percent("training: notes in one major scale", mean(training.iter().map(|lines| in_scale(steps(lines))))),
+    ];
+    let measured = |stretches: &[Vec<Line>]| stretches.iter().map(|lines| qualities(&lines[0])).collect::<Vec<_>>();
+    let (usual, drawn) = (measured(training), measured(&samples));
+    for (at, name) in quality_names(&training[0][0]).iter().enumerate() {
+        let mut column: Vec<f32> = usual.iter().map(|row| row[at]).collect();
+        column.sort_by(f32::total_cmp);
+        let [low, high] = [0.05, 0.95].map(|share| column[(share * (column.len() - 1) as f64) as usize]);
+        let within = drawn.iter().filter(|row| (low..=high).contains(&row[at])).count();
+        let what = format!("samples: {name} within the training tunes' 5..95%");
+        findings.push(percent(what, within as f64 / drawn.len() as f64));
+    }
+    let known: HashSet<Vec<(i16, usize)>> = training.iter().flat_map(|lines| phrases(steps(lines))).collect();
+    let copied = |stretches: &[Vec<Line>]| {
+        let all: Vec<_> = stretches.iter().flat_map(|lines| phrases(steps(lines))).collect();
+        all.iter().filter(|phrase| known.contains(*phrase)).count() as f64 / all.len().max(1) as f64
+    };
+    findings.push(percent(format!("samples: phrases of {PHRASE} notes that training tunes have"), copied(&samples)));
+    findings.push(percent(format!("held out: phrases of {PHRASE} notes that training tunes have"), copied(held_out)));
+    Ok(findings)
+}
+
+/// For each quality how far it moves, in deviations over held-out stretches, when one deviation more is asked for.
+pub fn directions(codec: &MelodyCodec, stretches: &[Vec<Line>]) -> Result<Vec<Finding>> {
+    let names = codec.melody().qualities.clone();
+    let stretches = &stretches[..stretches.len().min(300)];
+    let plain = points(codec, stretches)?;
+    let before: Vec<Vec<f32>> = decoded(codec, &plain)?.iter().map(|lines| qualities(&lines[0])).collect();
+    let mut findings = Vec::new();
+    for (at, name) in names.iter().enumerate() {
+        let direction = codec.direction(&[(name.clone(), 1.0)]).map_err(|error| anyhow!("{error}"))?;
+        let moved: Vec<Vec<f32>> =
+            plain.iter().map(|point| point.iter().zip(&direction).map(|(v, d)| v + d).collect()).collect();
+        let after: Vec<Vec<f32>> = decoded(codec, &moved)?.iter().map(|lines| qualities(&lines[0])).collect();
+        let value = |rows: &[Vec<f32>]| mean(rows.iter().map(|row| f64::from(row[at])));
+        let centre = value(&before);
+        let deviation = mean(before.iter().map(|row| (f64::from(row[at]) - centre).powi(2))).sqrt().max(1e-9);
+        let change = (value(&after) - centre) / deviation;
+        findings.push(Finding { name: format!("more {name}: change"), value: change, unit: Some("deviations") });
+    }
+    Ok(findings)
+}
+
+/// The largest share of notes that lies in one major scale, 0..=1.
+fn in_scale(steps: &[Step]) -> f64 {
+    let mut classes = [0usize; 12];
+    for step in steps {
+        if let Step::Note(pitch) = step {
+            classes[usize::from(*pitch) % 12] += 1;
+        }
+    }
+    let all: usize = classes.iter().sum();
+    let scale = |tonic: usize| MAJOR.iter().map(|tone| classes[(tonic + tone) % 12]).sum::<usize>();
+    if all == 0 { 1.0 } else { (0..12).map(scale).max().unwrap_or(0) as f64 / all as f64 }
+}
+
+/// Moves and lengths of notes that follow one another.
+fn phrases(steps: &[Step]) -> Vec<Vec<(i16, usize)>> {
+    let notes: Vec<(usize, i16)> = steps
+        .iter()
+        .enumerate()
+        .filter_map(|(at, step)| match step {
+            Step::Note(pitch) => Some((at, i16::from(*pitch))),
+            _ => None,
+        })
+        .collect();
+    let moves: Vec<(i16, usize)> =
+        notes.windows(2).map(|pair| (pair[1].1 - pair[0].1, pair[1].0 - pair[0].0)).collect();
+    moves.windows(PHRASE - 1).map(<[_]>::to_vec).collect()
+}

@@ -1,0 +1,216 @@
+//! From one tune to another: the ends are the tunes, the way is smooth, everything that a file tells beside its notes is kept, and the very
+//! same comes out of the verb and the pipeline.
+
+mod common;
+mod melody_common;
+
+use latentd::media::melody::{Line, Meter, Part, Tempo, quantise};
+use latentd::media::{Media, Melody};
+use latentd::stage::codec::{Codec, MelodyCodec};
+use latentd::stage::interpolate::{slerp, walk};
+use melody_common::{JACQUES, MAMAN, bytes, load, model, repeated, save, shown, tune};
+
+fn steps(melody: &Melody) -> Line {
+    Line::Notes(quantise(&melody.voices[0].notes, melody.ticks_per_quarter))
+}
+
+fn melody(media: &Media) -> &Melody {
+    match media {
+        Media::Melody(melody) => melody,
+        other => panic!("not a melody: {other:?}"),
+    }
+}
+
+fn two_bars() -> MelodyCodec {
+    MelodyCodec::open(&model("melody-2bar")).expect("a codec")
+}
+
+#[test]
+fn the_morph_of_two_tunes_is_the_one_that_was_looked_at() {
+    let codec = two_bars();
+    let [from, to] = [MAMAN, JACQUES].map(|text| Media::Melody(tune(text)));
+    let way = walk(&codec, &from, &to, 9).expect("a way");
+    let mut text = String::new();
+    for piece in &way {
+        let Line::Notes(steps) = steps(melody(piece)) else { unreachable!("quantised to notes") };
+        text += &shown(&steps[..32.min(steps.len())]);
+        text.push('\n');
+    }
+    let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/melody/morph.txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&golden, &text).expect("written");
+    }
+    assert_eq!(text, std::fs::read_to_string(&golden).expect("a golden file"));
+}
+
+#[test]
+fn the_ends_are_the_tunes_and_every_step_leads_away_from_the_first() {
+    let codec = two_bars();
+    let [a, b] = [MAMAN, JACQUES].map(tune);
+    let way = walk(&codec, &Media::Melody(a.clone()), &Media::Melody(b.clone()), 9).expect("a way");
+    let way: Vec<Line> = way.iter().map(|piece| steps(melody(piece))).collect();
+    assert!(way[0].distance(&steps(&a)) < 0.05, "{:?}", way[0]);
+    assert!(way[8].distance(&steps(&b)) < 0.05, "{:?}", way[8]);
+    let from_a: Vec<f64> = way.iter().map(|line| line.distance(&way[0])).collect();
+    let back = from_a.windows(2).filter(|pair| pair[1] + 0.02 < pair[0]).count();
+    assert_eq!(back, 0, "{from_a:?}");
+    let whole = way[0].distance(&way[8]);
+    let largest = way.windows(2).map(|pair| pair[0].distance(&pair[1])).fold(0.0, f64::max);
+    assert!(largest < 0.5 * whole, "a step takes {largest} of {whole}");
+}
+
+#[test]
+fn tempo_instrument_loudness_and_length_survive_the_way_through_the_model() {
+    let codec = two_bars();
+    let mut piece = repeated(&tune(JACQUES), 3);
+    piece.tempos = vec![Tempo { tick: 0, microseconds: 350_000 }, Tempo { tick: 7680, microseconds: 450_000 }];
+    piece.voices[0].program = 73;
+    piece.voices[0].channel = 4;
+    let half = piece.voices[0].notes.len() / 2;
+    piece.voices[0].notes[half..].iter_mut().for_each(|note| note.velocity = 50);
+    let rebuilt = codec.reconstruct(&Media::Melody(piece.clone())).expect("rebuilt");
+    let rebuilt = melody(&rebuilt);
+    assert_eq!((&rebuilt.tempos, &rebuilt.meters), (&piece.tempos, &piece.meters));
+    assert_eq!((rebuilt.voices[0].program, rebuilt.voices[0].channel), (73, 4));
+    assert_eq!(rebuilt.end(), piece.end());
+    let loud: Vec<u8> = rebuilt.voices[0].notes.iter().map(|note| note.velocity).collect();
+    assert_eq!((loud[0], loud[loud.len() - 1]), (90, 50));
+    assert!(steps(rebuilt).distance(&steps(&piece)) < 0.05);
+}
+
+#[test]
+fn a_waltz_goes_bar_by_bar() {
+    let codec = two_bars();
+    let mut waltz =
+        tune("g4:4 c5:4 c5:4 e5:8 d5:4 c5:4 b4:4 c5:4 d5:12 g4:4 d5:4 d5:4 f5:8 e5:4 d5:4 c#5:4 d5:4 e5:12");
+    waltz.meters = vec![Meter { tick: 0, beats: 3, unit_log2: 2 }];
+    let score = codec.score(&waltz).expect("a score");
+    assert!(score.stretches.iter().all(|stretch| stretch.length == 24));
+    let rebuilt = codec.reconstruct(&Media::Melody(waltz.clone())).expect("rebuilt");
+    assert!(steps(melody(&rebuilt)).distance(&steps(&waltz)) < 0.1);
+    assert_eq!(melody(&rebuilt).meters, waltz.meters);
+}
+
+#[test]
+fn the_shorter_tune_begins_anew_and_the_tempo_goes_along() {
+    let codec = two_bars();
+    let (mut short, mut long) = (tune(MAMAN), repeated(&tune(JACQUES), 2));
+    short.tempos[0].microseconds = 400_000;
+    long.tempos[0].microseconds = 900_000;
+    let way = walk(&codec, &Media::Melody(short), &Media::Melody(long), 3).expect("a way");
+    let tempos: Vec<u32> = way.iter().map(|piece| melody(piece).tempos[0].microseconds).collect();
+    assert_eq!(tempos, [400_000, 600_000, 900_000]);
+    let bars: Vec<u64> = way.iter().map(|piece| melody(piece).end().div_ceil(4 * 480)).collect();
+    assert_eq!(bars, [16, 16, 16]);
+}
+
+#[test]
+fn the_verb_writes_all_that_it_promises_and_the_pipeline_the_same_tunes() {
+    let home = common::Home::new();
+    let inbox = home.folder("inbox");
+    save(&tune(MAMAN), &inbox.join("a.mid"));
+    save(&tune(JACQUES), &inbox.join("b.mid"));
+    let run = home.run(&["interpolate", "inbox/a.mid", "inbox/b.mid", "--steps", "5", "--out", "morph"]);
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let names =
+        ["01.mid", "02.mid", "03.mid", "04.mid", "05.mid", "all.mid", "all.wav"].map(|n| format!("morph/morph-{n}"));
+    for name in names.iter().map(String::as_str).chain(["morph/morph.png"]) {
+        assert!(std::fs::metadata(home.path(name)).is_ok_and(|file| file.len() > 100), "{name}");
+    }
+    let wav = std::fs::read(home.path("morph/morph-all.wav")).expect("a WAV file");
+    assert!(wav.starts_with(b"RIFF") && wav[100_000..].chunks(2).any(|sample| sample[1] != 0), "silence");
+
+    let pipeline = home.pipeline(
+        ", group: 2",
+        "interpolate: { model: melody-2bar, steps: 5 }",
+        ", name: \"{stem}-{index}.{ext}\"",
+    );
+    let applied = home.run(&["apply", pipeline.to_str().expect("UTF-8"), "inbox", "--out", "outbox"]);
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    for number in 1..=5 {
+        let [verb, stage] =
+            [format!("morph/morph-0{number}.mid"), format!("outbox/a+b-{number}.mid")].map(|n| load(&home.path(&n)));
+        assert_eq!(verb, stage);
+    }
+}
+
+#[test]
+fn more_of_a_quality_gives_more_of_it() {
+    let codec = two_bars();
+    let score = codec.score(&tune(MAMAN)).expect("a score");
+    let points = codec.points(&score).expect("points");
+    let density = |amount: f32| {
+        let direction = codec.direction(&[("density".to_owned(), amount)]).expect("a direction");
+        let moved: Vec<Vec<f32>> =
+            points.iter().map(|point| point.iter().zip(&direction).map(|(v, d)| v + d).collect()).collect();
+        let lines = codec.lines(&moved, &score).expect("lines");
+        latentd::media::melody::qualities(&lines[0])[0]
+    };
+    assert!(
+        density(2.0) > density(0.0) && density(0.0) > density(-2.0),
+        "{} {} {}",
+        density(2.0),
+        density(0.0),
+        density(-2.0)
+    );
+    let refusal = codec.direction(&[("densety".to_owned(), 1.0)]).expect_err("no such quality");
+    assert!(refusal.mend_text().expect("a mend").contains("`density`"));
+}
+
+#[test]
+fn what_is_no_melody_is_refused_by_name() {
+    let home = common::Home::new();
+    let inbox = home.folder("inbox");
+    std::fs::write(inbox.join("noise.mid"), b"not music").expect("written");
+    save(&tune(MAMAN), &inbox.join("a.mid"));
+    let mut drums = tune(MAMAN);
+    drums.voices[0].channel = 9;
+    save(&drums, &inbox.join("drums.mid"));
+    for (file, reason) in [("noise.mid", "no MIDI file"), ("drums.mid", "only drums"), ("absent.mid", "cannot open")] {
+        let run = home.run(&["interpolate", "inbox/a.mid", &format!("inbox/{file}"), "--out", "morph"]);
+        let told = String::from_utf8_lossy(&run.stderr).into_owned();
+        assert!(!run.status.success() && told.contains(reason) && told.contains("help"), "{file}: {told}");
+    }
+    let alone = home.run(&["interpolate", "inbox/a.mid", "--out", "morph"]);
+    assert_eq!(alone.status.code(), Some(64));
+}
+
+#[test]
+fn the_arc_keeps_the_ends_and_the_distance_from_the_origin() {
+    let (a, b) = ([3.0f32, 0.0, 0.0], [0.0f32, 3.0, 0.0]);
+    assert_eq!(slerp(&a, &b, 0.0), a);
+    let middle = slerp(&a, &b, 0.5);
+    assert!((middle.iter().map(|v| v * v).sum::<f32>().sqrt() - 3.0).abs() < 1e-5);
+    assert_eq!(slerp(&a, &a, 0.3), a);
+    assert!(slerp(&a, &[-3.0, 0.0, 0.0], 0.5).iter().all(|v| v.is_finite()));
+}
+
+#[test]
+fn drums_and_songs_go_through_their_models() {
+    for (name, parts) in [("drums-2bar", vec![Part::Drums]), ("trio-4bar", vec![Part::Melody, Part::Bass, Part::Drums])]
+    {
+        let codec = MelodyCodec::open(&model(name)).expect("a codec");
+        let mut piece = Melody::new(480);
+        for part in &parts {
+            let mut voice = match part {
+                Part::Melody => repeated(&tune(MAMAN), 1).voices.remove(0),
+                Part::Bass => tune(&"c2:8 g2:8 ".repeat(16)).voices.remove(0),
+                Part::Drums => {
+                    let beat: Vec<u16> = (0..128).map(|at| [1u16, 0, 4, 0, 3, 0, 4, 0][at % 8]).collect();
+                    let notes = latentd::media::melody::drum_notes(&beat, 480, 90);
+                    latentd::media::melody::Voice { channel: 9, notes, ..Default::default() }
+                }
+            };
+            voice.track = piece.voices.len() + 1;
+            voice.channel = if *part == Part::Drums { 9 } else { piece.voices.len() as u8 };
+            voice.name = Some(part.name().to_owned());
+            piece.voices.push(voice);
+        }
+        let rebuilt = codec.reconstruct(&Media::Melody(piece.clone())).expect(name);
+        let (before, after) = (codec.score(&piece).expect("a score"), codec.score(melody(&rebuilt)).expect("a score"));
+        let wrong: f64 =
+            before.lines.iter().zip(&after.lines).map(|(a, b)| a.distance(b)).sum::<f64>() / parts.len() as f64;
+        assert!(wrong < 0.25, "{name}: {wrong} of the steps differ");
+        assert!(!bytes(melody(&rebuilt)).is_empty());
+    }
+}

@@ -1,0 +1,141 @@
+//! MIDI files of all sorts come in as the notes that they mean, go out as files that others read, and hostile ones are refused with a reason.
+
+mod melody_common;
+
+use latentd::Kind;
+use latentd::media::melody::{Choice, Melody, Meter, Note, Tempo, Voice, choose, midi};
+use melody_common::{JACQUES, MAMAN, bytes, tune};
+use proptest::prelude::*;
+
+fn read(bytes: &[u8]) -> latentd::Result<Melody> {
+    midi::read(bytes)
+}
+
+/// A header, then tracks of raw events.
+fn file(format: u16, division: u16, tracks: &[&[u8]]) -> Vec<u8> {
+    let mut file = b"MThd\0\0\0\x06".to_vec();
+    file.extend(format.to_be_bytes());
+    file.extend((tracks.len() as u16).to_be_bytes());
+    file.extend(division.to_be_bytes());
+    for events in tracks {
+        file.extend(b"MTrk");
+        file.extend((events.len() as u32).to_be_bytes());
+        file.extend(*events);
+    }
+    file
+}
+
+const END: &[u8] = &[0, 0xff, 0x2f, 0];
+
+fn with_end(events: &[u8]) -> Vec<u8> {
+    [events, END].concat()
+}
+
+#[test]
+fn running_status_and_velocity_zero_mean_what_the_standard_says() {
+    // Note on 60, then by running status 64 and both off by velocity 0.
+    let events = with_end(&[0, 0x90, 60, 100, 96, 64, 80, 96, 60, 0, 0, 64, 0]);
+    let melody = read(&file(0, 96, &[&events])).expect("a file");
+    let notes = &melody.voices[0].notes;
+    assert_eq!(notes[0], Note { start: 0, end: 192, pitch: 60, velocity: 100 });
+    assert_eq!(notes[1], Note { start: 96, end: 192, pitch: 64, velocity: 80 });
+}
+
+#[test]
+fn sequences_of_format_2_follow_one_another() {
+    let one = with_end(&[0, 0x90, 60, 100, 96, 0x80, 60, 0]);
+    let melody = read(&file(2, 96, &[&one, &one])).expect("a file");
+    assert_eq!(melody.voices[1].notes[0].start, 96);
+}
+
+#[test]
+fn tempo_and_meter_are_kept_where_they_change() {
+    let mut melody = tune(MAMAN);
+    melody.tempos = vec![Tempo { tick: 0, microseconds: 400_000 }, Tempo { tick: 960, microseconds: 600_000 }];
+    melody.meters = vec![Meter { tick: 0, beats: 3, unit_log2: 2 }, Meter { tick: 1440, beats: 6, unit_log2: 3 }];
+    assert_eq!(read(&bytes(&melody)).expect("a file").tempos, melody.tempos);
+    assert_eq!(read(&bytes(&melody)).expect("a file").meters, melody.meters);
+    assert!((melody.seconds_at(1440) - (2.0 * 0.4 + 0.6)).abs() < 1e-9);
+}
+
+#[test]
+fn notes_without_an_end_end_with_their_track() {
+    let events = [&[0, 0x90, 60, 100, 96][..], &END[1..]].concat();
+    assert_eq!(read(&file(0, 96, &[&events])).expect("a file").voices[0].notes[0].end, 96);
+}
+
+#[test]
+fn the_melody_is_found_by_name_or_by_looks_and_the_reason_is_told() {
+    let mut piece = tune(JACQUES);
+    piece.voices[0].name = None;
+    let chords = piece.voices[0].notes.iter().flat_map(|note| [48, 52, 55].map(|pitch| Note { pitch, ..*note }));
+    piece.voices.insert(0, Voice { track: 0, channel: 1, notes: chords.collect(), ..Voice::default() });
+    piece.voices[1].track = 1;
+    let (voice, why) = choose(&piece, Choice::Auto).expect("a melody");
+    assert_eq!((voice.track, why.contains("looks most like a melody")), (1, true), "{why}");
+    piece.voices[0].name = Some("Lead vocal".to_owned());
+    let (voice, why) = choose(&piece, Choice::Auto).expect("a melody");
+    assert_eq!((voice.track, why.contains("its name says")), (0, true), "{why}");
+    assert_eq!(choose(&piece, Choice::Track(2)).expect("there").0.track, 1);
+    let refusal = choose(&piece, Choice::Channel(7)).expect_err("not there");
+    assert!(refusal.mend_text().expect("a mend").contains("track 1, channel 2"), "{refusal:?}");
+}
+
+#[test]
+fn hostile_files_are_refused_with_a_reason() {
+    let huge_delta = with_end(&[0xff, 0xff, 0xff, 0x7f, 0x90, 60, 100, 96, 0x80, 60, 0]);
+    let cases: Vec<(&str, Vec<u8>, &str)> = vec![
+        ("empty", vec![], "no MIDI file"),
+        ("text", b"not music at all".to_vec(), "no MIDI file"),
+        ("PNG", b"\x89PNG\r\n\x1a\n0000000000".to_vec(), "no MIDI file"),
+        ("header only", b"MThd\0\0\0\x06".to_vec(), ""),
+        ("no ticks", file(0, 0, &[&with_end(&[0, 0x90, 60, 100, 96, 0x80, 60, 0])]), "0 ticks"),
+        ("no notes", file(0, 96, &[END]), "no note"),
+        ("for years", file(0, 1, &[&huge_delta]), "longer than"),
+        ("too large", [b"MThd\0\0\0\x06\0\0\0\x01\0\x60".to_vec(), vec![0; 9 << 20]].concat(), "larger than"),
+    ];
+    for (what, bytes, reason) in cases {
+        let refusal = read(&bytes).expect_err(what);
+        assert_eq!(refusal.kind(), Kind::Input, "{what}: {refusal}");
+        assert!(refusal.to_string().contains(reason), "{what}: {refusal}");
+        assert!(refusal.mend_text().is_some(), "{what}");
+    }
+}
+
+fn pieces() -> impl Strategy<Value = Melody> {
+    let note = (0u64..4000, 1u64..2000, 0u8..128, 1u8..128);
+    let voice = (0u8..16, 0u8..128, prop::collection::vec(note, 1..30));
+    (1u16..2000, prop::collection::vec(voice, 1..4)).prop_map(|(ticks, voices)| {
+        let mut melody = Melody::new(ticks);
+        for (track, (channel, program, notes)) in voices.into_iter().enumerate() {
+            let mut notes: Vec<Note> = notes
+                .into_iter()
+                .map(|(start, length, pitch, velocity)| Note { start, end: start + length, pitch, velocity })
+                .collect();
+            // Of notes of one pitch that overlap, a MIDI file cannot tell which ends first.
+            notes.sort_by_key(|note| (note.pitch, note.start));
+            notes.dedup_by(|next, note| next.pitch == note.pitch && next.start < note.end);
+            notes.sort_unstable();
+            melody.voices.push(Voice { track: track + 1, channel, program, name: None, notes });
+        }
+        melody
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_again(piece in pieces()) {
+        prop_assert_eq!(read(&bytes(&piece)).expect("a file"), piece);
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(noise in prop::collection::vec(any::<u8>(), 0..400), at in 0usize..400, byte: u8) {
+        let _ = read(&noise);
+        let _ = read(&[b"MThd\0\0\0\x06\0\x01\0\x02\0\x60MTrk".as_slice(), &noise].concat());
+        let mut damaged = bytes(&tune(JACQUES));
+        let at = at % damaged.len();
+        damaged[at] = byte;
+        let _ = read(&damaged);
+        let _ = read(&damaged[..at]);
+    }
+}
