@@ -106,6 +106,20 @@ impl Melody {
         self.voices.iter().flat_map(|voice| &voice.notes).map(|note| note.end).max().unwrap_or(0)
     }
 
+    /// The share of steps of the grid at which two pieces differ, voice by voice, 0..=1.
+    pub fn distance(&self, other: &Melody) -> f64 {
+        let line = |piece: &Melody, voice: Option<&Voice>| match voice {
+            Some(voice) if voice.channel == DRUM_CHANNEL => {
+                Line::Hits(drum_pattern(&voice.notes, piece.ticks_per_quarter))
+            }
+            Some(voice) => Line::Notes(quantise(&voice.notes, piece.ticks_per_quarter)),
+            None => Line::Notes(Vec::new()),
+        };
+        let voices = self.voices.len().max(other.voices.len());
+        let apart = |at: usize| line(self, self.voices.get(at)).distance(&line(other, other.voices.get(at)));
+        (0..voices).map(apart).sum::<f64>() / voices.max(1) as f64
+    }
+
     /// The tempo at a tick, in microseconds of a quarter note.
     pub fn tempo_at(&self, tick: u64) -> u32 {
         let after = self.tempos.partition_point(|tempo| tempo.tick <= tick);

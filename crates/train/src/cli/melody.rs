@@ -18,7 +18,7 @@ pub struct Melody {
     parts: Vec<Part>,
     /// Steps of a window, 16th notes
     #[arg(long, default_value_t = 32)]
-    steps: usize,
+    window: usize,
     /// Windows under one latent vector; more than one makes the model hierarchical
     #[arg(long, default_value_t = 1)]
     windows: usize,
@@ -58,7 +58,7 @@ impl Melody {
         let single = self.windows == 1;
         let shape = Shape {
             parts: self.parts.clone(),
-            steps: self.steps,
+            steps: self.window,
             windows: self.windows,
             step_width: self.step_width,
             beat_width: self.beat_width,
@@ -87,7 +87,7 @@ impl Melody {
         }
         let parts: Vec<&str> = shape.parts.iter().map(|part| part.name()).collect();
         let options = format!(
-            "--parts {} --steps {} --windows {} --step-width {} --beat-width {} --encoder-blocks {} --decoder-blocks {} --latent {} \
+            "--parts {} --window {} --windows {} --step-width {} --beat-width {} --encoder-blocks {} --decoder-blocks {} --latent {} \
              --window-latent {} --conductor-width {} --beta {} --free-nats {} --held-out {}",
             parts.join(","),
             shape.steps,
@@ -117,7 +117,7 @@ fn check(shape: &Shape) -> Result<()> {
     }
     if shape.steps == 0 || !shape.steps.is_multiple_of(BEAT) || shape.steps > 1024 || !(1..=64).contains(&shape.windows)
     {
-        bail!("--steps must be a multiple of {BEAT} up to 1024, --windows 1 to 64");
+        bail!("--window must be a multiple of {BEAT} up to 1024, --windows 1 to 64");
     }
     if shape.windows > 1 && shape.conductor_width == 0 {
         bail!("--conductor-width must be at least 1");

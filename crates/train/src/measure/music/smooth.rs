@@ -3,7 +3,7 @@
 use anyhow::Result;
 use latentd::media::melody::{Line, Step};
 use latentd::stage::codec::MelodyCodec;
-use latentd::stage::interpolate::slerp;
+use latentd::stage::interpolate::{TRIED, evenly, slerp};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -27,8 +27,11 @@ pub fn measure(codec: &MelodyCodec, stretches: &[Vec<Line>], ngrams: &Ngrams, se
     let (mut rising, mut largest, mut middle, mut blended, mut ends) = (vec![], vec![], vec![], vec![], vec![]);
     for pair in order.chunks_exact(2).take(PAIRS) {
         let [a, b] = [&all[pair[0]], &all[pair[1]]];
-        let way: Vec<Vec<f32>> = (0..STEPS).map(|at| slerp(a, b, at as f32 / (STEPS - 1) as f32)).collect();
-        let pieces = decoded(codec, &way)?;
+        let last = (STEPS - 1) * TRIED;
+        let way: Vec<Vec<f32>> = (0..=last).map(|at| slerp(a, b, at as f32 / last as f32)).collect();
+        let tried = decoded(codec, &way)?;
+        let changes: Vec<f64> = tried.windows(2).map(|pair| pair[0][0].distance(&pair[1][0])).collect();
+        let pieces: Vec<Vec<Line>> = evenly(&changes, STEPS).into_iter().map(|at| tried[at].clone()).collect();
         let whole = pieces[0][0].distance(&pieces[STEPS - 1][0]);
         if whole < 0.1 {
             continue;
