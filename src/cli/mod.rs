@@ -11,11 +11,20 @@ macro_rules! say {
 mod apply;
 mod check;
 mod compare;
+mod daemon;
+mod doctor;
+mod history;
 mod manual;
 mod models;
 mod paths;
+mod quarantine;
+mod repeats;
 mod run;
+mod service;
+mod status;
+mod tell;
 mod terminal;
+mod top;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

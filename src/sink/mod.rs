@@ -2,10 +2,12 @@
 
 pub mod folder;
 mod name;
+pub mod quarantine;
 
 use crate::config::Description;
 
 pub use folder::{FolderSink, Originals};
+pub use quarantine::{Kept, Quarantine};
 pub use name::{NameTemplate, Names};
 
 /// What may stand under `sink:`.
