@@ -14,6 +14,8 @@ pub mod media;
 pub mod model;
 #[cfg(feature = "daemon")]
 pub mod pipeline;
+#[cfg(feature = "plot")]
+pub mod plot;
 #[cfg(feature = "daemon")]
 pub mod sink;
 #[cfg(feature = "daemon")]

@@ -1,5 +1,6 @@
 //! What flows through a pipeline. Media knows nothing of models, stages or pipelines.
 
+pub mod audio;
 pub mod image;
 mod latent;
 
@@ -7,6 +8,7 @@ use std::fs::File;
 use std::io::{Seek, Write};
 use std::path::Path;
 
+pub use audio::Audio;
 pub use image::Image;
 pub use latent::Latent;
 
@@ -18,6 +20,8 @@ use crate::error::{Error, Kind, Result};
 pub enum MediaKind {
     /// A picture.
     Image,
+    /// A stretch of sound.
+    Audio,
     /// Points in a latent space.
     Latent,
 }
@@ -27,6 +31,7 @@ impl MediaKind {
     pub const fn with_article(self) -> &'static str {
         match self {
             MediaKind::Image => "an image",
+            MediaKind::Audio => "sound",
             MediaKind::Latent => "a latent",
         }
     }
@@ -35,6 +40,7 @@ impl MediaKind {
     pub const fn extension(self) -> &'static str {
         match self {
             MediaKind::Image => "png",
+            MediaKind::Audio => "wav",
             MediaKind::Latent => "safetensors",
         }
     }
@@ -46,6 +52,7 @@ impl MediaKind {
     pub fn check_extension(self, path: &Path) -> Result<()> {
         match self {
             MediaKind::Image => image::Format::from_extension(path).map(drop),
+            MediaKind::Audio => audio::encode::check_extension(path),
             MediaKind::Latent => Err(unwritten(self)),
         }
     }
@@ -56,6 +63,8 @@ impl MediaKind {
 pub enum Media {
     /// A picture.
     Image(Image),
+    /// A stretch of sound that is still to be read: the file is decoded, and the stages work, while the sink writes.
+    Audio(Audio),
     /// Points in a latent space.
     Latent(Latent),
 }
@@ -65,6 +74,7 @@ impl Media {
     pub fn kind(&self) -> MediaKind {
         match self {
             Media::Image(_) => MediaKind::Image,
+            Media::Audio(_) => MediaKind::Audio,
             Media::Latent(_) => MediaKind::Latent,
         }
     }
@@ -73,7 +83,7 @@ impl Media {
     pub fn size(&self) -> (usize, usize) {
         match self {
             Media::Image(image) => (image.width, image.height),
-            Media::Latent(_) => (0, 0),
+            _ => (0, 0),
         }
     }
 }
@@ -85,6 +95,7 @@ impl Media {
 pub fn read(kind: MediaKind, file: File, name: &Path, limits: &image::Limits) -> Result<Media> {
     match kind {
         MediaKind::Image => image::decode::read(file, name, limits).map(Media::Image),
+        MediaKind::Audio => audio::decode::read(file, name, limits.max_bytes).map(Media::Audio),
         MediaKind::Latent => Err(unwritten(kind).at(name)),
     }
 }
@@ -99,6 +110,7 @@ pub fn write(media: Media, path: &Path, options: &image::EncodeOptions, out: &mu
             let format = image::Format::from_extension(path)?;
             image::encode::write(&image, format, options, out).map_err(|e| e.at(path))
         }
+        Media::Audio(audio) => audio::encode::write(audio, out).map_err(|e| e.at(path)),
         Media::Latent(_) => Err(unwritten(MediaKind::Latent)),
     }
 }

@@ -10,15 +10,18 @@ mod golden;
 mod load;
 mod plan;
 mod session;
+mod stream;
 pub mod tune;
 
-pub use card::{Card, DataSet, Dim, Metric, Port, Role, Size, Task, Training};
+pub use card::audio::{AudioCard, AudioPort, AudioState, Form};
+pub use card::{Card, DataSet, Dim, LatentSpace, Metric, Novelty, Port, Role, Size, Task, Training};
 pub use context::{measure_context, picture_side};
 pub use find::{Models, Place};
 pub use golden::{Golden, verify};
 pub use load::Model;
 pub use plan::{Kernel, Plan};
 pub use session::Session;
+pub use stream::Stream;
 pub use tune::Choice;
 
 /// SHA-256 in lower-case hex, as cards write it.

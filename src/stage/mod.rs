@@ -1,5 +1,6 @@
 //! What a pipeline may do to media: one stage a file, and the registry that lists them.
 
+pub mod codec;
 mod denoise;
 mod noise;
 mod resize;

@@ -1,6 +1,11 @@
 //! The card of a model: all that a program or a person must know of an ONNX file to use it well.
 
+pub mod audio;
+mod latent;
+
 use serde::{Deserialize, Serialize};
+
+pub use latent::{LatentSpace, Novelty};
 
 use crate::error::{Error, Kind, Result};
 use crate::media::MediaKind;
@@ -36,6 +41,12 @@ pub struct Card {
     /// Height and width of the input must be multiples of this.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub multiple_of: usize,
+    /// The latent space of an autoencoder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latent: Option<LatentSpace>,
+    /// How a stream of samples becomes what the network takes, and back; models of sound have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio: Option<audio::AudioCard>,
     /// Parameters of the network, and multiply-adds for each input pixel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
@@ -226,6 +237,8 @@ impl Card {
             receptive_field: 0,
             tile_context: None,
             multiple_of: 1,
+            latent: None,
+            audio: None,
             size: None,
             training: None,
             metrics: Vec::new(),
@@ -295,6 +308,21 @@ impl Card {
             if self.receptive_field == 0 {
                 return fail("tells no receptive_field, without which tiles would show seams".into());
             }
+        }
+        if self.task == Task::Autoencode
+            && !self.latent.as_ref().is_some_and(|space| (1..=65_536).contains(&space.size))
+        {
+            return fail("tells no latent space of 1 to 65,536 numbers".into());
+        }
+        match (self.media, &self.audio) {
+            (MediaKind::Audio, None) => return fail("is of a model of sound, but has no section `audio`".into()),
+            (MediaKind::Audio, Some(audio)) => {
+                if let Some(wrong) = audio.check(&self.inputs, &self.outputs) {
+                    return fail(wrong);
+                }
+            }
+            (_, Some(_)) => return fail("has a section `audio`, but is of no model of sound".into()),
+            (_, None) => {}
         }
         if self.outputs.is_empty() || self.inputs.iter().chain(&self.outputs).any(|p| p.range[0] >= p.range[1]) {
             return fail("names no output, or a range that is empty".into());

@@ -3,6 +3,7 @@
 mod bench;
 mod eval;
 mod recipes;
+mod small;
 mod train;
 
 use std::process::ExitCode;
@@ -28,6 +29,12 @@ enum Command {
     UpscalePhotoX3(recipes::Upscale),
     /// Train a network that makes photos four times as large
     UpscalePhotoX4(recipes::Upscale),
+    /// Train an autoencoder of small pictures: digits (MNIST's files), or any folder of pictures
+    #[command(mut_arg("batch", |arg| arg.default_value("128")), mut_arg("score_every", |arg| arg.default_value("500")))]
+    Autoencoder(small::Autoencoder),
+    /// Train a network that takes heavy noise out of small pictures, or makes them twice as large
+    #[command(mut_arg("batch", |arg| arg.default_value("128")), mut_arg("score_every", |arg| arg.default_value("500")))]
+    Restore(small::RestoreArgs),
     /// Measure a published model on a folder of pictures by the papers' protocol
     Eval(eval::Eval),
     /// Measure how fast this machine trains
@@ -51,6 +58,8 @@ fn dispatch(command: Command) -> Result<()> {
         Command::UpscalePhotoX2(upscale) => upscale.run(2),
         Command::UpscalePhotoX3(upscale) => upscale.run(3),
         Command::UpscalePhotoX4(upscale) => upscale.run(4),
+        Command::Autoencoder(autoencoder) => autoencoder.run(),
+        Command::Restore(restore) => restore.run(),
         Command::Eval(eval) => eval.run(),
         Command::Bench(bench) => bench.run(),
     }

@@ -60,6 +60,12 @@ impl Conv {
         graph.conv(name, x, &self.weight, &self.bias, self.stride, self.padding())
     }
 
+    /// Writes the layer and its ReLU into an ONNX graph.
+    pub fn write_relu(&self, graph: &mut Graph, name: &str, x: &Value) -> Value {
+        let y = self.write(graph, name, x);
+        graph.relu(&format!("{name}.relu"), &y)
+    }
+
     fn sweep(&self, relu: bool) -> Sweep {
         Sweep { stride: self.stride, padding: self.padding(), relu }
     }

@@ -2,8 +2,12 @@
 
 mod conv;
 mod init;
+mod levels;
+mod linear;
 mod residual;
 
 pub use conv::{Conv, Upconv};
 pub use init::Init;
+pub use levels::{Down, Up};
+pub use linear::Linear;
 pub use residual::ResidualBlock;

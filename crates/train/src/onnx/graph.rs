@@ -1,3 +1,5 @@
+mod general;
+
 use burn::module::Param;
 use burn::tensor::Tensor;
 use prost::Message;
@@ -62,7 +64,11 @@ impl Graph {
         let free = |axis: &str| Axis::Free(if scale == 1 { axis.to_owned() } else { format!("{scale}*{axis}") });
         let shape = [Axis::Fixed(1), Axis::Fixed(value.channels), free("H"), free("W")];
         self.proto.output.push(proto::port(name, &shape));
-        // The node that makes it carries the output's name.
+        self.rename_maker(name, value);
+    }
+
+    /// The node that makes an output carries the output's name.
+    fn rename_maker(&mut self, name: &str, value: &Value) {
         let maker = self.proto.node.iter_mut().find(|node| node.output[0] == value.name);
         let maker = maker.expect("an output is made by a node");
         maker.output[0] = name.to_owned();

@@ -5,4 +5,5 @@ mod proto;
 mod weights;
 
 pub use graph::{Graph, OPSET, Value};
+pub use proto::Axis;
 pub use weights::{Loaded, Weights};

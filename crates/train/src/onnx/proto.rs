@@ -24,6 +24,16 @@ pub fn tensor(name: &str, shape: &[usize], values: &[f32]) -> TensorProto {
     }
 }
 
+pub fn integers(name: &str, values: &[i64]) -> TensorProto {
+    TensorProto {
+        name: name.to_owned(),
+        dims: vec![values.len() as i64],
+        data_type: DataType::Int64 as i32,
+        raw_data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        ..Default::default()
+    }
+}
+
 pub fn port(name: &str, shape: &[Axis]) -> ValueInfoProto {
     let dimension = |axis: &Axis| Dimension {
         value: Some(match axis {

@@ -1,7 +1,9 @@
 //! One folder for each recipe: its network, its data, its loss and what is said of it.
 
+pub mod autoencoder;
 pub mod denoise_photo;
 mod photo;
+pub mod restore;
 pub mod upscale_photo;
 
 use burn::module::Module;

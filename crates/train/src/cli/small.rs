@@ -1,0 +1,183 @@
+//! Recipes of small pictures, digits first of all.
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use super::train::{Job, Training};
+use crate::data::{Split, load_small};
+use crate::recipes::autoencoder::{self, AutoencoderRecipe, Kind, Likeness};
+use crate::recipes::restore::{self, Damage, Restore};
+
+/// How pictures of a folder are taken; IDX files have sizes of their own.
+#[derive(Args, Clone)]
+pub struct View {
+    /// Rows and columns that pictures of a folder are resampled to
+    #[arg(long, default_value_t = 28)]
+    size: usize,
+    /// Planes that pictures of a folder are taken as: 1 (gray) or 3 (red, green, blue)
+    #[arg(long, default_value_t = 1)]
+    channels: usize,
+}
+
+impl View {
+    fn load(&self, training: &Training) -> Result<Split> {
+        if training.batch == 0 || !(8..=256).contains(&self.size) || ![1, 3].contains(&self.channels) {
+            bail!("--batch must be at least 1, --size 8 to 256, --channels 1 or 3");
+        }
+        let split = load_small(&training.data, self.size, self.channels, training.seed)?;
+        eprintln!("{} pictures to learn from, {} held out", split.training.len(), split.development.len());
+        Ok(split)
+    }
+}
+
+#[derive(Args)]
+pub struct Autoencoder {
+    #[command(flatten)]
+    training: Training,
+    #[command(flatten)]
+    view: View,
+    /// What the loss asks of the latent
+    #[arg(long, value_enum, default_value = "variational")]
+    kind: Kind,
+    /// How reconstructions are held to pictures
+    #[arg(long, value_enum, default_value = "cross-entropy")]
+    likeness: Likeness,
+    /// Numbers of the latent
+    #[arg(long, default_value_t = 20)]
+    latent: usize,
+    /// Channels of each level, finest first; the first is at half the picture's size, each other at half the one before
+    /// [default: 16,48 and, for pictures whose size allows it, 48 again until 8x8 remain]
+    #[arg(long, value_delimiter = ',')]
+    widths: Vec<usize>,
+    /// Residual blocks of each level
+    #[arg(long, default_value_t = 1)]
+    blocks: usize,
+    /// Channels of the coarsest level that the dense layers see
+    #[arg(long, default_value_t = 12)]
+    narrow: usize,
+    /// Values of each dense layer between the convolutions and the latent
+    #[arg(long, value_delimiter = ',', default_value = "128")]
+    dense: Vec<usize>,
+}
+
+impl Autoencoder {
+    /// Trains and publishes.
+    pub fn run(self) -> Result<()> {
+        let split = self.view.load(&self.training)?;
+        let side = split.training.side;
+        let widths = if self.widths.is_empty() { default_widths(side) } else { self.widths };
+        let multiple = 1usize.checked_shl(widths.len() as u32).unwrap_or(0);
+        if multiple == 0 || !side.is_multiple_of(multiple) || widths.contains(&0) {
+            bail!(
+                "pictures of {side}x{side} cannot be halved {} times; give fewer --widths, or another --size",
+                widths.len()
+            );
+        }
+        if self.latent == 0 || self.latent > 65_536 || self.narrow == 0 || self.dense.contains(&0) {
+            bail!("--latent must be 1 to 65536, --narrow and --dense at least 1");
+        }
+        let classes = split.training.labels.iter().max().map_or(0, |&label| usize::from(label) + 1);
+        if self.kind == Kind::Conditional && classes < 2 {
+            bail!("a conditional autoencoder needs pictures of several classes, each in a folder of its own");
+        }
+        let options = format!(
+            "--kind {} --likeness {} --latent {} --widths {} --blocks {} --narrow {} --dense {}",
+            word(&self.kind)?,
+            word(&self.likeness)?,
+            self.latent,
+            list(&widths),
+            self.blocks,
+            self.narrow,
+            list(&self.dense)
+        );
+        let shape = autoencoder::Shape {
+            kind: self.kind,
+            side,
+            channels: split.training.channels,
+            widths,
+            blocks: self.blocks,
+            narrow: self.narrow,
+            dense: self.dense,
+            latent: self.latent,
+            classes: if self.kind == Kind::Conditional { classes } else { 0 },
+        };
+        let identity = serde_json::json!({ "shape": shape, "likeness": self.likeness });
+        let job = Job { name: "autoencoder".to_owned(), shape: identity, options, data: split.sets };
+        let (training, development) = (split.training, split.development);
+        let batch = self.training.batch;
+        let recipe = AutoencoderRecipe { shape, likeness: self.likeness, training, development, batch };
+        self.training.run(&recipe, job)
+    }
+}
+
+/// 28 -> 14 -> 7; 64 -> 32 -> 16 -> 8.
+fn default_widths(side: usize) -> Vec<usize> {
+    let mut widths = vec![16];
+    let mut rest = side / 2;
+    while rest.is_multiple_of(2) && rest > 8 {
+        widths.push(48);
+        rest /= 2;
+    }
+    widths
+}
+
+#[derive(Args)]
+pub struct RestoreArgs {
+    #[command(flatten)]
+    training: Training,
+    #[command(flatten)]
+    view: View,
+    /// What is to be undone
+    #[arg(long, value_enum)]
+    damage: Damage,
+    /// Channels of each level, finest first; the first is at half the size of the restored picture
+    #[arg(long, value_delimiter = ',', default_value = "24,48")]
+    widths: Vec<usize>,
+    /// Residual blocks of each level
+    #[arg(long, default_value_t = 1)]
+    blocks: usize,
+}
+
+impl RestoreArgs {
+    /// Trains and publishes.
+    pub fn run(self) -> Result<()> {
+        let split = self.view.load(&self.training)?;
+        let side = split.training.side;
+        if self.widths.is_empty() || self.widths.contains(&0) || !side.is_multiple_of(1 << self.widths.len().min(9)) {
+            bail!("pictures of {side}x{side} cannot be halved {} times; give other --widths", self.widths.len());
+        }
+        let options =
+            format!("--damage {} --widths {} --blocks {}", word(&self.damage)?, list(&self.widths), self.blocks);
+        let shape = restore::Shape {
+            damage: self.damage,
+            channels: split.training.channels,
+            widths: self.widths,
+            blocks: self.blocks,
+        };
+        let job = Job { name: "restore".to_owned(), shape: serde_json::to_value(&shape)?, options, data: split.sets };
+        let (training, development) = (split.training, split.development);
+        let recipe = Restore { shape, training, development, batch: self.training.batch };
+        self.training.run(&recipe, job)
+    }
+}
+
+/// The digits models, each with the options that make it of the recipes here and its share of the whole set's time.
+const DIGITS: [(&str, &str, f64); 9] = [
+    ("digits-ae", "autoencoder --kind plain --latent 128 --dense 256", 0.08),
+    ("digits-ae2", "autoencoder --kind plain --latent 2 --likeness squared-error --dense 128,64", 0.08),
+    ("digits-ae16", "autoencoder --kind plain --latent 16 --likeness squared-error", 0.08),
+    ("digits-denoise", "restore --damage noise", 0.08),
+    ("digits-upscale-x2", "restore --damage halving", 0.06),
+    ("digits-vae2", "autoencoder --kind variational --latent 2 --likeness squared-error --dense 256,128", 0.18),
+    ("digits-vae20", "autoencoder --kind variational --latent 20 --dense 256", 0.22),
+    ("digits-cvae", "autoencoder --kind conditional --latent 10", 0.12),
+    ("digits-aae", "autoencoder --kind adversarial --latent 8", 0.10),
+];
+
+fn word(value: &impl serde::Serialize) -> Result<String> {
+    Ok(serde_json::to_value(value)?.as_str().unwrap_or_default().to_owned())
+}
+
+fn list(values: &[usize]) -> String {
+    values.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
+}

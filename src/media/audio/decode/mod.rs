@@ -1,0 +1,201 @@
+//! Files to streams of sound, under limits. What is wrong with a file is told when it is opened where that can be seen, else when the reader comes
+//! to the place.
+
+mod compressed;
+mod wav;
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use super::{Audio, AudioRead, Block, Depth, Format};
+use crate::error::{Error, Kind, Result};
+
+/// Rates that files may have, in Hz.
+const RATES: std::ops::RangeInclusive<u32> = 1_000..=768_000;
+/// Channels that files may have at most.
+const MOST_CHANNELS: usize = 32;
+/// Full scale is 1; floats beyond this (60 dB above) are a mistake.
+const LOUDEST: f32 = 1000.0;
+
+/// A kind of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Container {
+    Wav,
+    Flac,
+    Ogg,
+    Mp3,
+    Mp4,
+}
+
+impl Container {
+    fn name(self) -> &'static str {
+        match self {
+            Container::Wav => "WAV",
+            Container::Flac => "FLAC",
+            Container::Ogg => "Ogg",
+            Container::Mp3 => "MP3",
+            Container::Mp4 => "MP4",
+        }
+    }
+
+    fn endings(self) -> &'static [&'static str] {
+        match self {
+            Container::Wav => &["wav", "wave"],
+            Container::Flac => &["flac"],
+            Container::Ogg => &["ogg", "oga"],
+            Container::Mp3 => &["mp3"],
+            Container::Mp4 => &["m4a", "mp4", "aac"],
+        }
+    }
+
+    const ALL: [Container; 5] = [Container::Wav, Container::Flac, Container::Ogg, Container::Mp3, Container::Mp4];
+
+    /// What the first bytes of a file tell.
+    fn of(head: &[u8]) -> Option<Container> {
+        let at = |from: usize, what: &[u8]| head.get(from..from + what.len()) == Some(what);
+        if at(0, b"RIFF") && at(8, b"WAVE") {
+            Some(Container::Wav)
+        } else if at(0, b"fLaC") {
+            Some(Container::Flac)
+        } else if at(0, b"OggS") {
+            Some(Container::Ogg)
+        } else if at(4, b"ftyp") {
+            Some(Container::Mp4)
+        } else if at(0, b"ID3") || matches!(head, [0xff, second, ..] if second & 0xe0 == 0xe0 && second & 0x06 != 0) {
+            Some(Container::Mp3)
+        } else {
+            None
+        }
+    }
+}
+
+/// The patterns of files that a pipeline for sound takes where it names none.
+pub const PATTERNS: &[&str] = &["*.wav", "*.wave", "*.flac", "*.ogg", "*.oga", "*.mp3", "*.m4a", "*.mp4", "*.aac"];
+
+/// Opens a file of at most `max_bytes`. `name` is for messages, and its ending must tell the truth.
+///
+/// # Errors
+/// Kind input: it is no sound that latentd reads, is damaged or absurd. Kind transient: it cannot be read now.
+pub fn read(mut file: File, name: &Path, max_bytes: u64) -> Result<Audio> {
+    let io = |e| Error::io("read", name, e);
+    let size = file.metadata().map_err(io)?.len();
+    if size > max_bytes {
+        let what = format!("the file has {} MB, more than `max_size` allows", size / 1_000_000);
+        return Err(Error::new(Kind::Input, what)
+            .at(name)
+            .mend("raise `max_size` of the source, if the file is meant"));
+    }
+    if size == 0 {
+        return Err(Error::new(Kind::Input, "the file is empty")
+            .at(name)
+            .mend("copy it again; its writer may have failed"));
+    }
+    let mut head = Vec::new();
+    file.by_ref().take(16).read_to_end(&mut head).map_err(io)?;
+    file.seek(SeekFrom::Start(0)).map_err(io)?;
+    let Some(container) = Container::of(&head) else { return Err(unknown(&head).at(name)) };
+    check_ending(container, name)?;
+    let opened = guarded(|| match container {
+        Container::Wav => wav::open(file, size),
+        _ => compressed::open(file, container),
+    });
+    let (reader, depth) = opened.map_err(|e| e.at(name))?;
+    check_format(reader.format()).map_err(|e| e.at(name))?;
+    Ok(Audio::new(Checked { reader, name: name.to_path_buf(), at: 0 }, depth))
+}
+
+type Opened = (Box<dyn AudioRead>, Depth);
+
+fn unknown(head: &[u8]) -> Error {
+    let what = match head {
+        [b'R', b'F', b'6', b'4', ..] => "an RF64 file, which latentd does not read",
+        [b'F', b'O', b'R', b'M', ..] => "an AIFF file, which latentd does not read",
+        [b'R', b'I', b'F', b'X', ..] => "a WAV file of a big-endian machine, which latentd does not read",
+        _ => "not a sound that latentd reads",
+    };
+    Error::new(Kind::Input, what)
+        .mend("latentd reads WAV, FLAC, MP3, Ogg Vorbis and M4A; convert it: `ffmpeg -i FILE new.wav`")
+}
+
+/// A name that lies about its file misleads every other program as well; one that tells nothing does no harm.
+fn check_ending(container: Container, name: &Path) -> Result<()> {
+    let ending = name.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let claimed = Container::ALL.into_iter().find(|c| c.endings().contains(&ending.as_str()));
+    match claimed {
+        Some(claimed) if claimed != container => {
+            let what = format!("the file is {}, but its name says {}", container.name(), claimed.name());
+            Err(Error::new(Kind::Input, what).at(name).mend(format!("rename it to end in .{}", container.endings()[0])))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_format(format: Format) -> Result<()> {
+    if !RATES.contains(&format.rate) {
+        let what = format!("a sample rate of {} Hz; latentd takes 1,000 to 768,000", format.rate);
+        return Err(Error::new(Kind::Input, what).mend("the header is damaged; export the file again"));
+    }
+    if format.channels == 0 || format.channels > MOST_CHANNELS {
+        let what = format!("{} channels; latentd takes 1 to {MOST_CHANNELS}", format.channels);
+        return Err(Error::new(Kind::Input, what).mend("the header is damaged, or the file wants to be split"));
+    }
+    Ok(())
+}
+
+/// What decoders make of damaged files may be a panic; that is an error of the file like any other.
+fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Error::new(Kind::Input, "the decoder stumbles over this file").mend(REPAIR)))
+}
+
+const REPAIR: &str = "export the file again, or repair it: `ffmpeg -i FILE new.wav`";
+
+/// The error of a file that is damaged.
+fn damaged(what: impl Into<String>) -> Error {
+    Error::new(Kind::Input, what).mend(REPAIR)
+}
+
+/// A reader whose samples are looked at, and whose errors tell file and time.
+struct Checked {
+    reader: Box<dyn AudioRead>,
+    name: std::path::PathBuf,
+    /// Frames read so far.
+    at: u64,
+}
+
+impl Checked {
+    fn check(&self, block: &Block) -> Result<()> {
+        let wrong = block.planes().iter().flatten().find(|v| !v.is_finite() || v.abs() > LOUDEST);
+        match wrong {
+            None => Ok(()),
+            Some(v) if v.is_finite() => Err(damaged(format!("samples of {v:.1e}, where full scale is 1"))),
+            Some(_) => Err(damaged("samples that are no numbers")),
+        }
+    }
+}
+
+impl AudioRead for Checked {
+    fn format(&self) -> Format {
+        self.reader.format()
+    }
+
+    fn frames(&self) -> Option<u64> {
+        self.reader.frames()
+    }
+
+    fn read(&mut self, block: &mut Block) -> Result<()> {
+        let read = guarded(|| self.reader.read(block)).and_then(|()| self.check(block));
+        let rate = f64::from(self.format().rate);
+        self.at += block.frames() as u64;
+        read.map_err(|e| {
+            let at = self.at as f64 / rate;
+            let told = Error::new(e.kind(), format!("{}, about {at:.1} s from the start", e.message())).at(&self.name);
+            match e.mend_text() {
+                Some(mend) => told.mend(mend.to_owned()),
+                None => told,
+            }
+        })
+    }
+}

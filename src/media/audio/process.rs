@@ -1,0 +1,157 @@
+//! What is done to blocks of sound: a causal process, the same for a file and for a microphone. What lags behind is told as a delay, which a
+//! file's reader takes away and a live stream cannot.
+
+use super::{AudioRead, BLOCK, Block, Format};
+use crate::error::{Error, Kind, Result};
+
+/// A causal process. What it gives does not depend on how its input is cut into blocks, only when it gives it.
+pub trait Process: Send {
+    /// Rate and channels of what it gives.
+    fn output(&self) -> Format;
+
+    /// By how many output frames what it gives lags behind what it took.
+    fn delay(&self) -> usize;
+
+    /// Takes a block and puts what is ready into `output`, whatever that held before: often as much as came in, sometimes nothing.
+    ///
+    /// # Errors
+    /// Kind model: a network failed.
+    fn process(&mut self, input: &Block, output: &mut Block) -> Result<()>;
+}
+
+impl Process for Box<dyn Process> {
+    fn output(&self) -> Format {
+        self.as_ref().output()
+    }
+
+    fn delay(&self) -> usize {
+        self.as_ref().delay()
+    }
+
+    fn process(&mut self, input: &Block, output: &mut Block) -> Result<()> {
+        self.as_mut().process(input, output)
+    }
+}
+
+/// Processes one after another.
+pub struct Chain {
+    input: Format,
+    steps: Vec<(Box<dyn Process>, Block)>,
+}
+
+impl Chain {
+    /// A chain without steps, which gives what it takes.
+    pub fn new(input: Format) -> Chain {
+        Chain { input, steps: Vec::new() }
+    }
+
+    /// Adds a step that takes what the chain gives so far.
+    pub fn push(&mut self, step: Box<dyn Process>) {
+        let room = Block::with_room(step.output().channels, 4 * BLOCK);
+        self.steps.push((step, room));
+    }
+}
+
+impl Process for Chain {
+    fn output(&self) -> Format {
+        self.steps.last().map_or(self.input, |(step, _)| step.output())
+    }
+
+    fn delay(&self) -> usize {
+        let rate = u64::from(self.output().rate);
+        let seconds = |(step, _): &(Box<dyn Process>, Block)| (step.delay() as u64, u64::from(step.output().rate));
+        // Whole frames wherever the steps see to it, as `denoise` does; else the nearest.
+        self.steps.iter().map(seconds).map(|(delay, own)| (delay * rate) as f64 / own as f64).sum::<f64>().round()
+            as usize
+    }
+
+    fn process(&mut self, input: &Block, output: &mut Block) -> Result<()> {
+        let Some(((last, _), before)) = self.steps.split_last_mut() else {
+            output.clear();
+            output.append(input);
+            return Ok(());
+        };
+        let mut current = input;
+        for (step, block) in before {
+            step.process(current, block)?;
+            current = block;
+        }
+        last.process(current, output)
+    }
+}
+
+/// A stream behind a process, its delay taken away and its length kept.
+pub(super) struct Through {
+    source: Box<dyn AudioRead>,
+    process: Box<dyn Process>,
+    input: Block,
+    /// Frames of the process's output that are still to be thrown away.
+    skip: usize,
+    taken: u64,
+    given: u64,
+    /// How long the output is; known once the input has ended.
+    total: Option<u64>,
+}
+
+/// Silence that a process may swallow at the end before it must have given all; a minute at the highest rate.
+const MOST_SILENCE: u64 = 60 * 768_000;
+
+impl Through {
+    pub(super) fn new(source: Box<dyn AudioRead>, process: Box<dyn Process>) -> Through {
+        let input = Block::new(source.format().channels);
+        let skip = process.delay();
+        Through { source, process, input, skip, taken: 0, given: 0, total: None }
+    }
+
+    /// Frames that `input` frames become.
+    fn scaled(&self, input: u64) -> u64 {
+        let (from, to) = (u128::from(self.source.format().rate), u128::from(self.process.output().rate));
+        ((u128::from(input) * to + from / 2) / from) as u64
+    }
+}
+
+impl AudioRead for Through {
+    fn format(&self) -> Format {
+        self.process.output()
+    }
+
+    fn frames(&self) -> Option<u64> {
+        self.source.frames().map(|frames| self.scaled(frames))
+    }
+
+    fn read(&mut self, block: &mut Block) -> Result<()> {
+        let mut silence = 0;
+        loop {
+            if self.total.is_none() {
+                self.source.read(&mut self.input)?;
+                self.taken += self.input.frames() as u64;
+                if self.input.is_empty() {
+                    self.total = Some(self.scaled(self.taken));
+                }
+            }
+            if let Some(total) = self.total {
+                block.clear();
+                if self.given >= total {
+                    return Ok(());
+                }
+                if silence > MOST_SILENCE {
+                    return Err(Error::new(Kind::Bug, "a stage keeps the end of a sound to itself"));
+                }
+                self.input.clear();
+                self.input.append_silence(BLOCK);
+                silence += BLOCK as u64;
+            }
+            self.process.process(&self.input, block)?;
+            let skipped = self.skip.min(block.frames());
+            block.drop_front(skipped);
+            self.skip -= skipped;
+            if let Some(total) = self.total {
+                block.truncate(usize::try_from(total - self.given).unwrap_or(usize::MAX));
+            }
+            self.given += block.frames() as u64;
+            if !block.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+}

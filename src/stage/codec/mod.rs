@@ -1,0 +1,92 @@
+//! Media to latents and back. A [`Codec`] hides what kind of media a model encodes; verbs and stages know nothing else of it.
+
+mod image;
+
+use std::sync::Arc;
+
+pub use image::ImageCodec;
+
+use crate::error::{Error, Kind, Result};
+use crate::media::{Latent, Media, MediaKind};
+use crate::model::{LatentSpace, Model, Task};
+
+/// An autoencoder at work on one kind of media.
+pub trait Codec: Send + Sync + std::fmt::Debug {
+    /// The media it encodes.
+    fn media(&self) -> MediaKind;
+
+    /// What its card tells of the latent space.
+    fn space(&self) -> &LatentSpace;
+
+    /// The point, or points one after another, that stand for a piece of media: the distribution's mean where the encoder gives one.
+    ///
+    /// # Errors
+    /// Kind input: media of another kind, or such as the model cannot take. Kind model: the model failed.
+    fn encode(&self, media: &Media) -> Result<Latent>;
+
+    /// The media that points stand for.
+    ///
+    /// # Errors
+    /// Kind input: points of another model or number. Kind model: the model failed.
+    fn decode(&self, latent: &Latent) -> Result<Media>;
+
+    /// What remains of a piece of media when it goes through the latent.
+    ///
+    /// # Errors
+    /// As for encode and decode.
+    fn reconstruct(&self, media: &Media) -> Result<Media> {
+        self.decode(&self.encode(media)?)
+    }
+}
+
+/// The codec that runs `model`. `class` is what a conditional model is told, counted from 0.
+///
+/// # Errors
+/// Kind model: it is no autoencoder, or of media that cannot be encoded. Kind usage: a class that the model does not have, or none where it needs one.
+pub fn open(model: &Arc<Model>, class: Option<usize>) -> Result<Box<dyn Codec>> {
+    let card = &model.card;
+    let (Task::Autoencode, Some(space)) = (card.task, &card.latent) else {
+        let what = format!("`{}` is a model for `{}`, not an autoencoder", card.name, card.task.name());
+        return Err(Error::new(Kind::Model, what)
+            .mend("choose one whose task is `autoencode`; `latentd models list` shows them"));
+    };
+    check_class(&card.name, space, class)?;
+    match card.media {
+        MediaKind::Image => Ok(Box::new(ImageCodec::open(model, class)?)),
+        other => Err(Error::new(
+            Kind::Model,
+            format!("`{}` encodes {}, which needs no codec", card.name, other.with_article()),
+        )),
+    }
+}
+
+fn check_class(name: &str, space: &LatentSpace, class: Option<usize>) -> Result<()> {
+    let classes = space.classes;
+    let (what, mend) = match class {
+        Some(_) if classes == 0 => (format!("`{name}` is told no class"), "leave `class` out".to_owned()),
+        Some(class) if class >= classes => {
+            (format!("`{name}` has no class {class}"), format!("choose one of 0 to {}", classes - 1))
+        }
+        None if classes > 0 => {
+            (format!("`{name}` must be told a class"), format!("choose one of 0 to {}", classes - 1))
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::new(Kind::Usage, what).mend(mend))
+}
+
+/// Refuses points that are not of this model's space.
+fn check_latent(name: &str, space: &LatentSpace, latent: &Latent) -> Result<()> {
+    if latent.model != name {
+        let what = format!("a latent of `{}`, which means nothing to `{name}`", latent.model);
+        return Err(Error::new(Kind::Input, what).mend("decode it by the model that encoded it"));
+    }
+    if latent.size != space.size || latent.values.is_empty() || !latent.values.len().is_multiple_of(space.size) {
+        let what = format!("a latent of {} numbers a point; `{name}` has {}", latent.size, space.size);
+        return Err(Error::new(Kind::Input, what).mend("encode again with this version of the model"));
+    }
+    if latent.values.iter().any(|value| !value.is_finite()) {
+        return Err(Error::new(Kind::Input, "a latent with values that are not numbers"));
+    }
+    Ok(())
+}
