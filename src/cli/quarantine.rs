@@ -69,7 +69,8 @@ pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode> {
                 if *json {
                     let (name, file) = (show_path(&kept.name), kept.file.as_deref().map(show_path));
                     let pipeline = &loaded.pipeline.name;
-                    let value = serde_json::json!({ "pipeline": pipeline, "name": name, "file": file, "reason": kept.reason });
+                    let value =
+                        serde_json::json!({ "pipeline": pipeline, "name": name, "file": file, "reason": kept.reason });
                     say!("{value}");
                 } else {
                     let gone = if kept.file.is_some() { "" } else { " (not here)" };

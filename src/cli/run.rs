@@ -109,7 +109,7 @@ pub(super) fn first_load(given: &[PathBuf], common: &Common) -> Result<(Vec<Load
 
 /// The same while the daemon runs, where nobody reads what is printed. Models are read anew too, since they may have changed.
 fn reload(given: &[PathBuf], folders: &[PathBuf]) -> std::result::Result<Vec<Loaded>, Vec<String>> {
-    let models = super::models(folders);
+    let models = super::find_models(folders);
     let files = pipeline_files(given).map_err(|e| vec![e.to_string()])?;
     let (mut pipelines, mut problems) = (Vec::new(), Vec::new());
     for file in files {
@@ -149,7 +149,8 @@ fn listen_to_signals(events: Sender<Event>) -> Result<()> {
 
 /// Tells the supervisor when a pipeline's file was written, made or taken away.
 fn watch(given: &[PathBuf], events: &Sender<Event>) -> Result<()> {
-    let folders = given.iter().map(|path| if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(Path::new("")) });
+    let folders =
+        given.iter().map(|path| if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(Path::new("")) });
     let folders: BTreeSet<PathBuf> = folders.map(resolve).collect();
     for folder in folders {
         let (watch, events) = (Watch::new(&folder, false)?, events.clone());

@@ -181,7 +181,8 @@ fn room(name: &str, folder: &Path) -> Check {
 
 fn open_files() -> Check {
     let text = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let limit = text.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse().ok());
+    let limit =
+        text.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse().ok());
     match limit {
         Some(most @ 0..256u64) => Check::doubtful("open files", format!("only {most} at once"), "`ulimit -n 4096`"),
         Some(most) => Check::good("open files", format!("{most} at once")),

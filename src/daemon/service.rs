@@ -133,11 +133,15 @@ pub fn systemd(unit: &Unit) -> String {
             CapabilityBoundingSet=
             AmbientCapabilities=");
         add(match audio {
-            true => "SupplementaryGroups=audio
+            true => {
+                "SupplementaryGroups=audio
                 DevicePolicy=closed
-                DeviceAllow=char-alsa rw",
-            false => "PrivateDevices=yes
-                PrivateUsers=yes",
+                DeviceAllow=char-alsa rw"
+            }
+            false => {
+                "PrivateDevices=yes
+                PrivateUsers=yes"
+            }
         });
         if !network {
             add(if audio { "IPAddressDeny=any" } else { "PrivateNetwork=yes\nIPAddressDeny=any" });

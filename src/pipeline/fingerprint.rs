@@ -28,18 +28,19 @@ impl Fingerprint {
         let folder = file.parent().unwrap_or(Path::new("."));
         for stage in parts.stages {
             let mut text = written(stage, |_| true);
-            if let Some(name) = stage.settings.iter().find(|(name, _)| *name == "model").and_then(|(_, v)| v.as_text()) {
+            if let Some(name) = stage.settings.iter().find(|(name, _)| *name == "model").and_then(|(_, v)| v.as_text())
+            {
                 // It was found when the stage was built, and is at hand.
                 text += &models.get(name, folder).map(|model| model.card.sha256.clone()).unwrap_or_default();
             }
             results.update(&text);
             whole.update(&text);
         }
-        for source in parts.source {
+        if let Some(source) = parts.source {
             results.update(written(source, |setting| setting == "group"));
             whole.update(written(source, |_| true));
         }
-        for sink in parts.sink {
+        if let Some(sink) = parts.sink {
             results.update(written(sink, |setting| !PLACES.contains(&setting)));
             whole.update(written(sink, |_| true));
         }

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::Sender;
 use sha2::{Digest, Sha256};
 
+use super::Pipeline;
 use super::flight::Flight;
 use super::ledger::{Claim, Key, Ledger, Verdict};
 use super::open::open;
-use super::Pipeline;
 use crate::crew::Crew;
 use crate::durable::{self, Publication};
 use crate::error::{Error, Kind, Result, show_path};

@@ -223,7 +223,8 @@ impl Shared {
             let first = job.inputs.first().map(|input| input.path.clone()).unwrap_or_default();
             let limit = job.pipeline.source.max_time.as_secs_f64();
             let e = Error::new(Kind::Input, format!("work on it took more than {limit} s and was given up")).at(&first);
-            let error = e.mend("set a longer `max_time` in the source if the machine is just slow; else please report it");
+            let error =
+                e.mend("set a longer `max_time` in the source if the machine is just slow; else please report it");
             let outcome = Outcome::Failed { error, culprit: None };
             let _ = job.home.send(Ticket { inputs: job.inputs.clone(), outcome, elapsed, stages: Vec::new() });
         }

@@ -7,8 +7,8 @@ pub mod quarantine;
 use crate::config::Description;
 
 pub use folder::{FolderSink, Originals};
-pub use quarantine::{Kept, Quarantine};
 pub use name::{NameTemplate, Names};
+pub use quarantine::{Kept, Quarantine};
 
 /// What may stand under `sink:`.
 pub const DESCRIPTIONS: &[Description] = &[folder::DESCRIPTION];

@@ -18,7 +18,7 @@ use crate::error::{Error, Kind, Result};
 const THREADS: usize = 3;
 
 /// Open doors; they are closed when this is dropped.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Listening {
     servers: Vec<(Arc<Server>, Vec<JoinHandle<()>>)>,
     socket: Option<PathBuf>,
@@ -132,7 +132,8 @@ fn respond(request: Request, guard: &Guard, board: &Board, events: &Sender<Event
         },
     };
     let mut response = Response::from_string(text).with_status_code(code);
-    for (name, value) in [("Content-Type", kind), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")] {
+    for (name, value) in [("Content-Type", kind), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
+    {
         if let Ok(header) = Header::from_bytes(name, value) {
             response = response.with_header(header);
         }

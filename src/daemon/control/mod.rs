@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 use crate::error::{Error, Kind, Result};
 
+pub use answer::{decode, encode};
 pub use client::Client;
 pub use listen::{Listening, listen};
 

@@ -53,7 +53,9 @@ impl Feed {
         }
         let dropped = matches!(outcome, Outcome::Dropped);
         if !self.interrupted.is_empty() && !dropped {
-            inputs.iter().for_each(|input| drop(self.interrupted.remove(&sign_of(&input.path, input.stamp))));
+            for input in &inputs {
+                self.interrupted.remove(&sign_of(&input.path, input.stamp));
+            }
         }
         match outcome {
             Outcome::Done(results) => {
@@ -130,7 +132,12 @@ impl Feed {
         match Quarantine(&self.pipeline.sink.quarantine).put(&input.path, &input.relative, error) {
             Ok(kept) => {
                 self.later.remove(&input.path);
-                tracing::warn!(kind = error.kind().name(), mend = error.mend_text(), kept = show_path(&kept), "{error}");
+                tracing::warn!(
+                    kind = error.kind().name(),
+                    mend = error.mend_text(),
+                    kept = show_path(&kept),
+                    "{error}"
+                );
                 self.counts.quarantined += 1;
                 self.metrics.quarantined(&self.pipeline.name);
                 self.book.quarantined(&input, &self.pipeline.fingerprint.results, error, kept == input.path);

@@ -123,9 +123,12 @@ fn write(mut store: Store, requests: &Receiver<Request>) {
                 _ => changes.push(request),
             }
         }
-        let verdicts = store.change(|change| changes.iter().map(|request| apply(change, request)).collect::<Result<Vec<_>>>());
+        let verdicts =
+            store.change(|change| changes.iter().map(|request| apply(change, request)).collect::<Result<Vec<_>>>());
         match verdicts {
-            Ok(verdicts) => changes.into_iter().zip(verdicts).for_each(|(request, verdict)| request.answer(Ok(verdict))),
+            Ok(verdicts) => {
+                changes.into_iter().zip(verdicts).for_each(|(request, verdict)| request.answer(Ok(verdict)))
+            }
             Err(e) => changes.into_iter().for_each(|request| request.answer(Err(&e))),
         }
         for question in questions {
