@@ -107,7 +107,11 @@ enum Verb {
         shell: clap_complete::Shell,
     },
     /// Print the manual page
-    Man,
+    Man {
+        /// Write a page for each verb into this folder instead
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// Parses the command line, does what it says, and gives the exit code by the convention of sysexits.
@@ -161,7 +165,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Verb::Doctor(args) => doctor::run(args, common),
         Verb::Schema => manual::schema(),
         Verb::Completions { shell } => manual::completions(*shell),
-        Verb::Man => manual::man(),
+        Verb::Man { out } => manual::man(out.as_deref()),
     }
 }
 

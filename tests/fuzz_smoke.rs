@@ -1,0 +1,101 @@
+//! The fuzz targets of fuzz/, on a stable compiler and for a moment: 10,000 arbitrary inputs each. A mutation is a real file with some bytes
+//! changed, cut, doubled or put in from elsewhere, which comes further than noise does.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+#[path = "../fuzz/bodies.rs"]
+mod bodies;
+mod common;
+
+use common::{encoded, png};
+use image::ImageFormat;
+
+const INPUTS: u64 = 10_000;
+
+/// Reproducible: the number of an input is all that it depends on.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit.max(1) as u64) as usize
+    }
+}
+
+fn mutate(seeds: &[Vec<u8>], number: u64) -> Vec<u8> {
+    let mut random = Random(number);
+    if random.below(10) == 0 {
+        return (0..random.below(300)).map(|_| random.next() as u8).collect();
+    }
+    let mut bytes = seeds[random.below(seeds.len())].clone();
+    for _ in 0..=random.below(8) {
+        if bytes.is_empty() {
+            break;
+        }
+        let at = random.below(bytes.len());
+        match random.below(7) {
+            0 => bytes[at] ^= 1 << random.below(8),
+            1 => bytes[at] = random.next() as u8,
+            2 => bytes[at] = [0, 0xFF, 0x7F, 0x80, b'\n', b':'][random.below(6)],
+            3 => bytes.truncate(at),
+            4 => {
+                let end = (at + random.below(64)).min(bytes.len());
+                let piece = bytes[at..end].to_vec();
+                let to = random.below(bytes.len());
+                bytes.splice(to..to, piece);
+            }
+            5 => {
+                let end = (at + random.below(64)).min(bytes.len());
+                bytes.drain(at..end);
+            }
+            _ => {
+                let other = &seeds[random.below(seeds.len())];
+                let from = random.below(other.len());
+                let end = (from + random.below(64)).min(other.len());
+                bytes.splice(at..at, other[from..end].to_vec());
+            }
+        }
+    }
+    bytes
+}
+
+/// Runs a body on all inputs, and says which one if it panics.
+fn smoke(seeds: &[Vec<u8>], body: fn(&[u8])) {
+    std::panic::set_hook(Box::new(|_| {}));
+    for number in 0..INPUTS {
+        let bytes = mutate(seeds, number);
+        let caught = std::panic::catch_unwind(|| body(&bytes));
+        assert!(caught.is_ok(), "input {number} panics: {:?}", String::from_utf8_lossy(&bytes));
+    }
+}
+
+#[test]
+fn no_pipeline_file_panics() {
+    let files = std::fs::read_dir("pipelines").unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+    smoke(&files.filter(|bytes| bytes.len() < 4096).collect::<Vec<_>>(), bodies::config);
+}
+
+#[test]
+fn no_picture_panics() {
+    let mut seeds = vec![png(9, 7)];
+    for format in [ImageFormat::Jpeg, ImageFormat::Tiff, ImageFormat::Bmp, ImageFormat::WebP] {
+        seeds.push(encoded(9, 7, format));
+    }
+    smoke(&seeds, bodies::image);
+}
+
+#[test]
+fn no_model_panics() {
+    let card = std::fs::read("models/upscale-photo-x2/card.yaml").unwrap();
+    // The smallest network that has what others have: the beginning of a true one holds its nodes.
+    let onnx = std::fs::read("models/upscale-photo-x2/model.onnx").unwrap();
+    let head = &onnx[..onnx.len().min(6000)];
+    smoke(&[[&card[..], &[0], head].concat(), [&[0], head].concat()], bodies::model);
+}
