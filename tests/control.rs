@@ -185,7 +185,10 @@ fn http_answers_health_metrics_and_json_to_this_machine() {
     let rebound = "GET /v1/status HTTP/1.0\r\nHost: evil.example\r\n\r\n";
     assert_eq!(http(port, rebound).0, 403);
     let post = |more: &str| {
-        http(port, &format!("POST /v1/pipelines/test/pause HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n{more}\r\n"))
+        http(
+            port,
+            &format!("POST /v1/pipelines/test/pause HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n{more}\r\n"),
+        )
     };
     assert_eq!(post("").0, 401);
     assert_eq!(post("Authorization: Bearer wrong\r\n").0, 401);

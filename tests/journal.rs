@@ -170,8 +170,7 @@ fn a_journal_that_is_damaged_is_put_aside_and_never_stops_the_daemon() {
     let image = |name: &str, bytes: &[u8]| {
         let state = home.folder(&format!("images/{name}"));
         fs::write(state.join(path.file_name().unwrap()), bytes).unwrap();
-        let (book, _) = journal::open(&state, &pipeline(&home), false)
-            .unwrap_or_else(|e| panic!("{name}: {e}"));
+        let (book, _) = journal::open(&state, &pipeline(&home), false).unwrap_or_else(|e| panic!("{name}: {e}"));
         book.claim(claim(&home)).unwrap_or_else(|e| panic!("{name}: {e}"));
         book.close();
     };

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, never, select, unbounded};
 
-use super::journal::{Book, Found, ledger, sign_of};
+use super::journal::{Book, Found, Unsettled, ledger, sign_of};
 use super::metrics::Metrics;
 use super::status::{Counts, PipelineStatus, Queue, Slot};
 use crate::error::{Result, show_path};
@@ -188,18 +188,19 @@ impl Feed {
     }
 
     /// Sees to originals whose results were safe when the program ended.
-    fn settle_originals(&mut self, unsettled: Vec<([u8; 32], Vec<(PathBuf, u128)>)>) {
+    fn settle_originals(&mut self, unsettled: Vec<Unsettled>) {
         let pipeline = Arc::clone(&self.pipeline);
         for (key, files) in unsettled {
             let mut settled = true;
             for (path, sign) in files {
                 let there = Stamp::of(&path).is_ok_and(|stamp| sign_of(&path, stamp) == sign);
                 let relative = path.strip_prefix(&pipeline.source.root).unwrap_or(&path);
-                if there && pipeline.sink.originals != Originals::Keep {
-                    if let Err(e) = pipeline.sink.dispose(&path, relative) {
-                        tracing::warn!(mend = e.mend_text(), "the original stays: {e}");
-                        settled = false;
-                    }
+                if there
+                    && pipeline.sink.originals != Originals::Keep
+                    && let Err(e) = pipeline.sink.dispose(&path, relative)
+                {
+                    tracing::warn!(mend = e.mend_text(), "the original stays: {e}");
+                    settled = false;
                 }
                 self.done.insert(sign);
             }

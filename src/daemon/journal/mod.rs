@@ -37,10 +37,13 @@ pub struct Found {
     /// Signs of files that the program ended with.
     pub interrupted: HashSet<u128>,
     /// Files that are done and were to be moved or deleted, with their keys.
-    pub unsettled: Vec<(Key, Vec<(PathBuf, u128)>)>,
+    pub unsettled: Vec<Unsettled>,
     /// Which start this is.
     pub run: u64,
 }
+
+/// A key, and the paths of its files with their signs.
+pub type Unsettled = (Key, Vec<(PathBuf, u128)>);
 
 /// The journal's end at which one writes. The thread ends, and the file is closed, when all are gone.
 #[derive(Debug, Clone)]
