@@ -1,5 +1,6 @@
 //! The fuzz targets of fuzz/, on a stable compiler and for a moment: 10,000 arbitrary inputs each. A mutation is a real file with some bytes
-//! changed, cut, doubled or put in from elsewhere, which comes further than noise does.
+//! changed, cut, doubled or put in from elsewhere, which comes further than noise does. `FUZZ_MINUTES=10` goes on for that long instead, with
+//! other inputs each time.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 #[path = "../fuzz/bodies.rs"]
@@ -69,11 +70,21 @@ fn mutate(seeds: &[Vec<u8>], number: u64) -> Vec<u8> {
 /// Runs a body on all inputs, and says which one if it panics.
 fn smoke(seeds: &[Vec<u8>], body: fn(&[u8])) {
     std::panic::set_hook(Box::new(|_| {}));
-    for number in 0..INPUTS {
+    let minutes = std::env::var("FUZZ_MINUTES").ok().and_then(|text| text.parse::<f64>().ok());
+    let clock = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
+    let (first, begin) = (if minutes.is_some() { clock } else { 0 }, std::time::Instant::now());
+    let enough = |count: u64| match minutes {
+        Some(minutes) => begin.elapsed().as_secs_f64() > minutes * 60.0,
+        None => count >= INPUTS,
+    };
+    let mut count = 0;
+    for number in (first..).take_while(|number| !enough(number - first)) {
         let bytes = mutate(seeds, number);
         let caught = std::panic::catch_unwind(|| body(&bytes));
         assert!(caught.is_ok(), "input {number} panics: {:?}", String::from_utf8_lossy(&bytes));
+        count = number - first + 1;
     }
+    println!("{count} inputs");
 }
 
 #[test]

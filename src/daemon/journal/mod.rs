@@ -11,6 +11,7 @@ mod store;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 
@@ -26,6 +27,8 @@ pub use record::Event;
 
 /// An input that the program has ended with this often is not tried again.
 const DEADLY: u32 = 3;
+/// How often what is old is forgotten.
+const PRUNE: Duration = Duration::from_secs(86_400);
 /// How much is written in one go at most.
 const BATCH: usize = 64;
 
@@ -111,13 +114,22 @@ pub fn open(state: &Path, pipeline: &Pipeline, again: bool) -> Result<(Book, Fou
         Ok(found)
     })?;
     let (requests, received) = unbounded();
-    let thread = std::thread::Builder::new().name("journal".into()).spawn(move || write(store, &received));
+    let root = pipeline.source.root.clone();
+    let thread = std::thread::Builder::new().name("journal".into()).spawn(move || write(store, &root, &received));
     thread.map_err(|e| Error::new(Kind::Transient, "no thread for the journal").because(e))?;
     Ok((Book { requests }, found))
 }
 
-fn write(mut store: Store, requests: &Receiver<Request>) {
+fn write(mut store: Store, root: &Path, requests: &Receiver<Request>) {
+    let mut pruned = Instant::now();
     while let Ok(first) = requests.recv() {
+        // The start does it too, but it may be months away.
+        if pruned.elapsed() > PRUNE {
+            if let Err(e) = store.change(|change| recover::prune(change, root)) {
+                tracing::debug!("{e}");
+            }
+            pruned = Instant::now();
+        }
         let (mut changes, mut questions, mut closing) = (Vec::new(), Vec::new(), None);
         for request in std::iter::once(first).chain(requests.try_iter().take(BATCH)) {
             match request {

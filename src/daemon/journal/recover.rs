@@ -16,7 +16,7 @@ use crate::pipeline::Key;
 /// Kind transient: the journal cannot be written.
 pub fn recover(change: &Change, root: &Path, fingerprint: &str) -> Result<Found> {
     let mut found = Found { run: change.number("runs", |n| n + 1)?, ..Found::default() };
-    let mut old = Vec::new();
+    prune(change, root)?;
     for (key, mut record) in change.all()? {
         if let State::Publishing(publications) = &record.state {
             record.state = match finish(publications) {
@@ -29,10 +29,6 @@ pub fn recover(change: &Change, root: &Path, fingerprint: &str) -> Result<Found>
             record.interrupted += 1;
             record.state = State::Failed("latentd ended while it worked on it".into());
             change.put(&key, &record)?;
-        }
-        if forgettable(&record, root) {
-            old.push(key);
-            continue;
         }
         if record.fingerprint != fingerprint {
             continue;
@@ -48,9 +44,17 @@ pub fn recover(change: &Change, root: &Path, fingerprint: &str) -> Result<Found>
             _ => {}
         }
     }
-    change.forget(&old)?;
-    change.forget_old_events()?;
     Ok(found)
+}
+
+/// Forgets what is old and whose files are gone.
+///
+/// # Errors
+/// Kind transient: the journal cannot be written.
+pub fn prune(change: &Change, root: &Path) -> Result<()> {
+    let old = change.all()?.into_iter().filter(|(_, record)| forgettable(record, root)).map(|(key, _)| key);
+    change.forget(&old.collect::<Vec<_>>())?;
+    change.forget_old_events()
 }
 
 /// Gives results the names they were about to get. Nothing if one of them is lost, so that the work is to be done anew.
@@ -80,7 +84,10 @@ fn finish(publications: &[Publication]) -> Option<Vec<Publication>> {
 
 /// Whether a record is old and its files are gone, so that nobody will ask for it.
 fn forgettable(record: &Record, root: &Path) -> bool {
-    record.time < long_ago() && record.inputs.iter().all(|i| std::fs::symlink_metadata(root.join(&i.path)).is_err())
+    // What is about to be published is never old.
+    !matches!(record.state, State::Publishing(_))
+        && record.time < long_ago()
+        && record.inputs.iter().all(|i| std::fs::symlink_metadata(root.join(&i.path)).is_err())
 }
 
 /// For records that have no key of their own.

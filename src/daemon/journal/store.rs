@@ -1,5 +1,6 @@
 //! The journal's tables in one redb file. Every change is one transaction, durable when it is committed.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -51,15 +52,19 @@ impl Store {
     fn reopen(&mut self) -> Result<()> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).map_err(|e| Error::io("make the folder", folder, e))?;
-        let open = || Database::builder().set_cache_size(CACHE).create(&self.path);
+        let open = || {
+            let create = || Database::builder().set_cache_size(CACHE).create(&self.path);
+            let panicked = |_| Err(DatabaseError::Storage(redb::StorageError::Corrupted("it cannot be read".into())));
+            catch_unwind(AssertUnwindSafe(create)).unwrap_or_else(panicked)
+        };
         let database = match open() {
             Err(DatabaseError::DatabaseAlreadyOpen) => {
                 let what = "the pipeline is being run by another latentd, which would do every file twice";
                 return Err(Error::new(Kind::Transient, what).at(&self.path).mend("stop the other one first"));
             }
-            Err(DatabaseError::Storage(redb::StorageError::Corrupted(why))) => {
+            Err(e) if is_damage(&e) => {
                 let aside = self.path.with_extension("damaged");
-                tracing::error!(why, "the journal is damaged; it is put aside, and kept originals are done anew");
+                tracing::error!("the journal is damaged ({e}); it is put aside, and kept originals are done anew");
                 std::fs::rename(&self.path, &aside).map_err(|e| Error::io("move", &self.path, e))?;
                 open()
             }
@@ -79,12 +84,15 @@ impl Store {
         }
         let Some(database) = &self.database else { return Err(Error::new(Kind::Bug, "the journal is not open")) };
         let path = &self.path;
-        let outcome = (|| {
+        let attempt = || {
             let transaction = database.begin_write().map_err(|e| trouble(path, e))?;
             let value = work(&Change { transaction: &transaction, path })?;
             transaction.commit().map_err(|e| trouble(path, e))?;
             Ok(value)
-        })();
+        };
+        // What damage a crash has left may show only now.
+        let panicked = |_| Err(Error::new(Kind::Transient, "the journal is damaged").at(path));
+        let outcome = catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(panicked);
         if outcome.is_err() {
             // After an I/O error redb answers nothing more until the file is opened anew.
             self.database = None;
@@ -200,6 +208,15 @@ impl Change<'_> {
         let number = next(table.get(name).map_err(|e| trouble(self.path, e))?.map_or(0, |n| n.value()));
         table.insert(name, number).map_err(|e| trouble(self.path, e))?;
         Ok(number)
+    }
+}
+
+/// Whether the contents of the file are at fault, rather than the system that would not read it.
+fn is_damage(e: &DatabaseError) -> bool {
+    match e {
+        DatabaseError::Storage(redb::StorageError::Io(e)) => e.raw_os_error().is_none(),
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::UpgradeRequired(_) => false,
+        _ => true,
     }
 }
 
