@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use common::{Home, count, files, png, wait_for};
 
-const LONG: Duration = Duration::from_secs(240);
+const LONG: Duration = Duration::from_secs(600);
 const SMALL: &str = "resize: { long_side: 4 }";
 
 /// A small generator, so that a run can be repeated by its seed.
@@ -36,8 +36,8 @@ fn is_bad(n: usize) -> bool {
     n % 50 == 7
 }
 
-/// Kills the daemon `kills` times at random moments while `total` files stream in, then lets it finish, and counts.
-fn storm(kills: usize, total: usize, originals: &str, seed: u64) {
+/// Kills the daemon `kills` times while `total` files stream in, each time after up to `longest` milliseconds, then lets it finish, and counts.
+fn storm(kills: usize, total: usize, originals: &str, longest: u64, seed: u64) {
     let home = Home::new();
     let pipeline = home.pipeline(", quiet: 200ms", SMALL, &format!(", originals: {originals}"));
     let inbox = home.path("inbox");
@@ -64,7 +64,7 @@ fn storm(kills: usize, total: usize, originals: &str, seed: u64) {
     let mut random = Random(seed);
     for _ in 0..kills {
         let mut child = home.latentd().arg("run").arg(&pipeline).stderr(log(&home)).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(5 + random.below(250)));
+        std::thread::sleep(Duration::from_millis(5 + random.below(longest)));
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself: {}", read_log(&home));
         child.kill().unwrap();
         child.wait().unwrap();
@@ -124,20 +124,20 @@ fn read_log(home: &Home) -> String {
 
 #[test]
 fn kills_at_random_moments_lose_nothing_and_repeat_nothing() {
-    storm(25, 400, "keep", 1);
+    storm(25, 400, "keep", 300, 1);
 }
 
 #[test]
 fn nor_do_they_where_originals_are_moved_away() {
-    storm(15, 250, "{ move: ./originals }", 2);
+    storm(15, 250, "{ move: ./originals }", 300, 2);
 }
 
 /// `cargo test --release --test never_lost -- --ignored`: a minute or two.
 #[test]
 #[ignore = "takes minutes"]
 fn two_hundred_kills_while_two_thousand_files_stream_in() {
-    storm(200, 2000, "keep", 3);
-    storm(100, 1000, "{ move: ./originals }", 4);
+    storm(200, 2000, "keep", 700, 3);
+    storm(100, 1000, "{ move: ./originals }", 700, 4);
 }
 
 /// A tmpfs of this size, if this user may mount one; unmounted when dropped.

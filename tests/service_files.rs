@@ -59,7 +59,7 @@ fn the_files_profile_needs_no_device_and_no_network() {
         "PrivateNetwork=yes",
         "CapabilityBoundingSet=",
         "RestrictAddressFamilies=AF_UNIX",
-        &format!("ReadWritePaths={}", inbox.display()),
+        &format!("ReadWritePaths=-{}", inbox.display()),
     ] {
         assert!(unit.lines().any(|l| l == line), "{line} is not in\n{unit}");
     }

@@ -83,5 +83,8 @@ fn a_quarantine_is_nobodys_inbox() {
     let home = Home::new();
     write(&home, "first", "a", "b", "keep");
     write(&home, "second", "bad", "c", "keep");
+    let second = home.path("pipelines/1.yaml");
+    let text = fs::read_to_string(&second).unwrap().replace("quarantine: ../bad", "quarantine: ../worse");
+    fs::write(&second, text).unwrap();
     assert!(refused(&home).contains("which would take bad files as inputs"));
 }

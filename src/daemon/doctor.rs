@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Loaded, check_together};
 use crate::durable::{Collision, Draft};
-use crate::error::{Error, show_path};
+use crate::error::{Error, Kind, show_path};
 use crate::pipeline::outputs;
 use crate::sink::Originals;
 
@@ -95,6 +95,10 @@ fn readable(what: &str, folder: &Path) -> Check {
 
 /// Writes, renames and deletes a file there. A folder that is not there yet is left so.
 fn writable(what: &str, folder: &Path) -> Check {
+    if std::fs::metadata(folder).is_ok_and(|m| !m.is_dir()) {
+        let e = Error::new(Kind::Output, "it is a file, and a folder is wanted").at(folder);
+        return Check::bad(what, &e.mend("move it away, or name another folder in the pipeline"));
+    }
     let existing = folder.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/"));
     let probe = existing.join(format!(".latentd-doctor-{}", std::process::id()));
     let written = Draft::new(&probe).and_then(|draft| draft.publish(Collision::Replace));

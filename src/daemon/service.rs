@@ -147,7 +147,8 @@ pub fn systemd(unit: &Unit) -> String {
             add(if audio { "IPAddressDeny=any" } else { "PrivateNetwork=yes\nIPAddressDeny=any" });
         }
         for folder in writes {
-            add(&format!("ReadWritePaths={}", quoted(&folder.to_string_lossy())));
+            // One that is not there yet shall not keep the others from being worked on.
+            add(&format!("ReadWritePaths=-{}", quoted(&folder.to_string_lossy())));
         }
     }
     add("

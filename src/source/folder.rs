@@ -155,9 +155,7 @@ impl FolderSource {
         };
         let path = settings.path("path");
         Ok(FolderSource {
-            root: std::fs::canonicalize(path)
-                .or_else(|_| std::path::absolute(path))
-                .unwrap_or_else(|_| path.to_path_buf()),
+            root: resolve(path),
             recursive: settings.flag("recursive"),
             group: usize::try_from(settings.integer("group")).unwrap_or(1),
             settle: settings.duration("settle"),

@@ -63,9 +63,7 @@ impl Store {
                 return Err(Error::new(Kind::Transient, what).at(&self.path).mend("stop the other one first"));
             }
             Err(e) if is_damage(&e) => {
-                let aside = self.path.with_extension("damaged");
-                tracing::error!("the journal is damaged ({e}); it is put aside, and kept originals are done anew");
-                std::fs::rename(&self.path, &aside).map_err(|e| Error::io("move", &self.path, e))?;
+                self.put_aside(&e.to_string())?;
                 open()
             }
             other => other,
@@ -74,30 +72,44 @@ impl Store {
         Ok(())
     }
 
-    /// Makes changes durable, all or none.
+    /// Makes changes durable, all or none. If the file turns out to be damaged, it is put aside and they are made in a new one.
     ///
     /// # Errors
     /// Kind transient: they could not be written. The next call opens the file anew.
-    pub fn change<T>(&mut self, work: impl FnOnce(&Change) -> Result<T>) -> Result<T> {
-        if self.database.is_none() {
-            self.reopen()?;
+    pub fn change<T>(&mut self, work: impl Fn(&Change) -> Result<T>) -> Result<T> {
+        for _ in 0..2 {
+            if self.database.is_none() {
+                self.reopen()?;
+            }
+            let Some(database) = &self.database else { break };
+            let path = &self.path;
+            let attempt = || {
+                let transaction = database.begin_write().map_err(|e| trouble(path, e))?;
+                let value = work(&Change { transaction: &transaction, path })?;
+                transaction.commit().map_err(|e| trouble(path, e))?;
+                Ok(value)
+            };
+            match catch_unwind(AssertUnwindSafe(attempt)) {
+                Ok(Ok(value)) => return Ok(value),
+                Ok(Err(e)) => {
+                    // After an I/O error redb answers nothing more until the file is opened anew.
+                    self.database = None;
+                    return Err(e);
+                }
+                // Some damage that a crash has left shows only now.
+                Err(_) => {
+                    self.database = None;
+                    self.put_aside("it cannot be read")?;
+                }
+            }
         }
-        let Some(database) = &self.database else { return Err(Error::new(Kind::Bug, "the journal is not open")) };
-        let path = &self.path;
-        let attempt = || {
-            let transaction = database.begin_write().map_err(|e| trouble(path, e))?;
-            let value = work(&Change { transaction: &transaction, path })?;
-            transaction.commit().map_err(|e| trouble(path, e))?;
-            Ok(value)
-        };
-        // What damage a crash has left may show only now.
-        let panicked = |_| Err(Error::new(Kind::Transient, "the journal is damaged").at(path));
-        let outcome = catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(panicked);
-        if outcome.is_err() {
-            // After an I/O error redb answers nothing more until the file is opened anew.
-            self.database = None;
-        }
-        outcome
+        Err(Error::new(Kind::Transient, "the journal cannot be written").at(&self.path))
+    }
+
+    fn put_aside(&self, why: &str) -> Result<()> {
+        tracing::error!("the journal is damaged ({why}); it is put aside, and kept originals are done anew");
+        let aside = self.path.with_extension("damaged");
+        std::fs::rename(&self.path, &aside).map_err(|e| Error::io("move", &self.path, e))
     }
 
     /// The events since `since` (microseconds since 1970), newest first, at most `limit`.
