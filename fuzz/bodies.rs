@@ -7,7 +7,7 @@ use std::path::Path;
 
 use latentd::config;
 use latentd::media::image::{Limits, decode};
-use latentd::model::{Card, Model, Place, sha256_hex};
+use latentd::model::{Card, Kernel, Model, Place, sha256_hex};
 use latentd::pipeline::CATALOG;
 
 /// A pipeline's file.
@@ -33,6 +33,7 @@ pub fn model(bytes: &[u8]) {
     let card = include_str!("../models/upscale-photo-x2/card.yaml");
     if let Ok(mut card) = Card::from_yaml(card) {
         card.sha256 = sha256_hex(onnx);
-        let _ = Model::new(card, onnx, Place::Memory);
+        // What can be read is made ready for a size too: that is where most of tract's code is.
+        let _ = Model::new(card, onnx, Place::Memory).and_then(|model| model.plan(16, 16, Kernel::Tract));
     }
 }

@@ -262,6 +262,7 @@ fn json_logs_are_one_object_a_line() {
     fs::write(home.path("inbox/a\u{202e}b\n.png"), png(6, 6)).unwrap();
     fs::write(home.path("inbox/bad.png"), "no").unwrap();
     wait_for("both", LONG, || daemon.log().contains("-> ") && daemon.log().contains("WARN"));
+    assert!(!daemon.log().contains('\u{202e}'), "a name turns the direction of the log");
     for line in daemon.log().lines() {
         let event: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
         assert!(event["level"].is_string() && event["message"].is_string(), "{line}");

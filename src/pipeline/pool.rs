@@ -2,7 +2,7 @@
 //! up jobs that take too long, and puts another worker in the place of the one that hangs.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -41,6 +41,8 @@ struct Shared {
     crew: Crew,
     calls: Receiver<Call>,
     stopping: AtomicBool,
+    /// How many jobs were begun; the number of each is in the log.
+    begun: AtomicU64,
     /// Jobs under way, by the worker's number.
     under_way: Mutex<HashMap<u64, UnderWay>>,
     workers: Mutex<HashMap<u64, JoinHandle<()>>>,
@@ -74,6 +76,7 @@ impl Pool {
             crew,
             calls,
             stopping: AtomicBool::new(false),
+            begun: AtomicU64::new(0),
             under_way: Mutex::default(),
             workers: Mutex::default(),
         });
@@ -192,7 +195,8 @@ impl Shared {
         let entry = UnderWay { flight: Arc::clone(&flight), begin: Instant::now(), job: Arc::clone(&job) };
         lock(&self.under_way).insert(number, entry);
         let first = job.inputs.first().map(|input| show_path(&input.relative)).unwrap_or_default();
-        let span = tracing::info_span!("job", pipeline = job.pipeline.name, file = first);
+        let id = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+        let span = tracing::info_span!("job", id, pipeline = job.pipeline.name, file = first);
         let ticket = span.in_scope(|| job.run(&self.crew, &flight));
         if flight.is_given_up() {
             return false;
