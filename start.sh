@@ -13,6 +13,12 @@ if ! command -v cc >/dev/null; then
     as_root apt-get install -y -q build-essential
 fi
 
+# ALSA's headers, for microphones and speakers.
+if ! pkg-config --exists alsa 2>/dev/null; then
+    as_root apt-get update -q
+    as_root apt-get install -y -q --no-install-recommends pkg-config libasound2-dev
+fi
+
 # The version that Cargo.toml asks for; a distribution's own Rust is often older.
 wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 have=$(cargo --version 2>/dev/null | cut -d' ' -f2 || true)

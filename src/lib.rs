@@ -8,6 +8,8 @@ pub mod config;
 pub mod crew;
 #[cfg(feature = "daemon")]
 pub mod daemon;
+#[cfg(feature = "live")]
+pub mod device;
 pub mod durable;
 pub mod error;
 pub mod media;

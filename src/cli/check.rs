@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::{Common, pipeline_files, terminal};
 use crate::error::{Kind, Result};
-use crate::pipeline::{LoadError, Pipeline};
+use crate::pipeline::{LoadError, Loaded};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -22,11 +22,16 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let files = pipeline_files(&args.files)?;
     let mut worst = None;
     for file in &files {
-        match Pipeline::load(file, &models) {
+        match Loaded::load(file, &models) {
             Ok(pipeline) if !args.json => {
-                let stages: Vec<&str> = pipeline.stages.iter().map(|s| s.name()).collect();
-                let chain = [&["folder"], stages.as_slice(), &["folder"]].concat().join(" -> ");
-                say!("{}: ok, {} ({chain})", crate::error::show_path(file), pipeline.name);
+                let (name, stages, ends) = match &pipeline {
+                    Loaded::Files(files) => (&files.name, &files.stages, ["folder", "folder"]),
+                    #[cfg(feature = "live")]
+                    Loaded::Live(live) => (&live.name, &live.stages, ["microphone", "speaker"]),
+                };
+                let stages: Vec<&str> = stages.iter().map(|s| s.name()).collect();
+                let chain = [&ends[..1], stages.as_slice(), &ends[1..]].concat().join(" -> ");
+                say!("{}: ok, {name} ({chain})", crate::error::show_path(file));
             }
             Ok(_) => {}
             Err(LoadError::Report(report)) => {

@@ -22,7 +22,7 @@ pub struct Args {
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let given = run::given(&args.files)?;
-    let (pipelines, _) = run::first_load(&given, common)?;
+    let pipelines = run::first_load(&given, common)?.pipelines;
     let mut checks = examine(&pipelines, &paths::state());
     checks.push(match args.which.client().status() {
         Ok(status) if status.ready => {

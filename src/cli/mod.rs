@@ -12,15 +12,29 @@ mod apply;
 mod check;
 mod compare;
 mod daemon;
+mod decode;
+#[cfg(feature = "live")]
+mod devices;
 mod doctor;
+mod encode;
+mod files;
 mod history;
+mod interpolate;
 mod manual;
 mod models;
 mod paths;
+mod perturb;
+mod pieces;
+mod plot;
+mod plot_sound;
 mod quarantine;
+mod reconstruct;
 mod repeats;
 mod run;
+mod sample;
+mod search;
 mod service;
+mod similar;
 mod status;
 mod tell;
 mod terminal;
@@ -33,7 +47,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::{Error, Kind, Result};
 use crate::model::Models;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{LoadError, Pipeline};
 
 /// Makes images better with small trained autoencoders, on an ordinary CPU.
 ///
@@ -74,6 +88,27 @@ enum Verb {
     Check(check::Args),
     /// Show two pictures side by side, and how alike they are
     Compare(compare::Args),
+    /// Encode files into latents: the few numbers that an autoencoder says of each
+    Encode(encode::Args),
+    /// Decode latents into the media that they stand for
+    Decode(decode::Args),
+    /// Show what an autoencoder keeps of files
+    Reconstruct(reconstruct::Args),
+    /// Make media that nobody made, from draws of an autoencoder's prior
+    Sample(sample::Args),
+    /// Add noise of growing size to a file's latent, and decode it
+    Perturb(perturb::Args),
+    /// Find files like this one, by their latents
+    Search(search::Args),
+    /// Draw recordings, latent spaces, reconstructions and training runs
+    Plot(plot::Args),
+    /// List microphones and speakers, or measure the delay from one to the other
+    #[cfg(feature = "live")]
+    Devices(devices::Args),
+    /// Make what lies between two files, or the table between four: melodies or pictures
+    Interpolate(interpolate::Args),
+    /// Make pieces that are like one, or with more or less of a quality
+    Similar(similar::Args),
     /// List, show, verify and time models
     #[command(subcommand)]
     Models(models::Verb),
@@ -152,6 +187,17 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Verb::Apply(args) => apply::run(args, common),
         Verb::Check(args) => check::run(args, common),
         Verb::Compare(args) => compare::run(args),
+        Verb::Encode(args) => encode::run(args, common),
+        Verb::Decode(args) => decode::run(args, common),
+        Verb::Reconstruct(args) => reconstruct::run(args, common),
+        Verb::Sample(args) => sample::run(args, common),
+        Verb::Perturb(args) => perturb::run(args, common),
+        Verb::Search(args) => search::run(args, common),
+        Verb::Plot(args) => plot::run(args, common),
+        #[cfg(feature = "live")]
+        Verb::Devices(args) => devices::run(args),
+        Verb::Interpolate(args) => interpolate::run(args, common),
+        Verb::Similar(args) => similar::run(args, common),
         Verb::Models(verb) => models::run(verb, common),
         Verb::Status(args) => status::run(args),
         Verb::Top(args) => top::run(args),
@@ -184,12 +230,14 @@ fn find_models(folders: &[PathBuf]) -> Models {
 
 /// Loads a pipeline; its mistakes are printed as a report, and the error tells only how many there are.
 fn load(file: &Path, models: &Models) -> Result<Pipeline> {
-    Pipeline::load(file, models).map_err(|e| {
-        if let crate::pipeline::LoadError::Report(report) = &e {
-            terminal::print_report(report);
-        }
-        Error::from(e)
-    })
+    Pipeline::load(file, models).map_err(print_mistakes)
+}
+
+fn print_mistakes(e: LoadError) -> Error {
+    if let LoadError::Report(report) = &e {
+        terminal::print_report(report);
+    }
+    Error::from(e)
 }
 
 /// The pipelines in a file, or in all `.yaml` and `.yml` files of a folder, by name.

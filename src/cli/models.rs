@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Common, terminal};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Card, GOLDEN_TOLERANCE, Golden, Kernel, Model, tune, verify};
+use crate::media::MediaKind;
+use crate::media::audio::{Block, Process};
+use crate::model::{Card, GOLDEN_TOLERANCE, Golden, Kernel, Model, Stream, tune, verify};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
@@ -56,7 +58,8 @@ fn here() -> &'static Path {
     Path::new(".")
 }
 
-fn find(common: &Common, name: &str) -> Result<Arc<Model>> {
+/// The model that an argument names: a name, or a path.
+pub fn find(common: &Common, name: &str) -> Result<Arc<Model>> {
     // What lies at the path is meant rather than a model of that name, as completions of the shell write it.
     let path = Path::new(name);
     let name = if path.join(crate::model::CARD_FILE).is_file() { format!("./{name}") } else { name.to_owned() };
@@ -112,7 +115,10 @@ fn verify_all(common: &Common, asked: &[String]) -> Result<ExitCode> {
 fn verify_one(common: &Common, name: &str) -> Result<String> {
     let model = find(common, name)?;
     let Ok(golden) = Golden::of(&model) else {
-        model.plan(256, 256, Kernel::Direct)?;
+        match model.card.media {
+            MediaKind::Audio => drop(Stream::new(&model, 1)?),
+            _ => drop(model.plan(256, 256, Kernel::Direct)?),
+        }
         return Ok(format!("{name}: hash ok, the graph runs; there is no golden file to compare with"));
     };
     let mut differences = Vec::new();
@@ -132,6 +138,10 @@ fn verify_one(common: &Common, name: &str) -> Result<String> {
 fn bench(common: &Common, asked: &[String], json: bool) -> Result<ExitCode> {
     for name in names(common, asked) {
         let model = find(common, &name)?;
+        if model.card.media == MediaKind::Audio {
+            bench_sound(&name, &model, json)?;
+            continue;
+        }
         let timings = tune::time_all(&model, &tune::right_kernels(&model), Duration::from_millis(700))?;
         let Some(&best) = timings.first() else {
             return Err(Error::new(Kind::Model, format!("`{name}` gives its golden output by no kernel")));
@@ -157,4 +167,37 @@ fn bench(common: &Common, asked: &[String], json: bool) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Times a network of sound on one channel: the mean over 3 s of noise, frame by frame as in a live stream.
+fn bench_sound(name: &str, model: &Model, json: bool) -> Result<()> {
+    for &kernel in Kernel::ALL {
+        let mut stream = Stream::by(model, 1, kernel)?;
+        let rate = stream.output().rate as usize;
+        let hop = model.card.audio.as_ref().map_or(rate / 100, |audio| audio.hop);
+        let noise = (0..hop as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 16) as f32 / 65_536.0 - 0.5).collect();
+        let (block, mut output) = (Block::from_planes(vec![noise]), Block::new(1));
+        let frames = 3 * rate / hop;
+        let mut worst = Duration::ZERO;
+        let begin = Instant::now();
+        for _ in 0..frames {
+            let start = Instant::now();
+            stream.process(&block, &mut output)?;
+            worst = worst.max(start.elapsed());
+        }
+        let ms = begin.elapsed().as_secs_f64() * 1e3 / frames as f64;
+        let factor = ms * rate as f64 / hop as f64 / 1e3;
+        if json {
+            let object = serde_json::json!({ "model": name, "kernel": kernel, "threads": 1, "ms_per_frame": ms,
+                "worst_ms": worst.as_secs_f64() * 1e3, "real_time_factor": factor });
+            say!("{object}");
+        } else {
+            let worst = worst.as_secs_f64() * 1e3;
+            say!(
+                "{name:<24} {:<13} {ms:>6.3} ms a frame (worst {worst:.2}), real-time factor {factor:.3}",
+                kernel.name()
+            );
+        }
+    }
+    Ok(())
 }

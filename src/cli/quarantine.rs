@@ -109,7 +109,7 @@ fn quarantine(loaded: &Loaded) -> Quarantine<'_> {
 
 /// Everything in quarantine. A folder that two pipelines share is listed once, for the first of them.
 fn everything(of: &Of, common: &Common) -> Result<Vec<(Loaded, Kept)>> {
-    let (pipelines, _) = run::first_load(&run::given(&of.files)?, common)?;
+    let pipelines = run::first_load(&run::given(&of.files)?, common)?.pipelines;
     let mut seen = Vec::new();
     let mut all = Vec::new();
     for loaded in pipelines {

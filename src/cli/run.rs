@@ -11,12 +11,14 @@ use crossbeam::channel::{Sender, unbounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{Common, paths, pipeline_files, threads};
+use super::{Common, paths, pipeline_files, print_mistakes, threads};
 use crate::daemon::control::{Doors, Token, listen};
 use crate::daemon::{self, Board, Event, Loaded, Options};
 use crate::error::{Error, Kind, Result};
 use crate::model::Models;
-use crate::pipeline::{LoadError, Pipeline};
+#[cfg(feature = "live")]
+use crate::pipeline::live::LivePipeline;
+use crate::pipeline::{self, LoadError};
 use crate::source::{Stamp, Watch, resolve};
 
 /// A pipeline that is being saved is read when nothing more has come for this long.
@@ -62,8 +64,8 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     doors.check()?;
     let events = unbounded();
     listen_to_signals(events.0.clone())?;
-    let (pipelines, models) = first_load(&given, common)?;
-    models.tune();
+    let first = first_load(&given, common)?;
+    first.models.tune();
     if args.watch_config {
         watch(&given, &events.0)?;
     }
@@ -73,8 +75,15 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let options = Options { threads, state: paths::state(), again: args.again };
     let (again, folders) = (given.clone(), common.models.clone());
     let load = Box::new(move || reload(&again, &folders));
-    daemon::run(pipelines, load, &options, board, events)?;
+    #[cfg(feature = "live")]
+    let live = daemon::live::start(first.live)?;
+    #[cfg(feature = "live")]
+    board.show_live(live.controls.clone());
+    let outcome = daemon::run(first.pipelines, load, &options, board, events);
+    #[cfg(feature = "live")]
+    live.stop();
     drop(listening);
+    outcome?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -91,20 +100,38 @@ pub(super) fn given(files: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Err(e.mend("name a pipeline: `latentd run pipelines/clean-photos.yaml`"))
 }
 
+/// What the start has read.
+pub(super) struct First {
+    /// Those of folders.
+    pub pipelines: Vec<Loaded>,
+    /// Those of sound devices.
+    #[cfg(feature = "live")]
+    pub live: Vec<LivePipeline>,
+    /// Their models.
+    pub models: Models,
+}
+
 /// Reads all pipelines; all mistakes in all files are printed before giving up.
-pub(super) fn first_load(given: &[PathBuf], common: &Common) -> Result<(Vec<Loaded>, Models)> {
+pub(super) fn first_load(given: &[PathBuf], common: &Common) -> Result<First> {
     let models = common.models();
     let (mut pipelines, mut failed) = (Vec::new(), None);
+    #[cfg(feature = "live")]
+    let mut live = Vec::new();
     for file in pipeline_files(given)? {
-        match super::load(&file, &models) {
-            Ok(pipeline) => pipelines.push(Loaded { file, pipeline: Arc::new(pipeline) }),
-            Err(e) => failed = Some(e),
+        match pipeline::Loaded::load(&file, &models) {
+            Ok(pipeline::Loaded::Files(pipeline)) => pipelines.push(Loaded { file, pipeline: Arc::new(pipeline) }),
+            #[cfg(feature = "live")]
+            Ok(pipeline::Loaded::Live(pipeline)) => live.push(pipeline),
+            Err(e) => failed = Some(print_mistakes(e)),
         }
     }
-    match failed {
-        Some(e) => Err(e),
-        None => Ok((pipelines, models)),
-    }
+    let first = First {
+        pipelines,
+        #[cfg(feature = "live")]
+        live,
+        models,
+    };
+    failed.map_or(Ok(first), Err)
 }
 
 /// The same while the daemon runs, where nobody reads what is printed. Models are read anew too, since they may have changed.
@@ -113,8 +140,11 @@ fn reload(given: &[PathBuf], folders: &[PathBuf]) -> std::result::Result<Vec<Loa
     let files = pipeline_files(given).map_err(|e| vec![e.to_string()])?;
     let (mut pipelines, mut problems) = (Vec::new(), Vec::new());
     for file in files {
-        match Pipeline::load(&file, &models) {
-            Ok(pipeline) => pipelines.push(Loaded { file, pipeline: Arc::new(pipeline) }),
+        match pipeline::Loaded::load(&file, &models) {
+            Ok(pipeline::Loaded::Files(pipeline)) => pipelines.push(Loaded { file, pipeline: Arc::new(pipeline) }),
+            // Sound goes on as it is until the next start.
+            #[cfg(feature = "live")]
+            Ok(pipeline::Loaded::Live(_)) => {}
             Err(LoadError::Report(report)) => problems.extend(report.to_string().lines().map(str::to_owned)),
             Err(LoadError::Other(e)) => problems.push(e.to_string()),
         }

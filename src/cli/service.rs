@@ -81,7 +81,7 @@ fn install(install: &Install, common: &Common) -> Result<ExitCode> {
     // What cannot be loaded here would not be by the service either. The system's pipelines may not be there yet.
     let mut writes = Vec::new();
     if !install.files.is_empty() || paths::config().is_dir() {
-        let (pipelines, _) = run::first_load(&run::given(&install.files)?, common)?;
+        let pipelines = run::first_load(&run::given(&install.files)?, common)?.pipelines;
         for loaded in &pipelines {
             writes.push(loaded.pipeline.source.root.clone());
             writes.extend(outputs(&loaded.pipeline.sink).into_iter().map(|(.., path)| path.to_path_buf()));

@@ -8,6 +8,8 @@ use super::journal::{Book, Event};
 use super::metrics::Metrics;
 use super::status::{self, PipelineStatus, Reload, Slot, Status};
 use crate::error::{Error, Kind, Result};
+#[cfg(feature = "live")]
+use crate::pipeline::live::LiveControl;
 
 /// A supervisor that was not heard of for this long hangs.
 const HANGS: Duration = Duration::from_secs(20);
@@ -28,6 +30,9 @@ struct Shown {
     /// Pipelines with their journals, by name.
     pipelines: BTreeMap<String, (Slot, Option<Book>)>,
     reload: Option<Reload>,
+    /// Pipelines of sound devices, and what can be asked of them.
+    #[cfg(feature = "live")]
+    live: Vec<(String, LiveControl)>,
     /// Whether all pipelines were started, and none is to end.
     up: bool,
 }
@@ -35,7 +40,14 @@ struct Shown {
 impl Board {
     /// An empty board of a daemon with this many workers.
     pub fn new(threads: usize) -> Board {
-        let shown = Shown { beat: Instant::now(), pipelines: BTreeMap::new(), reload: None, up: false };
+        let shown = Shown {
+            beat: Instant::now(),
+            pipelines: BTreeMap::new(),
+            reload: None,
+            #[cfg(feature = "live")]
+            live: Vec::new(),
+            up: false,
+        };
         Board { threads, started: status::now(), metrics: Metrics::default(), shown: Mutex::new(shown) }
     }
 
@@ -64,6 +76,12 @@ impl Board {
         self.lock().pipelines.insert(name.to_owned(), (slot, None));
     }
 
+    /// Shows pipelines of sound devices.
+    #[cfg(feature = "live")]
+    pub fn show_live(&self, live: Vec<(String, LiveControl)>) {
+        self.lock().live = live;
+    }
+
     /// Shows a pipeline no longer.
     pub fn remove(&self, name: &str) {
         self.lock().pipelines.remove(name);
@@ -82,7 +100,10 @@ impl Board {
     /// Everything.
     pub fn status(&self) -> Status {
         let shown = self.lock();
-        let pipelines: Vec<_> = shown.pipelines.values().map(|(slot, _)| slot.lock().clone()).collect();
+        let pipelines = shown.pipelines.values().map(|(slot, _)| slot.lock().clone());
+        #[cfg(feature = "live")]
+        let pipelines = pipelines.chain(shown.live.iter().map(|(name, control)| live_status(name, control)));
+        let pipelines: Vec<_> = pipelines.collect();
         let mut reasons: Vec<String> = Vec::new();
         if !shown.up {
             reasons.push("it is starting or stopping".to_owned());
@@ -140,4 +161,15 @@ impl Board {
             None => e.mend("`latentd status` lists them"),
         })
     }
+}
+
+/// A pipeline of sound devices as the others are shown; its numbers are in `live`.
+#[cfg(feature = "live")]
+fn live_status(name: &str, control: &LiveControl) -> PipelineStatus {
+    let status = control.status();
+    let live = serde_json::to_value(&status).unwrap_or_default();
+    let state = live["state"].as_str().unwrap_or("running").to_owned();
+    let (source, sink) = ("microphone".into(), "speaker".into());
+    let (name, kind, reason, live) = (name.to_owned(), "live".into(), status.reason, Some(live));
+    PipelineStatus { name, kind, state, reason, source, sink, live, ..PipelineStatus::default() }
 }

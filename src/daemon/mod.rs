@@ -6,6 +6,8 @@ pub mod control;
 pub mod doctor;
 mod feed;
 pub mod journal;
+#[cfg(feature = "live")]
+pub mod live;
 mod metrics;
 mod notify;
 pub mod service;

@@ -2,7 +2,8 @@
 
 pub mod audio;
 pub mod image;
-mod latent;
+pub mod latent;
+pub mod melody;
 
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -11,6 +12,7 @@ use std::path::Path;
 pub use audio::Audio;
 pub use image::Image;
 pub use latent::Latent;
+pub use melody::Melody;
 
 use crate::error::{Error, Kind, Result};
 
@@ -22,6 +24,8 @@ pub enum MediaKind {
     Image,
     /// A stretch of sound.
     Audio,
+    /// Notes.
+    Melody,
     /// Points in a latent space.
     Latent,
 }
@@ -32,6 +36,7 @@ impl MediaKind {
         match self {
             MediaKind::Image => "an image",
             MediaKind::Audio => "sound",
+            MediaKind::Melody => "a melody",
             MediaKind::Latent => "a latent",
         }
     }
@@ -41,6 +46,7 @@ impl MediaKind {
         match self {
             MediaKind::Image => "png",
             MediaKind::Audio => "wav",
+            MediaKind::Melody => "mid",
             MediaKind::Latent => "safetensors",
         }
     }
@@ -53,7 +59,8 @@ impl MediaKind {
         match self {
             MediaKind::Image => image::Format::from_extension(path).map(drop),
             MediaKind::Audio => audio::encode::check_extension(path),
-            MediaKind::Latent => Err(unwritten(self)),
+            MediaKind::Latent => latent::LatentFormat::from_extension(path).map(drop),
+            MediaKind::Melody => melody::midi::check_extension(path),
         }
     }
 }
@@ -65,6 +72,8 @@ pub enum Media {
     Image(Image),
     /// A stretch of sound that is still to be read: the file is decoded, and the stages work, while the sink writes.
     Audio(Audio),
+    /// Notes.
+    Melody(Melody),
     /// Points in a latent space.
     Latent(Latent),
 }
@@ -75,6 +84,7 @@ impl Media {
         match self {
             Media::Image(_) => MediaKind::Image,
             Media::Audio(_) => MediaKind::Audio,
+            Media::Melody(_) => MediaKind::Melody,
             Media::Latent(_) => MediaKind::Latent,
         }
     }
@@ -96,7 +106,16 @@ pub fn read(kind: MediaKind, file: File, name: &Path, limits: &image::Limits) ->
     match kind {
         MediaKind::Image => image::decode::read(file, name, limits).map(Media::Image),
         MediaKind::Audio => audio::decode::read(file, name, limits.max_bytes).map(Media::Audio),
-        MediaKind::Latent => Err(unwritten(kind).at(name)),
+        MediaKind::Latent => {
+            let mut latents = latent::read_latents(file, name)?;
+            match (latents.pop(), latents.is_empty()) {
+                (Some(latent), true) => Ok(Media::Latent(latent)),
+                _ => Err(Error::new(Kind::Input, "a file of several latents, or none, where one is needed")
+                    .at(name)
+                    .mend("decode it by `latentd decode`, which takes files of any number")),
+            }
+        }
+        MediaKind::Melody => melody::midi::read(file).map(Media::Melody).map_err(|e| e.at(name)),
     }
 }
 
@@ -111,10 +130,9 @@ pub fn write(media: Media, path: &Path, options: &image::EncodeOptions, out: &mu
             image::encode::write(&image, format, options, out).map_err(|e| e.at(path))
         }
         Media::Audio(audio) => audio::encode::write(audio, out).map_err(|e| e.at(path)),
-        Media::Latent(_) => Err(unwritten(MediaKind::Latent)),
+        Media::Latent(latent) => {
+            latent::write_latents(&[latent], latent::LatentFormat::from_extension(path)?, out).map_err(|e| e.at(path))
+        }
+        Media::Melody(melody) => melody::midi::write(&melody, out).map_err(|e| e.at(path)),
     }
-}
-
-fn unwritten(kind: MediaKind) -> Error {
-    Error::new(Kind::Config, format!("{} has no file format in this version", kind.with_article()))
 }

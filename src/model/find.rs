@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::builtin::BUILTIN;
 use super::tune::{self, Choice, Tuned};
-use super::{CARD_FILE, Card, Kernel, Model};
+use super::{CARD_FILE, Card, Kernel, Model, Task};
 use crate::error::{Error, Kind, Result};
+use crate::media::MediaKind;
 
 /// Where a model came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +57,8 @@ impl Models {
         let models: Vec<Arc<Model>> = self.lock().values().cloned().collect();
         let forced = std::env::var("LATENTD_KERNEL").ok();
         for model in models {
+            // Tiles are for pictures; a frame of sound is what it is.
+            let picture = model.card.media == MediaKind::Image && model.card.task != Task::Autoencode;
             if let Some(name) = &forced {
                 match Kernel::ALL.iter().find(|k| k.name() == name) {
                     Some(&kernel) => model.choose(Choice { kernel, ..model.choice() }),
@@ -63,7 +66,7 @@ impl Models {
                 }
                 continue;
             }
-            let Some(cache) = &self.cache else { continue };
+            let Some(cache) = self.cache.as_ref().filter(|_| picture) else { continue };
             if let Some(choice) = Tuned::open(cache).get(&model) {
                 model.choose(choice);
                 continue;

@@ -14,7 +14,7 @@ mod stream;
 pub mod tune;
 
 pub use card::audio::{AudioCard, AudioPort, AudioState, Form};
-pub use card::{Card, DataSet, Dim, LatentSpace, Metric, Novelty, Port, Role, Size, Task, Training};
+pub use card::{Card, DataSet, Dim, LatentSpace, MelodySpace, Metric, Novelty, Port, Role, Size, Task, Training};
 pub use context::{measure_context, picture_side};
 pub use find::{Models, Place};
 pub use golden::{Golden, verify};

@@ -1,8 +1,10 @@
 //! A network of sound at work: samples into frames, frames through the graph, states carried, frames into samples. Files and microphones go
 //! this way alike.
 
-use super::card::audio::{AudioCard, Form, Layout, port_shape};
-use super::{Model, Port, Session};
+use std::sync::Arc;
+
+use super::card::audio::{AudioCard, Form, Layout, MOST_STATES, port_shape};
+use super::{Kernel, Model, Port, Session};
 use crate::error::{Error, Kind, Result};
 use crate::media::audio::{Block, Format, Process, Spectrum};
 
@@ -12,16 +14,29 @@ const TINY: f32 = 1e-20;
 
 /// A model that runs on every channel of a stream, each with states of its own.
 pub struct Stream {
-    card: AudioCard,
-    session: Session,
+    network: Arc<Network>,
     format: Format,
     channels: Vec<Channel>,
-    input: Layout,
-    output: Layout,
     /// What the network takes, in its layout.
     tensor: Vec<f32>,
     /// Less than a hop.
     waiting: Block,
+}
+
+/// What all streams through a model share.
+struct Network {
+    card: AudioCard,
+    session: Session,
+    input: Layout,
+    output: Layout,
+    /// The states at the beginning.
+    zeros: Vec<Vec<f32>>,
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream").field("format", &self.format).finish_non_exhaustive()
+    }
 }
 
 struct Channel {
@@ -35,6 +50,14 @@ impl Stream {
     /// # Errors
     /// Kind model: it is no model of sound, or the graph is not what its card says.
     pub fn new(model: &Model, channels: usize) -> Result<Stream> {
+        Stream::by(model, channels, model.choice().kernel)
+    }
+
+    /// [`Stream::new`] by a kernel of choice.
+    ///
+    /// # Errors
+    /// As for [`Stream::new`].
+    pub fn by(model: &Model, channels: usize, kernel: Kernel) -> Result<Stream> {
         let what = || Error::new(Kind::Model, format!("`{}` is not a model that runs on sound", model.card.name));
         let card = model.card.audio.clone().ok_or_else(what)?;
         let find = |ports: &'_ [Port], name: &str| ports.iter().find(|p| p.name == name).cloned().ok_or_else(what);
@@ -47,7 +70,7 @@ impl Stream {
         inputs.extend(card.states.iter().zip(&states).map(|(state, shape)| (state.input.as_str(), shape.as_slice())));
         let mut outputs = vec![card.output.port.as_str()];
         outputs.extend(card.states.iter().map(|state| state.output.as_str()));
-        let session = Session::new(model, &inputs, &outputs)?;
+        let session = Session::by(model, &inputs, &outputs, kernel)?;
         let expected = [port_shape(&output)].into_iter().chain(states.iter().cloned());
         for ((name, found), expected) in outputs.iter().zip(session.output_shapes()).zip(expected) {
             if *found != expected {
@@ -55,23 +78,34 @@ impl Stream {
                 return Err(Error::new(Kind::Model, what).mend("write the true shapes into the card"));
             }
         }
-        let tapers = (card.taper, card.synthesis.unwrap_or(card.taper));
         let zeros: Vec<Vec<f32>> = states.iter().map(|shape| vec![0.0; shape.iter().product()]).collect();
-        let channel = || -> Result<Channel> {
-            let spectrum = Spectrum::new(card.window, card.hop, tapers, card.overlap)?;
-            Ok(Channel { spectrum, states: zeros.clone() })
-        };
         let layout = |port: &Port, form| card.layout(port, form).ok_or_else(what);
         let (input_layout, output_layout) = (layout(&input, card.input.form)?, layout(&output, card.output.form)?);
+        let network = Network { card, session, input: input_layout, output: output_layout, zeros };
+        Stream::begin(Arc::new(network), channels)
+    }
+
+    /// Another stream through the same network, at its beginning; much cheaper than a first one.
+    ///
+    /// # Errors
+    /// None that the first one had not.
+    pub fn another(&self, channels: usize) -> Result<Stream> {
+        Stream::begin(Arc::clone(&self.network), channels)
+    }
+
+    fn begin(network: Arc<Network>, channels: usize) -> Result<Stream> {
+        let card = &network.card;
+        let tapers = (card.taper, card.synthesis.unwrap_or(card.taper));
+        let channel = |_| -> Result<Channel> {
+            let spectrum = Spectrum::new(card.window, card.hop, tapers, card.overlap)?;
+            Ok(Channel { spectrum, states: network.zeros.clone() })
+        };
         Ok(Stream {
-            session,
             format: Format { rate: card.sample_rate, channels },
-            channels: (0..channels).map(|_| channel()).collect::<Result<_>>()?,
-            tensor: vec![0.0; input_layout.size],
-            input: input_layout,
-            output: output_layout,
+            channels: (0..channels).map(channel).collect::<Result<_>>()?,
+            tensor: vec![0.0; network.input.size],
             waiting: Block::with_room(channels, card.hop + 4 * crate::media::audio::BLOCK),
-            card,
+            network,
         })
     }
 }
@@ -82,65 +116,38 @@ impl Process for Stream {
     }
 
     fn delay(&self) -> usize {
-        self.card.delay()
+        self.network.card.delay()
     }
 
     fn process(&mut self, input: &Block, output: &mut Block) -> Result<()> {
         output.clear();
         self.waiting.append(input);
-        let hop = self.card.hop;
+        let network = &self.network;
+        let hop = network.card.hop;
         let mut done = 0;
         while self.waiting.frames() - done >= hop {
             for (number, channel) in self.channels.iter_mut().enumerate() {
                 let samples = &mut self.waiting.plane_mut(number)[done..done + hop];
                 flush(samples);
                 channel.spectrum.push(samples);
-                self.card.fill(&mut channel.spectrum, &self.input, &mut self.tensor)?;
-                let mut feeds: Feeds = Feeds::default();
-                feeds.push(&self.tensor);
-                channel.states.iter().for_each(|state| feeds.push(state));
-                let mut results = self.session.run(feeds.as_slice())?.into_iter();
+                network.card.fill(&mut channel.spectrum, &network.input, &mut self.tensor)?;
+                // On the stack, for as many states as models have.
+                let mut feeds: [&[f32]; MOST_STATES + 1] = [&[]; MOST_STATES + 1];
+                feeds[0] = &self.tensor;
+                feeds[1..].iter_mut().zip(&channel.states).for_each(|(feed, state)| *feed = state);
+                let mut results = network.session.run(&feeds[..=channel.states.len()])?.into_iter();
                 let result = results.next().unwrap_or_default();
                 for (state, next) in channel.states.iter_mut().zip(results) {
                     *state = next;
                     flush(state);
                 }
-                self.card.take(&mut channel.spectrum, &self.output, &result)?;
+                network.card.take(&mut channel.spectrum, &network.output, &result)?;
                 channel.spectrum.pop(&mut output.planes_mut()[number]);
             }
             done += hop;
         }
         self.waiting.drop_front(done);
         Ok(())
-    }
-}
-
-type Feeds<'a> = smallest::List<'a>;
-
-/// A list of slices that lives on the stack for as many states as models have.
-mod smallest {
-    const MOST: usize = 64;
-
-    pub struct List<'a> {
-        items: [&'a [f32]; MOST],
-        count: usize,
-    }
-
-    impl Default for List<'_> {
-        fn default() -> Self {
-            List { items: [&[]; MOST], count: 0 }
-        }
-    }
-
-    impl<'a> List<'a> {
-        pub fn push(&mut self, item: &'a [f32]) {
-            self.items[self.count] = item;
-            self.count += 1;
-        }
-
-        pub fn as_slice(&self) -> &[&'a [f32]] {
-            &self.items[..self.count]
-        }
     }
 }
 

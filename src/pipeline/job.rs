@@ -19,7 +19,7 @@ use crate::crew::Crew;
 use crate::durable::{self, Publication};
 use crate::error::{Error, Kind, Result, show_path};
 use crate::media::{self, Media};
-use crate::sink::Originals;
+use crate::sink::{Originals, Written};
 use crate::source::Stamp;
 
 /// A file to be worked on.
@@ -144,9 +144,12 @@ impl Attempt<'_> {
         }
         let results = self.process(media, crew).map_err(all)?;
         let relative: Vec<&Path> = job.inputs.iter().map(|input| input.relative.as_path()).collect();
-        let mut sealed = Vec::new();
+        let (mut sealed, mut gathered) = (Vec::new(), Vec::new());
         for (index, result) in results.into_iter().enumerate() {
-            sealed.push(pipeline.sink.draft(result, &relative, &pipeline.name, index + 1).map_err(all)?);
+            match pipeline.sink.draft(result, &relative, &pipeline.name, index + 1).map_err(all)? {
+                Written::Sealed(file) => sealed.push(file),
+                Written::Gathered(table) => gathered.push(table),
+            }
         }
         // Work takes a while. What changed meanwhile is done anew as what it is now, and this result is not wanted.
         if let Some(index) = job.inputs.iter().position(|input| !input.is_unchanged()) {
@@ -162,7 +165,8 @@ impl Attempt<'_> {
             // The next start sees by the names that were intended that the results are there.
             Err(e) => tracing::warn!(mend = e.mend_text(), "the originals stay: {e}"),
         }
-        Ok(Outcome::Done(results.into_iter().map(|r| r.target).collect()))
+        gathered.extend(results.into_iter().map(|r| r.target));
+        Ok(Outcome::Done(gathered))
     }
 
     /// Opens all inputs; from here to the decoder it is the same descriptors, whatever becomes of the names.

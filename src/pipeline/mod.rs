@@ -6,6 +6,8 @@ mod flight;
 mod job;
 mod lanes;
 mod ledger;
+#[cfg(feature = "live")]
+pub mod live;
 mod open;
 mod pool;
 
@@ -53,19 +55,12 @@ impl Pipeline {
     /// # Errors
     /// All that is wrong with it, in form and in sense, as a report; or the file cannot be read.
     pub fn load(file: &Path, models: &Models) -> std::result::Result<Pipeline, LoadError> {
-        let parsed = config::Parsed::new(file, config::read(file)?, &CATALOG);
-        let mut problems = parsed.problems.clone();
-        // What is right in form is looked into even if something else is wrong, so that all mistakes are told at once.
-        let parts = Parts { source: parsed.source.as_ref(), stages: &parsed.stages, sink: parsed.sink.as_ref() };
-        let built = assemble(&parts, problems.is_empty(), file, models);
-        match (built, &parsed.name) {
-            (Ok((source, stages, sink)), Some(name)) if problems.is_empty() => {
-                let fingerprint = Fingerprint::new(&parts, file, models);
-                Ok(Pipeline { fingerprint, ..Pipeline::new(name, source, stages, sink) })
-            }
-            (built, _) => {
-                problems.extend(built.err().unwrap_or_default());
-                Err(LoadError::Report(Report::new(file, parsed.text, problems)))
+        match Loaded::load(file, models)? {
+            Loaded::Files(pipeline) => Ok(pipeline),
+            #[cfg(feature = "live")]
+            Loaded::Live(_) => {
+                let what = "this pipeline goes from a microphone to a speaker, not from file to file";
+                Err(Error::new(Kind::Config, what).at(file).mend("start it with `latentd run`").into())
             }
         }
     }
@@ -76,6 +71,13 @@ impl Pipeline {
     /// All problems at once.
     pub fn build(config: &config::Pipeline, models: &Models) -> std::result::Result<Pipeline, Vec<Problem>> {
         let parts = Parts { source: Some(&config.source), stages: &config.stages, sink: Some(&config.sink) };
+        #[cfg(feature = "live")]
+        if parts.is_live() {
+            return Err(vec![Problem::new(
+                config.source.span,
+                "a live pipeline is run by `pipeline::live`, not file by file",
+            )]);
+        }
         let (source, stages, sink) = assemble(&parts, true, &config.file, models)?;
         let fingerprint = Fingerprint::new(&parts, &config.file, models);
         Ok(Pipeline { fingerprint, ..Pipeline::new(&config.name, source, stages, sink) })
@@ -105,11 +107,68 @@ impl Pipeline {
     }
 }
 
+/// A pipeline of either sort.
+#[derive(Debug)]
+pub enum Loaded {
+    /// From folder to folder, file by file.
+    Files(Pipeline),
+    /// From a microphone to a speaker, as long as it runs.
+    #[cfg(feature = "live")]
+    Live(live::LivePipeline),
+}
+
+impl Loaded {
+    /// Reads a pipeline's file and puts it together.
+    ///
+    /// # Errors
+    /// As for [`Pipeline::load`].
+    pub fn load(file: &Path, models: &Models) -> std::result::Result<Loaded, LoadError> {
+        let parsed = config::Parsed::new(file, config::read(file)?, &CATALOG);
+        let mut problems = parsed.problems.clone();
+        // What is right in form is looked into even if something else is wrong, so that all mistakes are told at once.
+        let parts = Parts { source: parsed.source.as_ref(), stages: &parsed.stages, sink: parsed.sink.as_ref() };
+        let name = parsed.name.clone().unwrap_or_default();
+        let files = || {
+            let (source, stages, sink) = assemble(&parts, problems.is_empty(), file, models)?;
+            let fingerprint = Fingerprint::new(&parts, file, models);
+            Ok(Loaded::Files(Pipeline { fingerprint, ..Pipeline::new(&name, source, stages, sink) }))
+        };
+        #[cfg(feature = "live")]
+        let built = if parts.is_live() {
+            live::LivePipeline::assemble(&name, &parts, &site(file, models)).map(Loaded::Live)
+        } else {
+            files()
+        };
+        #[cfg(not(feature = "live"))]
+        let built = files();
+        match built {
+            Ok(built) if problems.is_empty() => Ok(built),
+            built => {
+                problems.extend(built.err().unwrap_or_default());
+                Err(LoadError::Report(Report::new(file, parsed.text, problems)))
+            }
+        }
+    }
+}
+
 /// The components of a pipeline, as far as they are right in form.
 struct Parts<'a> {
     source: Option<&'a Component>,
     stages: &'a [Component],
     sink: Option<&'a Component>,
+}
+
+#[cfg(feature = "live")]
+impl Parts<'_> {
+    /// Whether one end of it is a sound device.
+    fn is_live(&self) -> bool {
+        let named = |part: Option<&Component>, name| part.is_some_and(|c| c.description.name == name);
+        named(self.source, source::MICROPHONE) || named(self.sink, sink::SPEAKER)
+    }
+}
+
+fn site<'a>(file: &'a Path, models: &'a Models) -> Site<'a> {
+    Site { models, folder: file.parent().unwrap_or(Path::new(".")) }
 }
 
 type Assembled = (FolderSource, Vec<Box<dyn Stage>>, FolderSink);
@@ -121,7 +180,7 @@ fn assemble(
     file: &Path,
     models: &Models,
 ) -> std::result::Result<Assembled, Vec<Problem>> {
-    let site = Site { models, folder: file.parent().unwrap_or(Path::new(".")) };
+    let site = site(file, models);
     let mut problems = Vec::new();
     let mut stages = Vec::new();
     for component in parts.stages {
@@ -137,7 +196,11 @@ fn assemble(
             problems.push(problem.mend("change the order of the stages, or leave one out"));
         }
     }
-    let source = parts.source.map(FolderSource::build).transpose().map_err(|more| problems.extend(more));
+    let source = parts
+        .source
+        .map(|source| FolderSource::build(source, takes(&stages)))
+        .transpose()
+        .map_err(|more| problems.extend(more));
     let yields = stages.last().map_or(MediaKind::Image, |stage| stage.yields());
     let sink = parts.sink.map(|sink| FolderSink::build(sink, yields)).transpose().map_err(|more| problems.extend(more));
     let (Ok(Some(mut source)), Ok(Some(sink)), Some(component)) = (source, sink, parts.sink) else {

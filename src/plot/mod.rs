@@ -3,6 +3,14 @@
 //! Letters are drawn from a font that the program carries. Colours are told apart by colour-blind eyes too: [`CLASSES`] are
 //! Paul Tol's "muted" scheme (2021, "Colour schemes", SRON technical note), and [`shade`] is viridis.
 
+pub mod components;
+pub mod curves;
+pub mod manifold;
+pub mod piano_roll;
+pub mod scatter;
+pub mod sheet;
+pub mod sound;
+
 use std::path::Path;
 use std::sync::Once;
 

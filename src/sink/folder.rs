@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::name::{Extension, NameTemplate, Names};
+use super::table::Table;
 use crate::config::{Component, Description, Field, Kind, Presence, Problem, Value};
 use crate::durable::{self, Collision, Draft, Sealed};
 use crate::error::{Error, Result};
@@ -51,6 +52,12 @@ pub const DESCRIPTION: Description = Description {
             presence: Presence::Default("92"),
         },
         Field {
+            name: "gather",
+            doc: "Append results to this one CSV file below `path`, a line for each point and each line once, instead of a file for each input; for latents.",
+            kind: Kind::Text,
+            presence: Presence::Optional,
+        },
+        Field {
             name: "quarantine",
             doc: "Where inputs go that cannot be worked on, each with an `.error.txt` beside it; `quarantine` beside the sink's folder if not given.",
             kind: Kind::Path,
@@ -70,8 +77,17 @@ pub enum Originals {
     Delete,
 }
 
+/// A result that was written.
+#[derive(Debug)]
+pub enum Written {
+    /// A file of its own, still under a temporary name.
+    Sealed(Sealed),
+    /// Lines of this table, which are there once however often they are written.
+    Gathered(PathBuf),
+}
+
 /// A folder for results.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct FolderSink {
     /// The folder.
     pub root: PathBuf,
@@ -89,6 +105,8 @@ pub struct FolderSink {
     pub takes: MediaKind,
     /// In the names of unfinished files, once the daemon has set it; see [`Draft::marked`].
     pub mark: OnceLock<String>,
+    /// The name of the table below the folder that gathers results, and the table once it is used; without it, each gets a file of its own.
+    pub gather: Option<(PathBuf, OnceLock<Table>)>,
 }
 
 impl FolderSink {
@@ -118,8 +136,22 @@ impl FolderSink {
             }
         }
         let path = settings.path("path");
+        let gather = settings.get("gather").and_then(Value::as_text).map(PathBuf::from);
+        if let Some(table) = &gather {
+            let span = settings.span("gather");
+            if takes != MediaKind::Latent {
+                let what = format!("a table gathers latents, and the last stage yields {}", takes.with_article());
+                return Err(vec![Problem::new(span, what).mend("end the stages in `encode`, or leave `gather` out")]);
+            }
+            let plain = table.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+            if !plain || table.extension().is_none_or(|ending| ending != "csv") {
+                let problem = Problem::new(span, "the table is a CSV file below the sink's folder");
+                return Err(vec![problem.mend("write a name like `latents.csv`")]);
+            }
+        }
         let mut sink = FolderSink::new(&resolve(path), takes);
         sink.name = name;
+        sink.gather = gather.map(|table| (table, OnceLock::new()));
         sink.originals = match settings.get("originals") {
             Some(Value::Map(map)) => Originals::Move(resolve(map.path("move"))),
             Some(Value::Choice("delete")) => Originals::Delete,
@@ -144,6 +176,7 @@ impl FolderSink {
             quarantine: root.parent().unwrap_or(root).join("quarantine"),
             takes,
             mark: OnceLock::new(),
+            gather: None,
         }
     }
 
@@ -152,7 +185,12 @@ impl FolderSink {
     ///
     /// # Errors
     /// Kind config: the ending is no format. Kind input: the format cannot hold the picture. Kind output or transient: it cannot be written.
-    pub fn draft(&self, media: Media, inputs: &[&Path], pipeline: &str, index: usize) -> Result<Sealed> {
+    pub fn draft(&self, media: Media, inputs: &[&Path], pipeline: &str, index: usize) -> Result<Written> {
+        if let Some((name, table)) = &self.gather {
+            let table = table.get_or_init(|| Table::new(self.root.join(name)));
+            table.append(media, inputs.first().copied().unwrap_or(Path::new("")))?;
+            return Ok(Written::Gathered(table.path().to_path_buf()));
+        }
         let path = self.root.join(self.path_of(media.size(), inputs, pipeline, index));
         self.takes.check_extension(&path)?;
         let mut draft = Draft::marked(&path, self.mark.get().map_or("once", String::as_str))?;
@@ -160,12 +198,15 @@ impl FolderSink {
         media::write(media, &path, &self.options, &mut out)?;
         out.flush().map_err(|e| Error::io("write", &path, e))?;
         drop(out);
-        draft.seal()
+        draft.seal().map(Written::Sealed)
     }
 
     /// Where the first result of a job will go if the name is free; a size in the name is told as 0.
     pub fn expected(&self, inputs: &[&Path], pipeline: &str) -> PathBuf {
-        self.root.join(self.path_of((0, 0), inputs, pipeline, 1))
+        match &self.gather {
+            Some((name, _)) => self.root.join(name),
+            None => self.root.join(self.path_of((0, 0), inputs, pipeline, 1)),
+        }
     }
 
     fn path_of(&self, size: (usize, usize), inputs: &[&Path], pipeline: &str, index: usize) -> PathBuf {

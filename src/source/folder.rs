@@ -9,6 +9,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use super::Stamp;
 use crate::config::{Component, Description, Field, Kind, Presence, Problem, Value};
 use crate::durable::PARTIAL;
+use crate::media::MediaKind;
 use crate::media::image::Limits;
 
 /// Folders within folders that are looked into; deeper ones are a mistake or an attack.
@@ -77,9 +78,9 @@ pub const DESCRIPTION: Description = Description {
         },
         Field {
             name: "max_size",
-            doc: "Larger files are refused.",
+            doc: "Larger files are refused; if not given, those above 1 GiB, but no sound, which is never held whole.",
             kind: Kind::Size,
-            presence: Presence::Default("1GiB"),
+            presence: Presence::Optional,
         },
         Field {
             name: "max_memory",
@@ -139,11 +140,11 @@ pub struct Found {
 }
 
 impl FolderSource {
-    /// Makes the source of checked settings.
+    /// Makes the source of checked settings, for media of one kind.
     ///
     /// # Errors
     /// A pattern that cannot be read.
-    pub fn build(component: &Component) -> Result<FolderSource, Vec<Problem>> {
+    pub fn build(component: &Component, takes: MediaKind) -> Result<FolderSource, Vec<Problem>> {
         let settings = &component.settings;
         let patterns = |name: &str| -> Result<GlobSet, Vec<Problem>> {
             glob_set(&settings.list_of_text(name))
@@ -163,7 +164,10 @@ impl FolderSource {
             poll: settings.get("poll").and_then(Value::as_duration),
             limits: Limits {
                 max_pixels: (settings.number("max_megapixels") * 1e6) as u64,
-                max_bytes: settings.size("max_size"),
+                max_bytes: settings.get("max_size").and_then(Value::as_size).unwrap_or(match takes {
+                    MediaKind::Audio => u64::MAX,
+                    _ => Limits::default().max_bytes,
+                }),
                 max_alloc: settings.size("max_memory"),
                 work_per_pixel: 0,
             },

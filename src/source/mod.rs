@@ -1,6 +1,8 @@
 //! Where media comes from: one kind of source a file.
 
 pub mod folder;
+#[cfg(feature = "live")]
+pub mod microphone;
 mod settle;
 mod stamp;
 mod watch;
@@ -8,9 +10,15 @@ mod watch;
 use crate::config::Description;
 
 pub use folder::{FolderSource, identity, resolve};
+#[cfg(feature = "live")]
+pub use microphone::{MICROPHONE, Microphone};
 pub use settle::{Mark, Settle};
 pub use stamp::Stamp;
 pub use watch::Watch;
 
 /// What may stand under `source:`.
-pub const DESCRIPTIONS: &[Description] = &[folder::DESCRIPTION];
+pub const DESCRIPTIONS: &[Description] = &[
+    folder::DESCRIPTION,
+    #[cfg(feature = "live")]
+    microphone::DESCRIPTION,
+];

@@ -1,8 +1,17 @@
 //! What a pipeline may do to media: one stage a file, and the registry that lists them.
 
 pub mod codec;
+mod decode;
 mod denoise;
+mod encode;
+mod ensemble;
+mod high_pass;
+pub mod interpolate;
+mod level;
 mod noise;
+mod novelty;
+mod reconstruct;
+mod resample;
 mod resize;
 mod tiles;
 mod upscale;
@@ -14,7 +23,8 @@ use std::time::{Duration, Instant};
 use crate::config::{Component, Description, Problem};
 use crate::crew::Crew;
 use crate::error::{Error, Kind, Result};
-use crate::media::{Image, Media, MediaKind};
+use crate::media::audio::{Format, Process};
+use crate::media::{Audio, Image, Media, MediaKind};
 use crate::model::{Model, Models, Task};
 
 pub use noise::estimate_sigma;
@@ -45,6 +55,14 @@ pub trait Stage: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// Kind model if the model fails, kind input if the media cannot be worked on.
     fn run(&self, media: Vec<Media>, context: &Context) -> Result<Vec<Media>>;
+
+    /// The same work on sound that never ends, such as a microphone's; nothing if it cannot be done so.
+    ///
+    /// # Errors
+    /// Kind model: the model cannot run on this format.
+    fn live(&self, _format: Format) -> Result<Option<Box<dyn Process>>> {
+        Ok(None)
+    }
 }
 
 /// What a stage may use while it works.
@@ -73,10 +91,30 @@ pub const STAGES: &[(Description, Build)] = &[
     (denoise::DESCRIPTION, denoise::build),
     (upscale::DESCRIPTION, upscale::build),
     (resize::DESCRIPTION, resize::build),
+    (encode::DESCRIPTION, encode::build),
+    (decode::DESCRIPTION, decode::build),
+    (reconstruct::DESCRIPTION, reconstruct::build),
+    (novelty::DESCRIPTION, novelty::build),
+    (high_pass::DESCRIPTION, high_pass::build),
+    (level::DESCRIPTION, level::build),
+    (resample::DESCRIPTION, resample::build),
+    (interpolate::DESCRIPTION, interpolate::build),
 ];
 
 /// Their descriptions alone.
-pub const DESCRIPTIONS: &[Description] = &[denoise::DESCRIPTION, upscale::DESCRIPTION, resize::DESCRIPTION];
+pub const DESCRIPTIONS: &[Description] = &[
+    denoise::DESCRIPTION,
+    upscale::DESCRIPTION,
+    resize::DESCRIPTION,
+    encode::DESCRIPTION,
+    decode::DESCRIPTION,
+    reconstruct::DESCRIPTION,
+    novelty::DESCRIPTION,
+    high_pass::DESCRIPTION,
+    level::DESCRIPTION,
+    resample::DESCRIPTION,
+    interpolate::DESCRIPTION,
+];
 
 /// Builds one stage from its settings; library users build chains of their own with it.
 ///
@@ -153,6 +191,17 @@ fn each_image(media: Vec<Media>, mut work: impl FnMut(Image) -> Result<Image>) -
             other => {
                 Err(Error::new(Kind::Bug, format!("a stage for pictures was given {}", other.kind().with_article())))
             }
+        })
+        .collect()
+}
+
+/// Applies `work` to each stretch of sound of a job.
+fn each_audio(media: Vec<Media>, mut work: impl FnMut(Audio) -> Result<Audio>) -> Result<Vec<Media>> {
+    media
+        .into_iter()
+        .map(|piece| match piece {
+            Media::Audio(audio) => work(audio).map(Media::Audio),
+            other => Err(Error::new(Kind::Bug, format!("a stage for sound was given {}", other.kind().with_article()))),
         })
         .collect()
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::Context;
-use crate::error::{Error, Kind, Result};
+use super::ensemble::Ensemble;
+use crate::config::{Field, Kind, Presence};
+use crate::error::{self, Error, Result};
 use crate::media::Image;
 use crate::media::image::{Depth, Tile, fill_under_alpha, resize_alpha};
 use crate::model::{Choice, Model};
@@ -18,7 +20,17 @@ pub struct Settings {
     pub sigma: f32,
     /// How much of the network's result to use, 0..1; below 1 the input is mixed in (only for networks that keep the size).
     pub strength: f32,
+    /// Whether the network sees each tile in all eight orientations.
+    pub ensemble: bool,
 }
+
+/// The setting `ensemble`, for the stages that run a network over pictures.
+pub(super) const ENSEMBLE: Field = Field {
+    name: "ensemble",
+    doc: "Run the network over eight mirrored and turned copies and take the mean: a little better, and eight times the work.",
+    kind: Kind::Flag,
+    presence: Presence::Default("false"),
+};
 
 /// One axis cut up: `count` tiles of `size` input pixels, of which the middle `step` are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,9 +83,15 @@ pub fn run(model: &Arc<Model>, image: Image, settings: Settings, context: &Conte
     (output.depth, output.metadata) = (image.depth, image.metadata.clone());
     resize_alpha(&image, &mut output)?;
 
-    let plan = model.plan(rows.size, columns.size, kernel)?;
     let channels = model.card.channels();
-    let (source, network) = (Arc::clone(&image), Arc::clone(&plan));
+    let source = Arc::clone(&image);
+    let network: Box<dyn Fn(&[f32]) -> Result<Vec<f32>> + Send + Sync> = if settings.ensemble {
+        let ensemble = Ensemble::new(model, rows.size, columns.size, kernel)?;
+        Box::new(move |planes| ensemble.run(planes, settings.sigma))
+    } else {
+        let plan = model.plan(rows.size, columns.size, kernel)?;
+        Box::new(move |planes| plan.run(planes.to_vec(), settings.sigma))
+    };
     let piece = move |index: usize| {
         let (row, column) = (index / columns.count, index % columns.count);
         let tile = Tile {
@@ -88,12 +106,11 @@ pub fn run(model: &Arc<Model>, image: Image, settings: Settings, context: &Conte
             (1, 3) => {
                 let mut all = Vec::with_capacity(planes.len() * scale * scale);
                 for plane in planes.chunks_exact(rows.size * columns.size) {
-                    all.extend(network.run(plane.to_vec(), settings.sigma)?);
+                    all.extend(network(plane)?);
                 }
                 all
             }
-            _ if settings.strength < 1.0 => network.run(planes.clone(), settings.sigma)?,
-            _ => return finite(network.run(planes, settings.sigma)?),
+            _ => network(&planes)?,
         };
         if settings.strength < 1.0 {
             for (value, before) in result.iter_mut().zip(&planes) {
@@ -119,7 +136,7 @@ pub fn run(model: &Arc<Model>, image: Image, settings: Settings, context: &Conte
 fn finite(planes: Vec<f32>) -> Result<Vec<f32>> {
     match planes.iter().all(|v| v.is_finite()) {
         true => Ok(planes),
-        false => Err(Error::new(Kind::Model, "the network gave values that are not numbers")
+        false => Err(Error::new(error::Kind::Model, "the network gave values that are not numbers")
             .mend("check the model with `latentd models verify`")),
     }
 }

@@ -11,21 +11,26 @@ use crate::model::{Model, Task};
 pub(super) const DESCRIPTION: Description = Description {
     name: "upscale",
     doc: "Makes larger; the model says by how much.",
-    fields: &[Field {
-        name: "model",
-        doc: "Name of an upscaling model (`upscale-photo-x2`, `upscale-photo-x4`), or the path of an ONNX file with a card beside it.",
-        kind: Kind::Text,
-        presence: Presence::Default("upscale-photo-x2"),
-    }],
+    fields: &[
+        Field {
+            name: "model",
+            doc: "Name of an upscaling model (`upscale-photo-x2`, `upscale-photo-x4`), or the path of an ONNX file with a card beside it.",
+            kind: Kind::Text,
+            presence: Presence::Default("upscale-photo-x2"),
+        },
+        tiles::ENSEMBLE,
+    ],
 };
 
 #[derive(Debug)]
 struct Upscale {
     model: Arc<Model>,
+    ensemble: bool,
 }
 
 pub(super) fn build(component: &Component, site: &Site) -> std::result::Result<Box<dyn Stage>, Vec<Problem>> {
-    Ok(Box::new(Upscale { model: super::model_for(component, Task::Upscale, site)? }))
+    let ensemble = component.settings.flag("ensemble");
+    Ok(Box::new(Upscale { model: super::model_for(component, Task::Upscale, site)?, ensemble }))
 }
 
 impl Stage for Upscale {
@@ -47,7 +52,8 @@ impl Stage for Upscale {
 
     fn run(&self, media: Vec<Media>, context: &Context) -> Result<Vec<Media>> {
         each_image(media, |image| {
-            tiles::run(&self.model, image, tiles::Settings { sigma: 0.0, strength: 1.0 }, context)
+            let settings = tiles::Settings { sigma: 0.0, strength: 1.0, ensemble: self.ensemble };
+            tiles::run(&self.model, image, settings, context)
         })
     }
 }

@@ -78,6 +78,11 @@ pub struct Daemon {
 }
 
 impl Daemon {
+    /// A daemon that a test started itself, and that logs into this file.
+    pub fn of(child: Child, log: PathBuf) -> Daemon {
+        Daemon { child, log }
+    }
+
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }

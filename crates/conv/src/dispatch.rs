@@ -1,12 +1,14 @@
 //! Running a piece of code compiled for what the machine has.
 
 /// Makes a closure callable only once, when moved into it.
-pub(crate) struct Once;
+#[derive(Debug)]
+pub struct Once;
 
 /// Evaluates an expression compiled for AVX2 where the machine has it.
 ///
 /// A closure that could be called again is called through a shim, and the shim is compiled without
 /// the instruction set and not inlined; hence the value that the body moves.
+#[macro_export]
 macro_rules! vectorise {
     ($body:expr) => {{
         let once = $crate::dispatch::Once;
@@ -54,12 +56,13 @@ macro_rules! vectorise_with {
     }};
 }
 
-pub(crate) use {vectorise, vectorise_with};
+pub(crate) use vectorise;
+pub(crate) use vectorise_with;
 
 /// AVX2 even where there is AVX-512, with which plain loops are not compiled well (see
 /// [`crate::avx512`]).
 #[inline(always)]
-pub(crate) fn with_avx2<R>(work: impl FnOnce() -> R) -> R {
+pub fn with_avx2<R>(work: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "x86_64")]
     if let Some(simd) = pulp::x86::V3::try_new() {
         return with(simd, work);

@@ -11,8 +11,8 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A strided view of a matrix: element (i, j) is `data[i * rows + j * columns]`.
-#[derive(Clone, Copy)]
-pub(crate) struct Matrix<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a> {
     /// Where the elements are.
     pub data: &'a [f32],
     /// Distance from a row to the next.
@@ -25,7 +25,10 @@ pub(crate) struct Matrix<'a> {
 ///
 /// Fastest without any packing when `lhs.rows == 1`, `m` is a multiple of 64, `n <= 48` and
 /// `rhs.rows == 1`.
-pub(crate) fn gemm(
+///
+/// # Panics
+/// When an element of a view or of `dst` lies outside its slice.
+pub fn gemm(
     [m, n, k]: [usize; 3],
     (dst, dst_columns): (&mut [f32], usize),
     accumulate: bool,

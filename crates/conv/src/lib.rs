@@ -59,7 +59,8 @@
 mod avx512;
 mod conv2d;
 mod depthwise;
-mod dispatch;
+#[doc(hidden)]
+pub mod dispatch;
 mod epilogue;
 mod error;
 mod geometry;
@@ -81,6 +82,7 @@ pub use conv2d::Conv2d;
 pub use epilogue::{Activation, Epilogue};
 pub use error::Error;
 pub use geometry::Geometry;
+pub use kernel::{Matrix, gemm};
 pub use pass::Algorithm;
 pub use prepared::Prepared;
 pub use scratch::Scratch;

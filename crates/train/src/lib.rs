@@ -9,6 +9,8 @@
 //! | [`cli`] | the command line, one command a file |
 //! | [`recipes`] | one folder a recipe: network, data, loss, what the card says |
 //! | [`data`] | pictures: found, decoded, cut, turned, made small; batches made ahead |
+//! | [`digits`] | the digits models judged, and what the lesson asks of them |
+//! | [`dsp`] | spectra of sound and their gradients |
 //! | [`layers`] | layers that networks share, and their first weights |
 //! | [`ops`] | convolution and GRU for burn on kernels of our own, with handwritten gradients |
 //! | [`run`] | the training loop, its checkpoints, schedule, log and loss curve |
@@ -23,6 +25,8 @@ pub mod bench;
 pub mod cli;
 pub mod data;
 pub mod device;
+pub mod digits;
+pub mod dsp;
 pub mod layers;
 pub mod measure;
 pub mod onnx;

@@ -6,13 +6,13 @@ use latentd::model::{Golden, Kernel, Model, Place, Role, Training, verify};
 use latentd_train::layers::Init;
 use latentd_train::onnx::Weights;
 use latentd_train::publish::{Publication, TOLERANCE};
-use latentd_train::recipes::denoise_photo::{self, DenoisePhoto};
+use latentd_train::recipes::denoise_photo::{self, DenoisePhoto, Noise};
 use latentd_train::recipes::upscale_photo::{self, UpscalePhoto};
 use latentd_train::recipes::{Frame, PhotoRecipe, Recipe};
 
 fn denoiser(widths: &[usize], blocks: &[usize]) -> DenoisePhoto {
     let shape = denoise_photo::Shape { widths: widths.to_vec(), blocks: blocks.to_vec() };
-    DenoisePhoto { shape, training: Vec::new(), development: Vec::new(), batch: 1, patch: 32 }
+    DenoisePhoto { noise: Noise::White, shape, training: Vec::new(), development: Vec::new(), batch: 1, patch: 32 }
 }
 
 fn upscaler(scale: usize) -> UpscalePhoto {
@@ -73,6 +73,14 @@ fn denoisers_run_in_tract_as_in_burn() {
 }
 
 #[test]
+fn a_denoiser_that_is_not_told_the_level_takes_the_picture_alone() {
+    let recipe = DenoisePhoto { noise: Noise::Camera, ..denoiser(&[16, 24], &[1, 1]) };
+    let (_, model) = publish(&recipe, 2);
+    assert_eq!(model.card.inputs.len(), 1);
+    agree(&recipe, &[[8, 8], [24, 40]]);
+}
+
+#[test]
 fn upscalers_run_in_tract_as_in_burn() {
     for scale in [2, 3, 4] {
         agree(&upscaler(scale), &[[1, 1], [7, 5], [33, 20]]);
@@ -117,10 +125,26 @@ fn weights_come_back_exactly() {
 }
 
 #[test]
-fn weights_of_another_shape_are_left_and_told() {
+fn weights_of_a_narrower_layer_are_widened_and_told() {
     let (_, model) = publish(&upscaler(2), 3);
     let larger = upscaler(4).network(&mut Init::new(4, &Device::flex()));
     let (_, report) = Weights::decode(&model.onnx).expect("weights").load_into(larger);
-    assert_eq!(report.left.len(), 2, "the last layer's weight and bias: {report:?}");
+    assert_eq!(report.widened, 2, "the last layer's weight and bias: {report:?}");
     assert!(Weights::decode(b"not a model").is_err());
+}
+
+/// A wider network that begins with a narrow one's weights computes the same, give or take the new residual channels.
+#[test]
+fn a_wider_network_begins_where_the_narrow_one_ended() {
+    let (narrow, wide) = (denoiser(&[16, 24], &[1, 1]), denoiser(&[24, 40], &[1, 1]));
+    let (network, model) = publish(&narrow, 3);
+    let other = wide.network(&mut Init::new(4, &Device::flex()));
+    let (widened, report) = Weights::decode(&model.onnx).expect("weights").load_into(other);
+    assert!(report.left.is_empty() && report.unused.is_empty() && report.widened > 10, "{report:?}");
+    let planes: Vec<f32> = (0..3 * 24 * 16).map(|i| (i * 7919 % 251) as f32 / 250.0).collect();
+    let frame = Frame { planes, height: 24, width: 16 };
+    let expected = narrow.infer(&network, &frame, 0.1, &Device::flex());
+    let found = wide.infer(&widened, &frame, 0.1, &Device::flex());
+    let worst = expected.iter().zip(&found).fold(0f32, |worst, (a, b)| worst.max((a - b).abs()));
+    assert!(worst < 1e-5, "{worst}");
 }

@@ -6,7 +6,7 @@ use burn::nn::gru::GruConfig;
 use burn::tensor::{Device, Tensor};
 use latentd_train::layers::Init;
 use latentd_train::ops::convolution::plain;
-use latentd_train::ops::gru::GruWeights;
+use latentd_train::ops::gru::{GruWeights, gru_bands_plain};
 use latentd_train::ops::{self, Sweep};
 
 /// Largest difference over the largest value.
@@ -119,4 +119,50 @@ fn a_gru_and_its_gradients_equal_burns() {
     assert!(relative(&weights.state.grad(&ours).expect("ours"), &cat(|gate| &gate.hidden_transform)) < 1e-4);
     assert!(relative(&weights.input_bias.grad(&ours).expect("ours"), &cat_bias(|gate| &gate.input_transform)) < 1e-4);
     assert!(relative(&weights.state_bias.grad(&ours).expect("ours"), &cat_bias(|gate| &gate.hidden_transform)) < 1e-4);
+}
+
+/// Steps that fill no whole block of steps, and ones that do; bands of their own states.
+#[test]
+fn a_gru_over_bands_and_its_gradients_equal_those_of_sequences() {
+    let device = Device::flex().autodiff();
+    for (clips, inputs, units, steps, bands) in [(3, 6, 7, 21, 5), (2, 16, 16, 32, 32), (1, 4, 8, 1, 3)] {
+        let mut init = Init::new(11, &device);
+        let x = init.normal([clips, inputs, steps, bands], 1.0).val();
+        let weights = GruWeights {
+            input: init.normal([inputs, 3 * units], 0.4).val(),
+            input_bias: init.normal([3 * units], 0.4).val(),
+            state: init.normal([units, 3 * units], 0.4).val(),
+            state_bias: init.normal([3 * units], 0.4).val(),
+        };
+        let pull = init.normal([clips, units, steps, bands], 1.0).val().detach();
+        let ours = ops::gru_bands(x.clone(), weights.clone());
+        let plain = gru_bands_plain(x.clone(), weights.clone());
+        assert!(relative(&ours, &plain) < 1e-5);
+        let (ours, plain) = ((ours * pull.clone()).sum().backward(), (plain * pull).sum().backward());
+        assert!(relative(&x.grad(&ours).expect("ours"), &x.grad(&plain).expect("plain")) < 1e-4);
+        for of in [&weights.input, &weights.state] {
+            assert!(relative(&of.grad(&ours).expect("ours"), &of.grad(&plain).expect("plain")) < 1e-4);
+        }
+        for of in [&weights.input_bias, &weights.state_bias] {
+            assert!(relative(&of.grad(&ours).expect("ours"), &of.grad(&plain).expect("plain")) < 1e-4);
+        }
+    }
+}
+
+#[test]
+fn convolutions_along_rows_equal_burns() {
+    let device = Device::flex().autodiff();
+    let mut init = Init::new(4, &device);
+    let x = init.normal([2, 16, 12, 32], 1.0).val();
+    let weight = init.normal([24, 16, 1, 3], 0.3).val();
+    let bias = init.normal([24], 1.0).val();
+    let sweep = Sweep { stride: 1, padding: 1, relu: true };
+    let ours = ops::conv2d(x.clone(), weight.clone(), bias.clone(), sweep);
+    let burns = plain::conv2d(x.clone(), weight.clone(), bias.clone(), sweep);
+    assert_eq!(ours.dims(), [2, 24, 12, 32]);
+    assert!(relative(&ours, &burns) < 1e-5);
+    let (ours, burns) = (ours.square().sum().backward(), burns.square().sum().backward());
+    for of in [&x, &weight] {
+        assert!(relative(&of.grad(&ours).expect("ours"), &of.grad(&burns).expect("burn's")) < 1e-4);
+    }
 }

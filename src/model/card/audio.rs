@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::{Dim, Port};
 use crate::media::audio::{Overlap, Taper};
 
+/// States that a model may have.
+pub const MOST_STATES: usize = 63;
+
 /// How to run a network that takes one frame of sound and gives one, with every state an input and an output of the graph.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -126,6 +129,9 @@ impl AudioCard {
         }
         if !(1..=65_536).contains(&self.window) || !(1..=self.window).contains(&self.hop) || self.lookahead > 1000 {
             return Some("has a window outside 1..65536, a hop outside 1..window or a lookahead above 1000".into());
+        }
+        if self.states.len() > MOST_STATES {
+            return Some(format!("names more than {MOST_STATES} states"));
         }
         if matches!(self.input.form, Form::Gain) || matches!(self.output.form, Form::Magnitude) {
             return Some("takes a gain or gives a magnitude; a gain is an output, a magnitude an input".into());

@@ -2,10 +2,12 @@
 
 pub mod audio;
 mod latent;
+mod melody;
 
 use serde::{Deserialize, Serialize};
 
 pub use latent::{LatentSpace, Novelty};
+pub use melody::MelodySpace;
 
 use crate::error::{Error, Kind, Result};
 use crate::media::MediaKind;
@@ -47,6 +49,9 @@ pub struct Card {
     /// How a stream of samples becomes what the network takes, and back; models of sound have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audio: Option<audio::AudioCard>,
+    /// What a model of melodies takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub melody: Option<MelodySpace>,
     /// Parameters of the network, and multiply-adds for each input pixel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
@@ -239,6 +244,7 @@ impl Card {
             multiple_of: 1,
             latent: None,
             audio: None,
+            melody: None,
             size: None,
             training: None,
             metrics: Vec::new(),
@@ -323,6 +329,17 @@ impl Card {
             }
             (_, Some(_)) => return fail("has a section `audio`, but is of no model of sound".into()),
             (_, None) => {}
+        }
+        if self.media == MediaKind::Melody {
+            let told = self.melody.as_ref().is_some_and(|melody| {
+                !melody.parts.is_empty()
+                    && (1..=4096).contains(&melody.steps)
+                    && (1..=64).contains(&melody.windows)
+                    && melody.parts.len() <= 16
+            });
+            if !told {
+                return fail("tells no `melody` of 1 to 16 parts, 1 to 4096 steps and 1 to 64 windows".into());
+            }
         }
         if self.outputs.is_empty() || self.inputs.iter().chain(&self.outputs).any(|p| p.range[0] >= p.range[1]) {
             return fail("names no output, or a range that is empty".into());

@@ -1,4 +1,4 @@
-use super::{Codec, check_latent};
+use super::{Codec, check_latent, space_of};
 use crate::error::{Error, Kind, Result};
 use crate::media::image::{Depth, Layout, Tile, fill_under_alpha, resize};
 use crate::media::{Image, Latent, Media, MediaKind};
@@ -29,6 +29,14 @@ pub struct Posterior {
 }
 
 impl Posterior {
+    /// A draw, for which `noise` gives draws of the standard normal distribution; the point itself where there is no distribution.
+    pub fn draw(&self, mut noise: impl FnMut() -> f32) -> Vec<f32> {
+        match &self.log_var {
+            Some(log_var) => self.mean.iter().zip(log_var).map(|(m, lv)| m + (lv / 2.0).exp() * noise()).collect(),
+            None => self.mean.clone(),
+        }
+    }
+
     /// The Kullback-Leibler divergence from the standard normal distribution in nats; 0 for a point.
     pub fn divergence(&self) -> f32 {
         let log_vars = self.log_var.iter().flatten();
@@ -43,14 +51,15 @@ impl std::fmt::Debug for ImageCodec {
 }
 
 impl ImageCodec {
-    /// Makes encoder and decoder ready. `class` must be one that the model has.
+    /// Makes encoder and decoder ready. `class` is what a conditional model is told, counted from 0.
     ///
     /// # Errors
-    /// Kind model: the card or the graph is not that of an autoencoder of pictures of one size.
+    /// Kind model: the card or the graph is not that of an autoencoder of pictures of one size. Kind usage: a class that the model does not have,
+    /// or none where it needs one.
     pub fn open(model: &Model, class: Option<usize>) -> Result<ImageCodec> {
         let card = &model.card;
         let wrong = |what: &str| Error::new(Kind::Model, format!("the card of `{}` {what}", card.name));
-        let space = card.latent.clone().ok_or_else(|| wrong("tells of no latent space"))?;
+        let space = space_of(model, class)?.clone();
         let port =
             card.inputs.iter().find(|port| port.name == "image").ok_or_else(|| wrong("names no input `image`"))?;
         let &[Dim::Fixed(1), Dim::Fixed(channels @ (1 | 3)), Dim::Fixed(height), Dim::Fixed(width)] =

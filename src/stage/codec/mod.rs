@@ -1,12 +1,17 @@
 //! Media to latents and back. A [`Codec`] hides what kind of media a model encodes; verbs and stages know nothing else of it.
 
 mod image;
+mod melody;
 
 use std::sync::Arc;
 
 pub use image::ImageCodec;
+pub use melody::MelodyCodec;
 
+use super::{Site, model_for};
+use crate::config::{Component, Field, Kind as Form, Presence, Problem, Value};
 use crate::error::{Error, Kind, Result};
+use crate::media::melody::Choice;
 use crate::media::{Latent, Media, MediaKind};
 use crate::model::{LatentSpace, Model, Task};
 
@@ -30,12 +35,21 @@ pub trait Codec: Send + Sync + std::fmt::Debug {
     /// Kind input: points of another model or number. Kind model: the model failed.
     fn decode(&self, latent: &Latent) -> Result<Media>;
 
+    /// The media that points between those of other media stand for; each of the others counts as much as its weight tells. What latents do not
+    /// hold (tempo, instruments, loudness) comes from them.
+    ///
+    /// # Errors
+    /// As for decode.
+    fn decode_between(&self, latent: &Latent, _ends: &[(&Media, f32)]) -> Result<Media> {
+        self.decode(latent)
+    }
+
     /// What remains of a piece of media when it goes through the latent.
     ///
     /// # Errors
     /// As for encode and decode.
     fn reconstruct(&self, media: &Media) -> Result<Media> {
-        self.decode(&self.encode(media)?)
+        self.decode_between(&self.encode(media)?, &[(media, 1.0)])
     }
 }
 
@@ -44,6 +58,28 @@ pub trait Codec: Send + Sync + std::fmt::Debug {
 /// # Errors
 /// Kind model: it is no autoencoder, or of media that cannot be encoded. Kind usage: a class that the model does not have, or none where it needs one.
 pub fn open(model: &Arc<Model>, class: Option<usize>) -> Result<Box<dyn Codec>> {
+    open_choosing(model, class, Choice::Auto)
+}
+
+/// [`open`], with the melody taken from a track or channel of choice.
+///
+/// # Errors
+/// As for open.
+pub fn open_choosing(model: &Arc<Model>, class: Option<usize>, choice: Choice) -> Result<Box<dyn Codec>> {
+    let card = &model.card;
+    space_of(model, class)?;
+    match card.media {
+        MediaKind::Image => Ok(Box::new(ImageCodec::open(model, class)?)),
+        MediaKind::Melody => Ok(Box::new(MelodyCodec::open(model)?.choosing(choice))),
+        other => Err(Error::new(
+            Kind::Model,
+            format!("`{}` encodes {}, which needs no codec", card.name, other.with_article()),
+        )),
+    }
+}
+
+/// The latent space of an autoencoder that has this class, if it is one and has it.
+fn space_of(model: &Model, class: Option<usize>) -> Result<&LatentSpace> {
     let card = &model.card;
     let (Task::Autoencode, Some(space)) = (card.task, &card.latent) else {
         let what = format!("`{}` is a model for `{}`, not an autoencoder", card.name, card.task.name());
@@ -51,13 +87,29 @@ pub fn open(model: &Arc<Model>, class: Option<usize>) -> Result<Box<dyn Codec>> 
             .mend("choose one whose task is `autoencode`; `latentd models list` shows them"));
     };
     check_class(&card.name, space, class)?;
-    match card.media {
-        MediaKind::Image => Ok(Box::new(ImageCodec::open(model, class)?)),
-        other => Err(Error::new(
-            Kind::Model,
-            format!("`{}` encodes {}, which needs no codec", card.name, other.with_article()),
-        )),
-    }
+    Ok(space)
+}
+
+/// The setting `class` of stages with a codec.
+pub(super) const CLASS: Field = Field {
+    name: "class",
+    doc: "The class that a conditional model is told, counted from 0.",
+    kind: Form::Integer { min: 0, max: 65_535 },
+    presence: Presence::Optional,
+};
+
+/// The codec that a stage's settings ask for.
+pub(super) fn of_component(component: &Component, site: &Site) -> std::result::Result<Box<dyn Codec>, Vec<Problem>> {
+    let settings = &component.settings;
+    let model = model_for(component, Task::Autoencode, site)?;
+    let class = settings.get("class").and_then(Value::as_integer).and_then(|class| usize::try_from(class).ok());
+    open(&model, class).map_err(|e| {
+        let problem = Problem::new(settings.span("model"), e.to_string());
+        vec![match e.mend_text() {
+            Some(mend) => problem.mend(mend),
+            None => problem,
+        }]
+    })
 }
 
 fn check_class(name: &str, space: &LatentSpace, class: Option<usize>) -> Result<()> {

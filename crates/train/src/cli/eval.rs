@@ -1,17 +1,47 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::Args;
+use clap::{Args, Subcommand};
+use latentd::media::MediaKind;
 use latentd::model::{CARD_FILE, Metric, Model, Task};
 
+use super::digits::EvalDigits;
+use crate::data::speech::EXTENSIONS;
 use crate::data::{self, Picture};
 use crate::measure::{self, Score};
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Eval {
+    #[command(subcommand)]
+    set: Option<Set>,
+    #[command(flatten)]
+    photos: Option<Photos>,
+}
+
+/// Sets of models that are measured together.
+#[derive(Subcommand)]
+enum Set {
+    /// The digits models on MNIST's test digits: every bar, and what the lesson asks
+    Digits(EvalDigits),
+}
+
+impl Eval {
+    /// Measures and prints.
+    pub fn run(self) -> Result<()> {
+        match (self.set, self.photos) {
+            (Some(Set::Digits(digits)), _) => digits.run(),
+            (None, Some(photos)) => photos.run(),
+            (None, None) => bail!("name a model's folder and a --set of pictures, or a set of models: digits"),
+        }
+    }
+}
+
+#[derive(Args)]
+struct Photos {
     /// The model's folder
     model: PathBuf,
-    /// A folder of clean pictures
+    /// A folder of clean pictures, or of noisy speech
     #[arg(long, value_name = "DIR")]
     set: PathBuf,
     /// The deviation of the noise to add, of 255 (for a denoiser)
@@ -20,15 +50,24 @@ pub struct Eval {
     /// Measure a denoiser on gray pictures: one noisy plane, given three times
     #[arg(long)]
     gray: bool,
+    /// For a model of speech: the folder for what it makes of the noisy files, as WAV files of the same names
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// For a model of speech: a folder of the clean files, of the same names
+    #[arg(long, value_name = "DIR")]
+    clean: Option<PathBuf>,
     /// Store the means in the model's card
     #[arg(long)]
     write: bool,
 }
 
-impl Eval {
+impl Photos {
     /// Measures, prints a line a picture and the means.
-    pub fn run(self) -> Result<()> {
+    fn run(self) -> Result<()> {
         let model = Model::from_path(&self.model).map_err(|error| anyhow!("{error}"))?;
+        if model.card.media == MediaKind::Audio {
+            return self.speech(model);
+        }
         let files = data::find(&self.set)?;
         if files.is_empty() {
             bail!("no pictures below {}", self.set.display());
@@ -52,8 +91,46 @@ impl Eval {
         if self.write { self.store(model, psnr, ssim) } else { Ok(()) }
     }
 
+    /// Cleans a folder of noisy speech, and measures by how much where the clean files are there.
+    fn speech(&self, model: Model) -> Result<()> {
+        let out = self.out.as_deref().context("a model of speech needs --out, a folder for what it makes")?;
+        std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+        let files = data::find_files(&self.set, &EXTENSIONS)?;
+        if files.is_empty() {
+            bail!("no audio files below {}", self.set.display());
+        }
+        let clean = self.clean.as_ref().map(|folder| data::find_files(folder, &EXTENSIONS)).transpose()?;
+        let mut scores = Vec::new();
+        for file in &files {
+            let name = file.file_stem().unwrap_or_default();
+            let enhanced = out.join(name).with_added_extension("wav");
+            measure::speech::enhance(&model, file, &enhanced)?;
+            let Some(clean) = clean.iter().flatten().find(|clean| clean.file_stem() == Some(name)) else {
+                println!("{}", enhanced.display());
+                continue;
+            };
+            let [before, after] = measure::speech::compare(clean, file, &enhanced)?;
+            println!("{:>20}  SI-SDR {before:6.2} dB -> {after:6.2} dB", name.to_string_lossy());
+            scores.push([before, after]);
+        }
+        if scores.is_empty() {
+            return Ok(());
+        }
+        let mean = |which: usize| scores.iter().map(|score| score[which]).sum::<f64>() / scores.len() as f64;
+        println!("mean of {}: SI-SDR {:.2} dB -> {:.2} dB", scores.len(), mean(0), mean(1));
+        if !self.write {
+            return Ok(());
+        }
+        let set = self.set.file_name().context("--set must end in the set's name")?.to_string_lossy();
+        let command = format!("latentd-train eval models/{} --set {set} --clean clean --out out", model.card.name);
+        let metric = |value: f64, digits: f64| (value * digits).round() / digits;
+        let name = format!("{set}, {} files, SI-SDR", scores.len());
+        let metric = Metric { name, value: metric(mean(1), 100.0), unit: Some("dB".to_owned()), command };
+        self.store_metrics(model, vec![metric])
+    }
+
     fn store(&self, model: Model, psnr: f64, ssim: f64) -> Result<()> {
-        let mut card = model.card;
+        let card = &model.card;
         let set = self.set.file_name().context("--set must end in the set's name")?.to_string_lossy();
         let (what, options) = match card.task {
             Task::Denoise if self.gray => {
@@ -64,9 +141,20 @@ impl Eval {
         };
         let command = format!("latentd-train eval models/{} --set {set}{options}", card.name);
         let round = |value: f64, digits: i32| (value * 10f64.powi(digits)).round() / 10f64.powi(digits);
-        for (measure, value, unit) in [("PSNR", round(psnr, 2), Some("dB".to_owned())), ("SSIM", round(ssim, 4), None)]
-        {
-            let metric = Metric { name: format!("{what}, {measure}"), value, unit, command: command.clone() };
+        let scores = [("PSNR", round(psnr, 2), Some("dB".to_owned())), ("SSIM", round(ssim, 4), None)];
+        let metric = |(measure, value, unit)| Metric {
+            name: format!("{what}, {measure}"),
+            value,
+            unit,
+            command: command.clone(),
+        };
+        let metrics = scores.map(metric).into();
+        self.store_metrics(model, metrics)
+    }
+
+    fn store_metrics(&self, model: Model, metrics: Vec<Metric>) -> Result<()> {
+        let mut card = model.card;
+        for metric in metrics {
             match card.metrics.iter_mut().find(|old| old.name == metric.name) {
                 Some(old) => *old = metric,
                 None => card.metrics.push(metric),

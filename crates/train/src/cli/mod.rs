@@ -1,15 +1,20 @@
 //! The command line: one command a file.
 
 mod bench;
+mod digits;
 mod eval;
+mod melody;
 mod recipes;
 mod small;
+mod speech;
 mod train;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+
+use crate::recipes::denoise_photo::Noise;
 
 /// Trains the models of latentd with burn and publishes them as ONNX.
 #[derive(Parser)]
@@ -23,18 +28,31 @@ struct Cli {
 enum Command {
     /// Train a network that takes white noise of a known level (0..50 of 255) out of colour photos
     DenoisePhoto(recipes::Denoise),
+    /// Train a network that takes the noise of cameras and JPEG artefacts out of colour photos
+    DenoiseCamera(recipes::Denoise),
     /// Train a network that makes photos twice as large
     UpscalePhotoX2(recipes::Upscale),
     /// Train a network that makes photos three times as large
     UpscalePhotoX3(recipes::Upscale),
     /// Train a network that makes photos four times as large
     UpscalePhotoX4(recipes::Upscale),
+    /// Train a variational autoencoder of melodies, drums or songs on a grid of 16th notes
+    #[command(mut_arg("batch", |arg| arg.default_value("256")), mut_arg("held_out", |arg| arg.default_value("200")), mut_arg("score_every", |arg| arg.default_value("200")))]
+    Melody(melody::Melody),
+    /// Train a network that takes everything but speech out of 48 kHz sound, live
+    DenoiseSpeech(speech::Speech),
     /// Train an autoencoder of small pictures: digits (MNIST's files), or any folder of pictures
     #[command(mut_arg("batch", |arg| arg.default_value("128")), mut_arg("score_every", |arg| arg.default_value("500")))]
     Autoencoder(small::Autoencoder),
     /// Train a network that takes heavy noise out of small pictures, or makes them twice as large
     #[command(mut_arg("batch", |arg| arg.default_value("128")), mut_arg("score_every", |arg| arg.default_value("500")))]
     Restore(small::RestoreArgs),
+    /// Train the whole set of digits models, one after another
+    Digits(digits::Digits),
+    /// Train linear classifiers on frozen latents, on principal components and on raw pixels
+    Probe(digits::Probe),
+    /// Write the pictures of IDX files (MNIST, Fashion-MNIST) as PNG files
+    Export(digits::Export),
     /// Measure a published model on a folder of pictures by the papers' protocol
     Eval(eval::Eval),
     /// Measure how fast this machine trains
@@ -54,12 +72,18 @@ pub fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> Result<()> {
     match command {
-        Command::DenoisePhoto(denoise) => denoise.run(),
+        Command::DenoisePhoto(denoise) => denoise.run(Noise::White),
+        Command::DenoiseCamera(denoise) => denoise.run(Noise::Camera),
         Command::UpscalePhotoX2(upscale) => upscale.run(2),
         Command::UpscalePhotoX3(upscale) => upscale.run(3),
         Command::UpscalePhotoX4(upscale) => upscale.run(4),
+        Command::Melody(melody) => melody.run(),
+        Command::DenoiseSpeech(speech) => speech.run(),
         Command::Autoencoder(autoencoder) => autoencoder.run(),
         Command::Restore(restore) => restore.run(),
+        Command::Digits(digits) => digits.run(),
+        Command::Probe(probe) => probe.run(),
+        Command::Export(export) => export.run(),
         Command::Eval(eval) => eval.run(),
         Command::Bench(bench) => bench.run(),
     }

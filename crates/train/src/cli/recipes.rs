@@ -3,7 +3,7 @@ use clap::Args;
 
 use super::train::{Job, Training};
 use crate::data::{self, Picture};
-use crate::recipes::denoise_photo::{self, DenoisePhoto};
+use crate::recipes::denoise_photo::{self, DenoisePhoto, Noise};
 use crate::recipes::upscale_photo::{self, Pair, UpscalePhoto};
 
 /// Sides of the held-out crops that runs are scored on, in pixels of the clean picture.
@@ -26,31 +26,39 @@ pub struct Denoise {
 
 impl Denoise {
     /// Trains and publishes.
-    pub fn run(self) -> Result<()> {
+    pub fn run(self, noise: Noise) -> Result<()> {
         let shape = denoise_photo::Shape { widths: self.widths, blocks: self.blocks };
         if shape.widths.is_empty() || shape.widths.len() != shape.blocks.len() || shape.widths.contains(&0) {
             bail!("--widths and --blocks must have as many entries, one a level, and no width may be 0");
         }
         let multiple = shape.multiple_of();
-        if self.patch == 0 || !self.patch.is_multiple_of(2 * multiple) || self.patch * 3 / 2 > data::MIN_SIDE {
-            bail!("--patch must be a multiple of {} and at most {}", 2 * multiple, data::MIN_SIDE * 2 / 3);
+        if self.patch == 0
+            || !self.patch.is_multiple_of(2 * multiple)
+            || self.patch * 3 / 2 + data::camera::MARGIN > data::MIN_SIDE
+        {
+            bail!(
+                "--patch must be a multiple of {} and at most {}",
+                2 * multiple,
+                (data::MIN_SIDE - data::camera::MARGIN) * 2 / 3
+            );
         }
         let pictures = self.training.pictures()?;
+        let (name, multiple) = match noise {
+            Noise::White => ("denoise-photo", multiple),
+            // Squares, whole in blocks of JPEG.
+            Noise::Camera => ("denoise-camera", multiple.max(16)),
+        };
         let recipe = DenoisePhoto {
+            noise,
             shape: shape.clone(),
             training: pictures.training,
-            development: pictures.development.iter().map(|p| p.centre(SCORED_SIDE, multiple)).collect(),
+            development: pictures.development.iter().map(|p| square(p, multiple)).collect(),
             batch: self.training.batch,
             patch: self.patch,
         };
         let widths = list(&shape.widths);
         let options = format!("--widths {widths} --blocks {} --patch {}", list(&shape.blocks), self.patch);
-        let job = Job {
-            name: "denoise-photo".to_owned(),
-            shape: serde_json::to_value(&shape)?,
-            options,
-            data: pictures.sets,
-        };
+        let job = Job { name: name.to_owned(), shape: serde_json::to_value(&shape)?, options, data: pictures.sets };
         self.training.run(&recipe, job)
     }
 }
@@ -91,6 +99,11 @@ impl Upscale {
         let job = Job { name, shape: serde_json::to_value(&shape)?, options, data: pictures.sets };
         self.training.run(&recipe, job)
     }
+}
+
+/// The middle of a picture as a square, which a camera's noise is made for.
+fn square(picture: &Picture, multiple: usize) -> Picture {
+    picture.centre(SCORED_SIDE.min(picture.width).min(picture.height), multiple)
 }
 
 fn list(values: &[usize]) -> String {

@@ -161,19 +161,6 @@ impl RestoreArgs {
     }
 }
 
-/// The digits models, each with the options that make it of the recipes here and its share of the whole set's time.
-const DIGITS: [(&str, &str, f64); 9] = [
-    ("digits-ae", "autoencoder --kind plain --latent 128 --dense 256", 0.08),
-    ("digits-ae2", "autoencoder --kind plain --latent 2 --likeness squared-error --dense 128,64", 0.08),
-    ("digits-ae16", "autoencoder --kind plain --latent 16 --likeness squared-error", 0.08),
-    ("digits-denoise", "restore --damage noise", 0.08),
-    ("digits-upscale-x2", "restore --damage halving", 0.06),
-    ("digits-vae2", "autoencoder --kind variational --latent 2 --likeness squared-error --dense 256,128", 0.18),
-    ("digits-vae20", "autoencoder --kind variational --latent 20 --dense 256", 0.22),
-    ("digits-cvae", "autoencoder --kind conditional --latent 10", 0.12),
-    ("digits-aae", "autoencoder --kind adversarial --latent 8", 0.10),
-];
-
 fn word(value: &impl serde::Serialize) -> Result<String> {
     Ok(serde_json::to_value(value)?.as_str().unwrap_or_default().to_owned())
 }

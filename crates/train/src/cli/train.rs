@@ -154,11 +154,11 @@ impl Training {
         let saved = State::read(folder)?.filter(|_| !self.fresh);
         if let (None, Some(model)) = (&saved, &self.init) {
             let (loaded, report) = Weights::read(model)?.load_into(network);
-            if report.copied == 0 {
+            if report.copied + report.widened == 0 {
                 bail!("{} has no tensor in common with {}", model.display(), job.name);
             }
             network = loaded;
-            eprintln!("{} tensors copied from {}", report.copied, model.display());
+            eprintln!("{} tensors copied from {}, {} widened", report.copied, model.display(), report.widened);
             report.left.iter().for_each(|what| eprintln!("left as initialised: {what}"));
             report.unused.iter().for_each(|what| eprintln!("not used: {what}"));
         }

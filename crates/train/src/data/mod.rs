@@ -1,15 +1,18 @@
-//! Pictures for training: found, decoded, cut, turned, made noisy or small.
+//! Pictures for training: found, decoded, cut, turned, made noisy or small; and speech, in [`speech`].
 
+pub mod camera;
 /// Files of the MNIST kind.
 pub mod idx;
 mod layout;
+pub mod melodies;
 mod pictures;
 mod prefetch;
 mod resize;
 mod small;
+pub mod speech;
 
 pub use layout::{depth_to_space, space_to_depth};
-pub use pictures::{MIN_SIDE, Picture, find, load, split};
+pub use pictures::{MIN_SIDE, Picture, find, find_files, load, split};
 pub use prefetch::Prefetch;
 pub use resize::imresize;
 pub use small::{SmallPictures, Split, load_small};

@@ -99,6 +99,15 @@ fn has_end(jpeg: &[u8]) -> bool {
 /// # Errors
 /// When `folder` itself cannot be read.
 pub fn find(folder: &Path) -> Result<Vec<PathBuf>> {
+    find_files(folder, &EXTENSIONS)
+}
+
+/// The files below `folder` whose names end so, sorted by path. Folders and files that cannot be read are passed over with
+/// a warning.
+///
+/// # Errors
+/// When `folder` itself cannot be read.
+pub fn find_files(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(current) = folders.pop() {
@@ -116,7 +125,7 @@ pub fn find(folder: &Path) -> Result<Vec<PathBuf>> {
             let path = entry.path();
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 folders.push(path);
-            } else if is_picture(&path) && path.is_file() {
+            } else if has_extension(&path, extensions) && path.is_file() {
                 files.push(path);
             }
         }
@@ -125,9 +134,9 @@ pub fn find(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn is_picture(path: &Path) -> bool {
+fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
-    EXTENSIONS.contains(&extension.as_str())
+    extensions.contains(&extension.as_str())
 }
 
 /// Decodes every picture below `folder` into memory, in the order of their paths. Files that cannot be decoded or

@@ -35,6 +35,16 @@ impl Conv {
         }
     }
 
+    /// A convolution along rows only, of a kernel 1 x `kernel` and stride 1.
+    pub fn row(init: &mut Init, channels_in: usize, channels_out: usize, kernel: usize, gain: f64) -> Self {
+        let deviation = gain / ((channels_in * kernel) as f64).sqrt();
+        Self {
+            weight: init.normal([channels_out, channels_in, 1, kernel], deviation),
+            bias: init.zeros([channels_out]),
+            stride: 1,
+        }
+    }
+
     /// `[N, I, H, W] -> [N, O, H / stride, W / stride]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         ops::conv2d(x, self.weight.val(), self.bias.val(), self.sweep(false))
@@ -52,7 +62,7 @@ impl Conv {
 
     /// Zeros on each side of the input.
     pub fn padding(&self) -> usize {
-        if self.stride == 1 { self.weight.lazy_shape()[2] / 2 } else { 0 }
+        if self.stride == 1 { self.weight.lazy_shape()[3] / 2 } else { 0 }
     }
 
     /// Writes the layer into an ONNX graph.
@@ -64,6 +74,14 @@ impl Conv {
     pub fn write_relu(&self, graph: &mut Graph, name: &str, x: &Value) -> Value {
         let y = self.write(graph, name, x);
         graph.relu(&format!("{name}.relu"), &y)
+    }
+
+    /// Writes a layer along rows (see [`row`](Self::row)), whose input is `[1, I, 1, W]`, into an ONNX graph.
+    pub fn write_row(&self, graph: &mut Graph, name: &str, x: &Value) -> Value {
+        let weight = graph.weight(&format!("{name}.weight"), &self.weight);
+        let bias = graph.weight(&format!("{name}.bias"), &self.bias);
+        let kernel = self.weight.lazy_shape()[3];
+        graph.conv_row(name, x, (&weight, &bias), (kernel, 1), [self.padding(); 2])
     }
 
     fn sweep(&self, relu: bool) -> Sweep {

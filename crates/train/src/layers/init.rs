@@ -27,6 +27,11 @@ impl Init {
         Param::from_data(TensorData::new(values, shape), &self.device)
     }
 
+    /// A parameter of given values.
+    pub fn values<const D: usize>(&mut self, shape: [usize; D], values: Vec<f32>) -> Param<Tensor<D>> {
+        Param::from_data(TensorData::new(values, shape), &self.device)
+    }
+
     /// A parameter of zeros.
     pub fn zeros<const D: usize>(&mut self, shape: [usize; D]) -> Param<Tensor<D>> {
         let zeros = vec![0f32; shape.iter().product()];

@@ -2,6 +2,7 @@
 
 mod luma;
 mod protocol;
+pub mod speech;
 
 pub use latentd::media::image::metrics::{psnr_values as psnr, ssim_planes as ssim};
 pub use luma::luma;

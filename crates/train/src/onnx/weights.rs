@@ -17,6 +17,8 @@ pub struct Weights(BTreeMap<String, (Vec<usize>, Vec<f32>)>);
 pub struct Loaded {
     /// Tensors of the network that were set.
     pub copied: usize,
+    /// Tensors that are larger here: the file's values in their first channels, see [`Weights::load_into`].
+    pub widened: usize,
     /// Tensors of the network that the file does not hold, or in another shape: left as they were.
     pub left: Vec<String>,
     /// Tensors of the file that the network does not have.
@@ -50,10 +52,13 @@ impl Weights {
         Ok(Self(weights))
     }
 
-    /// Sets every tensor of `network` that the file holds in the same shape; the tensors' names are their paths in the
-    /// network.
+    /// Sets every tensor of `network` that the file holds; the tensors' names are their paths in the network.
+    ///
+    /// Where the network is wider than the file's, the file's values fill the first channels, new channels begin as they
+    /// were initialised, and nothing flows from them into the old ones yet: the wider network computes what the narrow
+    /// one did and learns on from there (Chen et al. 2016, "Net2Net", with zeros in place of copies).
     pub fn load_into<M: Module>(self, network: M) -> (M, Loaded) {
-        let mut load = Load { path: Vec::new(), weights: self, loaded: Loaded::default() };
+        let mut load = Load { path: Vec::new(), containers: Vec::new(), weights: self, loaded: Loaded::default() };
         let network = network.map(&mut load);
         load.loaded.unused = load.weights.0.into_keys().collect();
         (network, load.loaded)
@@ -75,17 +80,21 @@ fn values(tensor: &TensorProto) -> Result<(Vec<usize>, Vec<f32>)> {
 
 struct Load {
     path: Vec<String>,
+    /// The types of the modules on the path.
+    containers: Vec<String>,
     weights: Weights,
     loaded: Loaded,
 }
 
 impl ModuleMapper for Load {
-    fn enter_module(&mut self, name: &str, _container: &str) {
+    fn enter_module(&mut self, name: &str, container: &str) {
         self.path.push(name.to_owned());
+        self.containers.push(container.to_owned());
     }
 
     fn exit_module(&mut self, _name: &str, _container: &str) {
         self.path.pop();
+        self.containers.pop();
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
@@ -99,6 +108,17 @@ impl ModuleMapper for Load {
                     new.set_require_grad(old.is_require_grad())
                 })
             }
+            Some((found, values)) if found.len() == D && found.iter().zip(&shape).all(|(a, b)| a <= b) => {
+                self.loaded.widened += 1;
+                // Transposed convolutions keep their inputs first.
+                let transposed = self.containers.last().is_some_and(|container| container.contains("Upconv"));
+                param.map(|old| {
+                    let mut wide: Vec<f32> = old.to_data().iter::<f32>().collect();
+                    widen(&mut wide, &shape, &values, &found, transposed);
+                    let new = Tensor::from_data(TensorData::new(wide, shape), &old.device());
+                    new.set_require_grad(old.is_require_grad())
+                })
+            }
             Some((found, _)) => {
                 self.loaded.left.push(format!("{name} is {found:?} there, {shape:?} here"));
                 param
@@ -107,6 +127,25 @@ impl ModuleMapper for Load {
                 self.loaded.left.push(format!("{name} is not there"));
                 param
             }
+        }
+    }
+}
+
+/// Puts `values` of shape `found` into the first channels of `wide`, and zeros where a new input meets an old output.
+fn widen(wide: &mut [f32], shape: &[usize], values: &[f32], found: &[usize], transposed: bool) {
+    let (output, input) = if transposed { (1, 0) } else { (0, 1) };
+    let mut narrow = values.iter();
+    for (at, value) in wide.iter_mut().enumerate() {
+        let mut rest = at;
+        let mut index = vec![0; shape.len()];
+        for axis in (0..shape.len()).rev() {
+            (index[axis], rest) = (rest % shape[axis], rest / shape[axis]);
+        }
+        if index.iter().zip(found).all(|(i, n)| i < n) {
+            // Row-major order visits the old values in their own order.
+            *value = narrow.next().copied().unwrap_or_default();
+        } else if shape.len() == 4 && index[output] < found[output] && index[input] >= found[input] {
+            *value = 0.0;
         }
     }
 }

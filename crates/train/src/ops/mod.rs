@@ -5,7 +5,7 @@ pub mod convolution;
 pub mod gru;
 
 pub use convolution::{Sweep, conv_transpose2x2, conv2d, conv2d_residual};
-pub use gru::gru;
+pub use gru::{gru, gru_bands};
 
 #[cfg(feature = "flex")]
 fn on_flex(device: &burn::tensor::Device) -> bool {

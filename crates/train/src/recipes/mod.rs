@@ -2,8 +2,10 @@
 
 pub mod autoencoder;
 pub mod denoise_photo;
+pub mod denoise_speech;
 mod photo;
 pub mod restore;
+pub mod sequence;
 pub mod upscale_photo;
 
 use burn::module::Module;
@@ -34,4 +36,9 @@ pub trait Recipe: Sync {
 
     /// How well the network does on the development set; more is better.
     fn score(&self, network: &Self::Network, device: &Device) -> f64;
+
+    /// What else is measured along with the score and logged by name: the parts of a loss, say.
+    fn parts(&self, _network: &Self::Network, _device: &Device) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
 }

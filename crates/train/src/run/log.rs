@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,9 @@ pub struct Entry {
     /// The recipe's score on the development set, of the averaged weights; not measured at every entry.
     #[serde(skip_serializing_if = "Option::is_none", default, alias = "psnr")]
     pub score: Option<f64>,
+    /// What the recipe measures beside the score, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub parts: BTreeMap<String, f64>,
     /// The learning rate of the last step.
     pub learning_rate: f64,
 }

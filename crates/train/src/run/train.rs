@@ -99,6 +99,7 @@ pub fn train<R: Recipe>(
                     seconds: now.state.seconds,
                     loss: losses.take_mean(&now.state, options)?,
                     score: score.then(|| recipe.score(&now.average, device)),
+                    parts: parts(score.then(|| recipe.parts(&now.average, device))),
                     learning_rate: rate,
                 };
                 display.show(progress, &entry);
@@ -117,6 +118,10 @@ pub fn train<R: Recipe>(
     display.finish();
     save(&now, &log, options, R::SCORE)?;
     Ok(if progress >= 1.0 { Outcome::Finished(now.average, now.state) } else { Outcome::Interrupted })
+}
+
+fn parts(measured: Option<Vec<(&'static str, f64)>>) -> std::collections::BTreeMap<String, f64> {
+    measured.into_iter().flatten().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn save<M: Module>(now: &Checkpoint<M>, log: &Log, options: &Options, score: (&str, &str)) -> Result<()> {

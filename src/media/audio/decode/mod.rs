@@ -71,9 +71,6 @@ impl Container {
     }
 }
 
-/// The patterns of files that a pipeline for sound takes where it names none.
-pub const PATTERNS: &[&str] = &["*.wav", "*.wave", "*.flac", "*.ogg", "*.oga", "*.mp3", "*.m4a", "*.mp4", "*.aac"];
-
 /// Opens a file of at most `max_bytes`. `name` is for messages, and its ending must tell the truth.
 ///
 /// # Errors

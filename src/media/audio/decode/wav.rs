@@ -22,7 +22,9 @@ pub(super) fn open(file: File, size: u64) -> Result<Opened> {
     let reader = WavReader::new(BufReader::with_capacity(1 << 16, file)).map_err(tell)?;
     let spec = reader.spec();
     let (depth, scale) = match (spec.sample_format, spec.bits_per_sample) {
-        (SampleFormat::Int, bits @ 1..=32) => (Depth::Integer(bits), Some(0.5f32.powi(i32::from(bits) - 1))),
+        (SampleFormat::Int, bits @ 1..=32) => {
+            (Depth::Integer(bits.div_ceil(8) * 8), Some(0.5f32.powi(i32::from(bits) - 1)))
+        }
         (SampleFormat::Float, 32) => (Depth::Float, None),
         (_, bits) => {
             return Err(damaged(format!(

@@ -119,6 +119,42 @@ impl Graph {
         self.push("Slice", name, &inputs, vec![], x.clone())
     }
 
+    /// Zeros before and after the values, as many along each axis as told.
+    pub fn pad(&mut self, name: &str, x: &Value, before: &[i64], after: &[i64]) -> Value {
+        let pads = self.integers(&format!("{name}.pads"), &[before, after].concat());
+        self.push("Pad", name, &[&x.name, &pads], vec![], x.clone())
+    }
+
+    /// `x^exponent`, value by value.
+    pub fn pow(&mut self, name: &str, x: &Value, exponent: f32) -> Value {
+        let exponent = self.constant(&format!("{name}.exponent"), &[1], &[exponent]);
+        self.push("Pow", name, &[&x.name, &exponent.name], vec![], x.clone())
+    }
+
+    /// Values below `least` become `least`, those above `most` become `most`.
+    pub fn clip(&mut self, name: &str, x: &Value, least: f32, most: f32) -> Value {
+        let least = self.constant(&format!("{name}.least"), &[], &[least]);
+        let most = self.constant(&format!("{name}.most"), &[], &[most]);
+        self.push("Clip", name, &[&x.name, &least.name, &most.name], vec![], x.clone())
+    }
+
+    /// Convolution along rows of `[N, C, 1, W]` with bias, weights `[O, I, 1, kernel]`, and zeros before and after each row.
+    pub fn conv_row(
+        &mut self,
+        name: &str,
+        x: &Value,
+        (weight, bias): (&Value, &Value),
+        (kernel, stride): (usize, usize),
+        [before, after]: [usize; 2],
+    ) -> Value {
+        let attributes = vec![
+            proto::ints("kernel_shape", &[1, kernel]),
+            proto::ints("strides", &[1, stride]),
+            proto::ints("pads", &[0, before, 0, after]),
+        ];
+        self.push("Conv", name, &[&x.name, &weight.name, &bias.name], attributes, x.clone())
+    }
+
     /// Fixed whole numbers that an operator takes as an input; returns their name.
     fn integers(&mut self, name: &str, values: &[i64]) -> String {
         self.proto.initializer.push(proto::integers(name, values));

@@ -143,7 +143,7 @@ fn convolution(x: &FlexTensor, weight: &FlexTensor, sweep: Sweep) -> Conv2d {
         input: [height, width],
         kernel: [kernel_height, kernel_width],
         stride: [sweep.stride; 2],
-        padding: [[sweep.padding; 2]; 2],
+        padding: sweep.paddings([kernel_height, kernel_width]).map(|padding| [padding; 2]),
         dilation: [1; 2],
         depthwise: false,
     };

@@ -16,13 +16,20 @@ use super::on_flex;
 pub struct Sweep {
     /// Input points from one output point to the next, on both axes.
     pub stride: usize,
-    /// Zeros on each side of the input.
+    /// Zeros on each side of the input, along axes where the kernel has more than one point.
     pub padding: usize,
     /// Whether negative outputs become 0.
     pub relu: bool,
 }
 
-/// Convolution `[N, I, H, W] -> [N, O, H', W']` with weights `[O, I, K, K]` and a bias `[O]`.
+impl Sweep {
+    /// Zeros on each side along each axis, for a kernel of this height and width.
+    fn paddings(self, kernel: [usize; 2]) -> [usize; 2] {
+        kernel.map(|points| if points == 1 { 0 } else { self.padding })
+    }
+}
+
+/// Convolution `[N, I, H, W] -> [N, O, H', W']` with weights `[O, I, K, K]` (or `[O, I, 1, K]`) and a bias `[O]`.
 pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, sweep: Sweep) -> Tensor<4> {
     #[cfg(feature = "flex")]
     if on_flex(&x.device()) {

@@ -28,7 +28,8 @@ pub fn conv_transpose2x2(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Te
 }
 
 fn convolve(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, sweep: Sweep) -> Tensor<4> {
-    let options = ConvOptions::new([sweep.stride; 2], [sweep.padding; 2], [1; 2], 1);
+    let [_, _, height, width] = weight.dims();
+    let options = ConvOptions::new([sweep.stride; 2], sweep.paddings([height, width]), [1; 2], 1);
     module::conv2d(x, weight, Some(bias), options)
 }
 

@@ -6,6 +6,8 @@ use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::{Shape, TensorData};
 use rayon::prelude::*;
 
+use super::math::{sigmoid, tanh};
+
 /// What the backward pass needs of the forward pass.
 #[derive(Clone, Debug)]
 pub struct Trace {
@@ -135,51 +137,10 @@ fn thirds(values: &[f32]) -> [&[f32]; 3] {
     [first, second, third]
 }
 
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + exp(-x))
-}
-
-fn tanh(x: f32) -> f32 {
-    2.0 * sigmoid(2.0 * x) - 1.0
-}
-
-/// e^x to about 1e-7 relative, in steps that a compiler turns into vectors, which the standard library's is not: the
-/// integer part of x / ln 2 goes into the exponent's bits, the rest through a polynomial (Cephes' `expf`).
-fn exp(x: f32) -> f32 {
-    /// 1.5 * 2^23: adding it rounds to an integer, which is then in the low bits.
-    const ROUND: f32 = 12_582_912.0;
-    let x = x.clamp(-87.0, 87.0);
-    let rounded = x * std::f32::consts::LOG2_E + ROUND;
-    let n = rounded - ROUND;
-    let r = x - n * 0.693_359_4 - n * -2.121_944_4e-4;
-    let p = 1.987_569_1e-4;
-    let p = p * r + 1.398_199_9e-3;
-    let p = p * r + 8.333_452e-3;
-    let p = p * r + 4.166_579_6e-2;
-    let p = p * r + 1.666_666_5e-1;
-    let p = p * r + 0.5;
-    let p = p * r * r + r + 1.0;
-    p * f32::from_bits((rounded.to_bits() << 23).wrapping_add(1f32.to_bits()))
-}
-
 fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 
 fn values(x: &FlexTensor) -> &[f32] {
     x.as_slice::<f32>().expect("networks are of contiguous f32 tensors")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_exponential_is_that_of_the_standard_library() {
-        for i in -8700..=8700 {
-            let x = i as f32 / 100.0;
-            assert!((exp(x) / x.exp() - 1.0).abs() < 3e-7, "{x}: {} is not {}", exp(x), x.exp());
-        }
-        assert!(exp(-1e9).is_finite() && exp(1e9).is_finite());
-    }
 }

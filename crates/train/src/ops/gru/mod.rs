@@ -1,9 +1,15 @@
 //! A layer of gated recurrent units.
 
 #[cfg(feature = "flex")]
+mod bands;
+#[cfg(feature = "flex")]
+mod bands_kernel;
+#[cfg(feature = "flex")]
 mod extension;
 #[cfg(feature = "flex")]
 mod kernel;
+#[cfg(feature = "flex")]
+mod math;
 pub mod plain;
 
 use burn::tensor::Tensor;
@@ -46,4 +52,23 @@ pub fn gru(x: Tensor<3>, h: Tensor<2>, weights: GruWeights) -> Tensor<3> {
         return extension::recur(gates_of_x, h, weights.state, weights.state_bias);
     }
     plain::recur(gates_of_x, h, weights.state, weights.state_bias)
+}
+
+/// A GRU over time that the bands of a spectrum share: `x` `[N, I, T, P]` holds `I` values for each of `T` steps and `P`
+/// bands of `N` clips, and every band has a state of its own, zero at first. Returns all states, `[N, H, T, P]`.
+pub fn gru_bands(x: Tensor<4>, weights: GruWeights) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if on_flex(&x.device()) {
+        return bands::recur(x, weights);
+    }
+    gru_bands_plain(x, weights)
+}
+
+/// [`gru_bands`] by [`gru`]: for other devices, and the reference that it is tested against.
+pub fn gru_bands_plain(x: Tensor<4>, weights: GruWeights) -> Tensor<4> {
+    let [clips, inputs, steps, bands] = x.dims();
+    let units = weights.state.dims()[0];
+    let h = Tensor::zeros([clips * bands, units], &x.device());
+    let x = x.permute([2, 0, 3, 1]).reshape([steps, clips * bands, inputs]);
+    gru(x, h, weights).reshape([steps, clips, bands, units]).permute([1, 3, 0, 2])
 }

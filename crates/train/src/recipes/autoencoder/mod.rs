@@ -68,7 +68,7 @@ pub struct AutoencoderRecipe {
 /// the discriminator's own steps the same whatever the scale of its loss.
 const ADVERSARIAL_WEIGHT: f64 = 0.02;
 
-/// Pictures of the development set that a score is measured on, at most.
+/// Pictures of the development set that scores are measured on, at most.
 const SCORED: usize = 2000;
 
 impl Recipe for AutoencoderRecipe {
@@ -85,64 +85,99 @@ impl Recipe for AutoencoderRecipe {
         Batch::draw(rng, &self.training, &self.shape, self.batch)
     }
 
-    /// All losses are of one value of a picture: sums over a picture divided by its values.
+    /// The loss of one value of a picture: sums over a picture are divided by its values.
     fn loss(&self, network: &Autoencoder, batch: Batch, _progress: f64, device: &Device) -> Tensor<1> {
+        let values = self.training.values() as f64;
+        let Terms { difference, divergence, game, surprise } = self.terms(network, batch, device);
+        let mut total = difference / values;
+        if let Some(divergence) = divergence {
+            total = total + divergence / values;
+        }
+        if let Some(Game { told_apart, misled }) = game {
+            total = total + told_apart + misled * ADVERSARIAL_WEIGHT;
+        }
+        match surprise {
+            Some(surprise) => total + surprise,
+            None => total,
+        }
+    }
+
+    fn score(&self, network: &Autoencoder, device: &Device) -> f64 {
+        let Terms { difference, divergence, .. } = self.held_out(network, device);
+        -number(difference) - divergence.map_or(0.0, number)
+    }
+
+    fn parts(&self, network: &Autoencoder, device: &Device) -> Vec<(&'static str, f64)> {
+        let Terms { difference, divergence, game, surprise } = self.held_out(network, device);
+        let mut parts = vec![("reconstruction of a picture", number(difference))];
+        parts.extend(divergence.map(|term| ("KL of a picture, nats", number(term))));
+        if let Some(Game { told_apart, misled }) = game {
+            parts.push(("discriminator's loss, nats", number(told_apart)));
+            parts.push(("encoder's loss against it, nats", number(misled)));
+        }
+        parts.extend(surprise.map(|term| ("classifier's loss, nats", number(term))));
+        parts
+    }
+}
+
+/// What a loss is made of, each the mean over a batch, `[1]`.
+struct Terms {
+    /// Of reconstruction and picture, summed over a picture.
+    difference: Tensor<1>,
+    /// Of the posterior from the prior, in nats.
+    divergence: Option<Tensor<1>>,
+    /// Between encoder and discriminator.
+    game: Option<Game>,
+    /// Of the classifier, in nats.
+    surprise: Option<Tensor<1>>,
+}
+
+/// The two losses of the game between encoder and discriminator.
+struct Game {
+    /// The discriminator's: latents and draws of the prior, told apart.
+    told_apart: Tensor<1>,
+    /// The encoder's: the discriminator takes latents for draws.
+    misled: Tensor<1>,
+}
+
+impl AutoencoderRecipe {
+    fn terms(&self, network: &Autoencoder, batch: Batch, device: &Device) -> Terms {
         let image: Tensor<4> = Tensor::from_data(batch.image, device);
         let noise: Tensor<2> = Tensor::from_data(batch.noise, device);
-        let class = (self.shape.told() > 0).then(|| Tensor::from_data(batch.class, device));
-        let values = self.training.values() as f64;
+        let class: Option<Tensor<2>> = (self.shape.told() > 0).then(|| Tensor::from_data(batch.class, device));
         let (mean, log_var) = network.encoder.forward(image.clone(), class.clone());
         let latent = match &log_var {
             Some(log_var) => loss::sample(mean.clone(), log_var.clone(), noise.clone()),
             None => mean.clone(),
         };
-        let mut total = self.difference(network.decoder.forward(latent, class.clone()), image.clone()).mean();
-        if let Some(log_var) = log_var {
-            total = total + loss::divergence(mean.clone(), log_var).mean() / values;
+        let logits = network.decoder.forward(latent, class.clone());
+        let difference = match self.likeness {
+            Likeness::CrossEntropy => loss::cross_entropy(logits, image.clone()),
+            Likeness::SquaredError => loss::squared_error(logits, image.clone()),
+        };
+        let classified = network.classifier.as_ref().zip(class).map(|(classifier, class)| {
+            (activation::log_softmax(classifier.forward(image), 1) * class).sum_dim(1).mean().neg()
+        });
+        Terms {
+            difference: difference.mean() * self.training.values() as f64,
+            divergence: log_var.map(|log_var| loss::divergence(mean.clone(), log_var).mean()),
+            game: network.discriminator.as_ref().map(|discriminator| play(discriminator, mean, noise)),
+            surprise: classified,
         }
-        if let Some(discriminator) = &network.discriminator {
-            total = total + adversarial(discriminator, mean, noise);
-        }
-        if let (Some(classifier), Some(class)) = (&network.classifier, class) {
-            let log_likelihood = activation::log_softmax(classifier.forward(image), 1) * class;
-            total = total - log_likelihood.sum_dim(1).mean();
-        }
-        total
     }
 
-    fn score(&self, network: &Autoencoder, device: &Device) -> f64 {
-        let device = device.clone().inner();
+    /// The terms on the development set, without gradients.
+    fn held_out(&self, network: &Autoencoder, device: &Device) -> Terms {
         let count = self.development.len().min(SCORED);
         let batch = Batch::of(&self.development, &self.shape, &(0..count).collect::<Vec<_>>());
-        let image: Tensor<4> = Tensor::from_data(batch.image, &device);
-        let class = (self.shape.told() > 0).then(|| Tensor::from_data(batch.class, &device));
-        let (mean, log_var) = network.encoder.forward(image.clone(), class.clone());
-        let (latent, divergence) = match log_var {
-            Some(log_var) => {
-                let noise = Tensor::from_data(batch.noise, &device);
-                let divergence = loss::divergence(mean.clone(), log_var.clone()).mean().into_scalar::<f32>();
-                (loss::sample(mean, log_var, noise), f64::from(divergence))
-            }
-            None => (mean, 0.0),
-        };
-        let difference = self.difference(network.decoder.forward(latent, class), image).mean().into_scalar::<f32>();
-        -(f64::from(difference) * self.development.values() as f64 + divergence)
+        self.terms(network, batch, &device.clone().inner())
     }
 }
 
-impl AutoencoderRecipe {
-    fn difference(&self, logits: Tensor<4>, image: Tensor<4>) -> Tensor<4> {
-        match self.likeness {
-            Likeness::CrossEntropy => loss::cross_entropy(logits, image),
-            Likeness::SquaredError => loss::squared_error(logits, image),
-        }
-    }
-}
-
-/// The two losses of the game between encoder and discriminator, in one sum. The discriminator's part sees the latents
-/// as numbers, the encoder's part the discriminator's weights as numbers, so each loss moves only its own player; and
-/// since Adam treats each weight by itself, one Adam over both is two.
-fn adversarial(discriminator: &Discriminator, latent: Tensor<2>, prior: Tensor<2>) -> Tensor<1> {
+/// The discriminator's part sees the latents as numbers, the encoder's part the discriminator's weights as numbers. So
+/// each loss moves only its own player, both can be minimised in one sum, and since Adam treats each weight by itself,
+/// one Adam over both networks is two.
+fn play(discriminator: &Discriminator, latent: Tensor<2>, prior: Tensor<2>) -> Game {
     let surprise = |logits: Tensor<2>, target: f32| {
         let target = logits.full_like(target);
         loss::cross_entropy(logits, target).mean()
@@ -150,5 +185,41 @@ fn adversarial(discriminator: &Discriminator, latent: Tensor<2>, prior: Tensor<2
     let told_apart =
         surprise(discriminator.forward(prior), 1.0) + surprise(discriminator.forward(latent.clone().detach()), 0.0);
     let misled = surprise(discriminator.clone().no_grad().forward(latent), 1.0);
-    told_apart + misled * ADVERSARIAL_WEIGHT
+    Game { told_apart, misled }
+}
+
+fn number(tensor: Tensor<1>) -> f64 {
+    f64::from(tensor.into_scalar::<f32>())
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+
+    use super::*;
+
+    /// One optimiser may serve both players only if neither's loss moves the other.
+    #[test]
+    fn each_player_of_the_game_is_moved_by_its_own_loss_only() {
+        let device = Device::flex().autodiff();
+        let discriminator = Discriminator::new(&mut Init::new(3, &device), 2);
+        let points =
+            |shift: f32| TensorData::new((0..8).map(|i| (i as f32 * 0.9).sin() + shift).collect::<Vec<f32>>(), [4, 2]);
+        let latent = || Tensor::<2>::from_data(points(0.5), &device).require_grad();
+        let prior = || Tensor::<2>::from_data(points(-0.3), &device);
+        let values = |tensor: Tensor<2>| tensor.into_data().iter::<f32>().collect::<Vec<f32>>();
+        let weight = || discriminator.layers[0].weight.val();
+        let gradients = |of: fn(Game) -> Tensor<1>| {
+            let latent = latent();
+            let gradients = of(play(&discriminator, latent.clone(), prior())).backward();
+            (latent.grad(&gradients).map(values), weight().grad(&gradients).map(values))
+        };
+        let (both_latent, both_weight) = gradients(|game| game.told_apart + game.misled);
+        let (told_latent, told_weight) = gradients(|game| game.told_apart);
+        let (misled_latent, misled_weight) = gradients(|game| game.misled);
+        let nothing = |gradient: &Option<Vec<f32>>| gradient.as_ref().is_none_or(|g| g.iter().all(|v| *v == 0.0));
+        assert!(nothing(&told_latent) && nothing(&misled_weight));
+        assert!(!nothing(&both_latent) && !nothing(&both_weight));
+        assert_eq!((both_latent, both_weight), (misled_latent, told_weight));
+    }
 }

@@ -165,7 +165,8 @@ impl Discriminator {
     /// Values of its hidden layers.
     const WIDTH: usize = 128;
 
-    fn new(init: &mut Init, latent: usize) -> Self {
+    /// Fresh weights for latents of `latent` numbers.
+    pub fn new(init: &mut Init, latent: usize) -> Self {
         let relu = 2f64.sqrt();
         let layers = vec![
             Linear::new(init, latent, Self::WIDTH, relu),

@@ -1,0 +1,93 @@
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::train::{Job, Training};
+use crate::data::speech::{Corpus, Mixer, RATE};
+use crate::publish::data_sets;
+use crate::recipes::denoise_speech::loss::{Loss, Weights};
+use crate::recipes::denoise_speech::zones::HOP;
+use crate::recipes::denoise_speech::{DenoiseSpeech, Shape};
+
+/// One of so many recordings is held out.
+const HELD_OUT: usize = 12;
+
+/// Seconds of a held-out mixture.
+const SCORED_SECONDS: f64 = 4.0;
+
+#[derive(Args)]
+pub struct Speech {
+    #[command(flatten)]
+    training: Training,
+    /// Folders of noise: Opus, WAV, FLAC, Ogg or MP3 files; --data is the clean speech
+    #[arg(long, required = true, num_args = 1..)]
+    noise: Vec<PathBuf>,
+    /// More folders of clean speech
+    #[arg(long, num_args = 1..)]
+    more_speech: Vec<PathBuf>,
+    /// Values of each position along frequency
+    #[arg(long, default_value_t = 64)]
+    width: usize,
+    /// Blocks of recurrence and mixing
+    #[arg(long, default_value_t = 3)]
+    blocks: usize,
+    /// Seconds of a clip; twice as many in the last quarter of the run
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
+}
+
+impl Speech {
+    /// Trains and publishes.
+    pub fn run(self) -> Result<()> {
+        if self.width == 0 || self.blocks == 0 {
+            bail!("--width and --blocks must be at least 1");
+        }
+        if !(0.2..=20.0).contains(&self.seconds) {
+            bail!("--seconds must be 0.2 to 20");
+        }
+        let mut folders = vec![self.training.data.clone()];
+        folders.extend(self.more_speech.iter().cloned());
+        let sets = |corpus: &Corpus| {
+            let recordings = corpus.speech.recordings().chain(corpus.noise.recordings());
+            data_sets(&self.training.data, recordings.map(|recording| recording.path.as_path()))
+        };
+        let mut corpus = Corpus::load(&folders, &self.noise)?;
+        let data = sets(&corpus);
+        let mut held = corpus.hold_out(HELD_OUT, self.training.seed);
+        for (held, all, what) in
+            [(&mut held.speech, &corpus.speech, "speech"), (&mut held.noise, &corpus.noise, "noise")]
+        {
+            if held.is_empty() {
+                eprintln!(
+                    "warning: too few files of {what} to hold any out; the score is of mixtures that are learnt from"
+                );
+                *held = all.clone();
+            }
+        }
+        eprintln!("{:.2} h of speech, {:.2} h of noise to learn from", corpus.speech.hours(), corpus.noise.hours());
+        let samples = |seconds: f64| (seconds * f64::from(RATE)) as usize / HOP * HOP;
+        let mut rng = StdRng::seed_from_u64(self.training.seed);
+        let scored = Mixer::new(samples(SCORED_SECONDS));
+        let development = (0..self.training.held_out.max(1)).map(|_| scored.draw_scored(&mut rng, &held)).collect();
+        let shape = Shape { width: self.width, blocks: self.blocks };
+        let recipe = DenoiseSpeech {
+            shape: shape.clone(),
+            corpus,
+            development,
+            batch: self.training.batch,
+            mixer: Mixer::new(samples(self.seconds)),
+            longer: Mixer::new(samples(2.0 * self.seconds)),
+            loss: Loss::new(Weights::default()),
+        };
+        let job = Job {
+            name: "denoise-speech".to_owned(),
+            shape: serde_json::to_value(&shape)?,
+            options: format!("--width {} --blocks {} --seconds {}", self.width, self.blocks, self.seconds),
+            data,
+        };
+        self.training.run(&recipe, job)
+    }
+}

@@ -1,0 +1,12 @@
+//! Recordings for training: read from files, cut, changed and mixed.
+
+mod colour;
+mod corpus;
+mod files;
+mod mix;
+mod noise;
+mod room;
+
+pub use corpus::{Corpus, Material, RATE, Recording};
+pub use files::{EXTENSIONS, open, read};
+pub use mix::{Clip, Mixer, PREROLL};

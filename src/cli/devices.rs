@@ -1,0 +1,147 @@
+//! `latentd devices`: microphones and speakers, and how long sound takes from one to the other.
+
+use std::process::ExitCode;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use crate::device::{self, Device, Devices, Direction, RATE, Wanted};
+use crate::error::{Error, Kind, Result};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Print one JSON object for each device, or for the measurement
+    #[arg(long)]
+    json: bool,
+    /// Play a chirp on the speaker and tell how long it takes until the microphone hears it: through the air, a cable, or a running pipeline
+    #[arg(long)]
+    measure: bool,
+    /// Microphone to listen to
+    #[arg(long, value_name = "DEVICE", default_value = "default", requires = "measure")]
+    microphone: String,
+    /// Speaker to play on
+    #[arg(long, value_name = "DEVICE", default_value = "default", requires = "measure")]
+    speaker: String,
+}
+
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let devices = Devices::system()?;
+    if args.measure {
+        return measure(args, &devices);
+    }
+    let all = devices.list();
+    if args.json {
+        for device in &all {
+            say!("{}", serde_json::json!(device));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    for direction in [Direction::Microphone, Direction::Speaker] {
+        say!("{}s", direction.name());
+        let mut none = true;
+        for device in all.iter().filter(|d| d.direction == direction) {
+            none = false;
+            say!("  {}", line(device));
+        }
+        if none {
+            say!("    none");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `* Built-in Audio  48000 Hz, 2 channels  pulseaudio:alsa_input.pci...`
+fn line(device: &Device) -> String {
+    let mark = if device.default { "*" } else { " " };
+    let rate = device.rate.map(|r| format!("{r} Hz")).unwrap_or_default();
+    let channels = device.channels.map(|c| format!(", {c} channels")).unwrap_or_default();
+    format!("{mark} {:<36} {:<22} {}", device.name, rate + &channels, device.id)
+}
+
+/// Frames of the chirp: 50 ms from 500 Hz to 6 kHz, which speech models let pass in part and rooms cannot blur.
+const CHIRP: usize = 2400;
+/// Chirps that are played, one a second.
+const TRIES: usize = 5;
+
+fn chirp() -> Vec<f32> {
+    let seconds = CHIRP as f64 / f64::from(RATE);
+    let sweep = |n: usize| {
+        let t = n as f64 / f64::from(RATE);
+        let phase = 2.0 * std::f64::consts::PI * (500.0 * t + 5500.0 * t * t / (2.0 * seconds));
+        let window = (std::f64::consts::PI * n as f64 / CHIRP as f64).sin().powi(2);
+        (0.7 * phase.sin() * window) as f32
+    };
+    (0..CHIRP).map(sweep).collect()
+}
+
+fn measure(args: &Args, devices: &Devices) -> Result<ExitCode> {
+    let wanted = |device: &str| Wanted { device: device.to_owned(), rate: RATE, buffer: RATE / 100 };
+    let second = RATE as usize;
+    let wake = Arc::new(OnceLock::new());
+    let (mut heard, mut played, mut rates) = (None, None, Vec::new());
+    let input = devices.microphone(&wanted(&args.microphone), |opened| {
+        let (tap, ring, _) = device::tap(1, 4 * second, &wake);
+        rates.push(opened.rate);
+        heard = Some(ring);
+        tap
+    })?;
+    let output = devices.speaker(&wanted(&args.speaker), |opened| {
+        let (feed, ring, counters) = device::feed(1, second);
+        rates.push(opened.rate);
+        played = Some((ring, counters));
+        feed
+    })?;
+    let (Some(mut heard), Some((mut played, counters))) = (heard, played) else {
+        return Err(Error::new(Kind::Bug, "a device was opened without its ring"));
+    };
+    if rates.iter().any(|rate| *rate != RATE) {
+        return Err(Error::new(
+            Kind::Device,
+            format!("the delay is measured at {RATE} Hz, which these devices cannot do"),
+        )
+        .mend("measure through PulseAudio or PipeWire, which convert"));
+    }
+    counters.playing.store(true, Relaxed);
+    let chirp = chirp();
+    let mut delays = Vec::new();
+    for _ in 0..TRIES {
+        // What was heard until now is old.
+        let old = heard.slots();
+        let _ = heard.read_chunk(old).map(|chunk| chunk.commit_all());
+        let begin = Instant::now();
+        // Both streams run; the chirp goes out with the next callback, and the recording began just now.
+        let _ = played.push_entire_slice(&chirp);
+        let mut recording = Vec::with_capacity(second);
+        while recording.len() < second && begin.elapsed() < Duration::from_secs(3) {
+            std::thread::sleep(Duration::from_millis(5));
+            let there = heard.slots();
+            if let Ok(chunk) = heard.read_chunk(there) {
+                recording.extend(chunk);
+            }
+        }
+        delays.extend(find(&recording, &chirp).map(|frames| frames as f64 * 1e3 / f64::from(RATE)));
+    }
+    drop((input, output));
+    delays.sort_by(f64::total_cmp);
+    let Some(median) = delays.get(delays.len() / 2) else {
+        return Err(Error::new(Kind::Device, "the microphone does not hear the speaker")
+            .mend("turn both up, or name the ends of a loop by --microphone and --speaker"));
+    };
+    if args.json {
+        say!("{}", serde_json::json!({ "latency_ms": median, "all_ms": delays }));
+    } else {
+        let (least, most) = (delays.first().unwrap_or(median), delays.last().unwrap_or(median));
+        say!("{median:.1} ms (of {} chirps, {least:.1} to {most:.1})", delays.len());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where in the recording the chirp begins: the largest correlation, if it stands out from the rest.
+fn find(recording: &[f32], chirp: &[f32]) -> Option<usize> {
+    let places = recording.len().checked_sub(chirp.len())?;
+    let product = |at: usize| chirp.iter().zip(&recording[at..]).map(|(a, b)| a * b).sum::<f32>().abs();
+    let products: Vec<f32> = (0..places).map(product).collect();
+    let (at, best) = products.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let mean = products.iter().sum::<f32>() / places as f32;
+    (best > 8.0 * mean && best > 1e-3).then_some(at)
+}

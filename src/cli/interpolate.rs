@@ -1,0 +1,69 @@
+//! `latentd interpolate`: the way from one piece to another, or the table between four.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::Common;
+use super::pieces::{self, Output, stem};
+use crate::error::{Error, Kind, Result};
+use crate::media::Media;
+use crate::stage::codec;
+use crate::stage::interpolate::{table, walk};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Two files to go from and to, or four for the corners of a table
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// A variational autoencoder: of melodies for MIDI files, of pictures for pictures
+    #[arg(long, short, default_value = "melody-2bar")]
+    model: String,
+    /// How many results there are, both ends included; of a table, along each side
+    #[arg(long, short, default_value_t = 9, value_parser = clap::value_parser!(u16).range(2..=99))]
+    steps: u16,
+    /// The melody is on this track, counted from 1
+    #[arg(long, conflicts_with = "channel")]
+    track: Option<usize>,
+    /// The melody is on this channel, counted from 1
+    #[arg(long)]
+    channel: Option<usize>,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
+    let model = common.models().get(&args.model, Path::new("."))?;
+    let codec = codec::open_choosing(&model, None, pieces::choice(args.track, args.channel))?;
+    let media = args.files.iter().map(|file| pieces::read(codec.media(), file)).collect::<Result<Vec<Media>>>()?;
+    let steps = usize::from(args.steps);
+    let names: Vec<String> = args.files.iter().map(|file| stem(file)).collect();
+    let (made, labels, columns) = match media.as_slice() {
+        [from, to] => {
+            let made = walk(codec.as_ref(), from, to, steps)?;
+            let label = |at: usize| match at {
+                0 => names[0].clone(),
+                last if last + 1 == steps => names[1].clone(),
+                _ => format!("{:.0}%", 100.0 * at as f32 / (steps - 1) as f32),
+            };
+            (made, (0..steps).map(label).collect::<Vec<_>>(), 1)
+        }
+        [a, b, c, d] => {
+            let made = table(codec.as_ref(), [a, b, c, d], steps, steps)?;
+            let last = steps - 1;
+            let corner = |at: usize| match (at / steps, at % steps) {
+                (0, 0) => names[0].clone(),
+                (0, column) if column == last => names[1].clone(),
+                (row, 0) if row == last => names[2].clone(),
+                (row, column) if row == last && column == last => names[3].clone(),
+                _ => String::new(),
+            };
+            (made, (0..steps * steps).map(corner).collect(), steps)
+        }
+        _ => {
+            let what = format!("{} files were given", media.len());
+            return Err(Error::new(Kind::Usage, what).mend("give two to go from one to the other, or four for a table"));
+        }
+    };
+    args.output.write("morph", made, &labels, columns)?;
+    Ok(ExitCode::SUCCESS)
+}

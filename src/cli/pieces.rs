@@ -1,0 +1,118 @@
+//! Several pieces of media made by one verb: files, and for melodies all in a row, to be heard and to be seen.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+use crate::durable::{Collision, Draft};
+use crate::error::{Error, Kind, Result};
+use crate::media::image::EncodeOptions;
+use crate::media::melody::render::{Instrument, write_wav};
+use crate::media::{self, Media, MediaKind, Melody, melody};
+use crate::plot::piano_roll::PianoRolls;
+
+/// Where pieces go, and what is made of melodies beside them.
+#[derive(Debug, clap::Args)]
+pub struct Output {
+    /// The folder for the results
+    #[arg(long, short, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Make no sound file
+    #[arg(long)]
+    pub no_wav: bool,
+    /// Make no picture
+    #[arg(long)]
+    pub no_png: bool,
+    /// Play melodies by this SoundFont (.sf2) rather than by one found on the system
+    #[arg(long, value_name = "SF2")]
+    pub soundfont: Option<PathBuf>,
+    /// Print one JSON object for each file
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Reads a file as the media that a model takes.
+pub fn read(kind: MediaKind, path: &Path) -> Result<Media> {
+    let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+    if file.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(Error::new(Kind::NoInput, "not a file").at(path));
+    }
+    media::read(kind, file, path, &media::image::Limits::default())
+}
+
+impl Output {
+    /// Writes pieces as `NAME-01.mid` and so on, and for melodies `NAME-all.mid`, `NAME-all.wav` and `NAME.png`; `columns` to a row of the picture.
+    pub fn write(&self, name: &str, pieces: Vec<Media>, labels: &[String], columns: usize) -> Result<()> {
+        let digits = pieces.len().to_string().len().max(2);
+        let mut melodies: Vec<Melody> = Vec::new();
+        for (at, piece) in pieces.into_iter().enumerate() {
+            let path = self.out.join(format!("{name}-{:0digits$}.{}", at + 1, piece.kind().extension()));
+            if let Media::Melody(melody) = &piece {
+                melodies.push(melody.clone());
+            }
+            self.file(&path, labels.get(at).map(String::as_str), |out| {
+                media::write(piece, &path, &EncodeOptions::default(), out)
+            })?;
+        }
+        let Some(all) = melody::join(&melodies) else { return Ok(()) };
+        if melodies.len() > 1 {
+            let path = self.out.join(format!("{name}-all.mid"));
+            self.file(&path, Some("all in a row"), |out| melody::midi::write(&all, out))?;
+        }
+        if !self.no_wav {
+            let instrument = Instrument::find(self.soundfont.as_deref())?;
+            if instrument == Instrument::Plain {
+                tracing::info!("no SoundFont found: a plain voice plays (--soundfont names one)");
+            }
+            let path = self.out.join(format!("{name}-all.wav"));
+            self.file(&path, Some("to listen to"), |out| write_wav(&all, &instrument, out))?;
+        }
+        if !self.no_png {
+            let path = self.out.join(format!("{name}.png"));
+            let panels = melodies.iter().zip(labels.iter().cloned().chain(std::iter::repeat(String::new())));
+            let picture = PianoRolls::new(panels.map(|(melody, label)| (label, melody)), columns);
+            crate::plot::write(&picture, &path)?;
+            self.tell(&path, Some("to look at"));
+        }
+        Ok(())
+    }
+
+    fn file(
+        &self,
+        path: &Path,
+        what: Option<&str>,
+        write: impl FnOnce(&mut BufWriter<&mut File>) -> Result<()>,
+    ) -> Result<()> {
+        let mut draft = Draft::new(path)?;
+        let mut out = BufWriter::with_capacity(1 << 18, draft.file());
+        write(&mut out)?;
+        std::io::Write::flush(&mut out).map_err(|e| Error::io("write", path, e))?;
+        drop(out);
+        let path = draft.publish(Collision::Replace)?;
+        self.tell(&path, what);
+        Ok(())
+    }
+
+    fn tell(&self, path: &Path, what: Option<&str>) {
+        let shown = crate::error::show_path(path);
+        if self.json {
+            say!("{}", serde_json::json!({ "file": shown, "what": what }));
+        } else {
+            say!("{shown}{}", what.filter(|what| !what.is_empty()).map(|what| format!("  {what}")).unwrap_or_default());
+        }
+    }
+}
+
+/// The stem of a file's name, for names of what is made of it.
+pub fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Which voice is the melody, as options tell.
+pub fn choice(track: Option<usize>, channel: Option<usize>) -> melody::Choice {
+    match (track, channel) {
+        (Some(track), _) => melody::Choice::Track(track),
+        (_, Some(channel)) => melody::Choice::Channel(channel),
+        _ => melody::Choice::Auto,
+    }
+}

@@ -1,0 +1,350 @@
+//! `latentd plot`: pictures of sounds, latent spaces, reconstructions and training runs, as PNG or SVG.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::{Common, files, plot_sound};
+use crate::error::{Error, Kind, Result, show_path};
+use crate::media::latent::{LatentFormat, read_latents};
+use crate::media::{Image, Media, MediaKind};
+use crate::plot::components::Components;
+use crate::plot::curves::{Curves, Entry};
+use crate::plot::manifold;
+use crate::plot::scatter::Scatter;
+use crate::plot::sheet::Sheet;
+use crate::plot::{self, Format};
+use crate::stage::codec::{self, ImageCodec};
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    sound: plot_sound::Args,
+}
+
+pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
+    match &args.verb {
+        Some(verb) => draw(verb, common),
+        None => plot_sound::run(&args.sound, common),
+    }
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Points of a latent space in the plane, in colours by class
+    Scatter(ScatterArgs),
+    /// The space decoded over a grid of points
+    Grid(GridArgs),
+    /// Originals above what an autoencoder, or several, keep of them
+    Reconstruct(ReconstructArgs),
+    /// Pictures of the same names in several folders, a row for each folder; those of one folder in as many rows as they need
+    Compare(CompareArgs),
+    /// Loss and scores over the steps of training runs
+    Curves(CurvesArgs),
+}
+
+/// Where the picture goes.
+#[derive(Debug, clap::Args)]
+pub struct Out {
+    /// The picture: .png or .svg
+    #[arg(long, short, value_name = "FILE")]
+    out: PathBuf,
+    /// What stands above it
+    #[arg(long)]
+    title: Option<String>,
+    /// How many times larger small pictures are shown
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=32))]
+    zoom: u32,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ScatterArgs {
+    /// An autoencoder: name or path
+    model: String,
+    /// Folders and files to encode, or a file of latents
+    #[arg(required = true, value_name = "DATA")]
+    data: Vec<PathBuf>,
+    /// Colours by class: the name of the folder that a file lies in
+    #[arg(long)]
+    labels: bool,
+    #[command(flatten)]
+    out: Out,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct GridArgs {
+    /// An autoencoder of pictures: name or path
+    model: String,
+    /// Points along each side
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..=100))]
+    steps: u32,
+    /// Equal steps from minus this to this; without it, equal shares of the prior, through the inverse of its distribution
+    #[arg(long, value_name = "R")]
+    range: Option<f64>,
+    /// The two numbers of the latent that vary, all others being 0
+    #[arg(long, value_delimiter = ',', default_value = "0,1")]
+    axes: Vec<usize>,
+    /// The class that a conditional model is told; all its classes in rows if not given
+    #[arg(long, value_name = "N")]
+    class: Option<usize>,
+    #[command(flatten)]
+    out: Out,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ReconstructArgs {
+    /// Autoencoders of pictures: names or paths, with commas between them
+    #[arg(value_delimiter = ',', required = true)]
+    models: Vec<String>,
+    /// Files and folders
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// At most this many
+    #[arg(short, long, value_name = "N", default_value_t = 12)]
+    number: usize,
+    /// Show the latents too, as small pictures
+    #[arg(long)]
+    latents: bool,
+    #[command(flatten)]
+    out: Out,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct CompareArgs {
+    /// Folders
+    #[arg(required = true, value_name = "DIR")]
+    folders: Vec<PathBuf>,
+    /// At most this many pictures
+    #[arg(short, long, value_name = "N", default_value_t = 12)]
+    number: usize,
+    /// How many of one folder stand in a row
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    columns: u32,
+    #[command(flatten)]
+    out: Out,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct CurvesArgs {
+    /// Folders of runs, as latentd-train leaves them
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    #[command(flatten)]
+    out: Out,
+}
+
+fn draw(verb: &Verb, common: &Common) -> Result<ExitCode> {
+    let out = match verb {
+        Verb::Scatter(args) => &args.out,
+        Verb::Grid(args) => &args.out,
+        Verb::Reconstruct(args) => &args.out,
+        Verb::Compare(args) => &args.out,
+        Verb::Curves(args) => &args.out,
+    };
+    // Told before the work, not after it.
+    Format::from_extension(&out.out)?;
+    match verb {
+        Verb::Scatter(args) => plot::write(&scatter(args, common)?, &out.out),
+        Verb::Grid(args) => plot::write(&grid(args, common)?, &out.out),
+        Verb::Reconstruct(args) => plot::write(&reconstruct(args, common)?, &out.out),
+        Verb::Compare(args) => plot::write(&compare(args)?, &out.out),
+        Verb::Curves(args) => plot::write(&curves(args)?, &out.out),
+    }?;
+    say!("{}", show_path(&out.out));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn scatter(args: &ScatterArgs, common: &Common) -> Result<Scatter> {
+    let model = files::model(common, &args.model)?;
+    let (mut points, mut labels) = (Vec::new(), Vec::new());
+    match args.data.as_slice() {
+        [file] if LatentFormat::from_extension(file).is_ok() => {
+            let opened = std::fs::File::open(file).map_err(|e| Error::io("read", file, e))?;
+            for latent in read_latents(opened, file)? {
+                let class =
+                    latent.source.as_deref().and_then(|s| Path::new(s).parent()?.file_name().map(|n| n.to_owned()));
+                labels.extend(latent.rows().map(|_| class.clone().unwrap_or_default().to_string_lossy().into_owned()));
+                points.extend(latent.rows().map(<[f32]>::to_vec));
+            }
+        }
+        data => {
+            let codec = codec::open(&model, None)?;
+            files::each(&files::collect(data, codec.media())?, |input| {
+                let latent = codec.encode(&input.read(codec.media())?)?;
+                labels.extend(latent.rows().map(|_| input.class()));
+                points.extend(latent.rows().map(<[f32]>::to_vec));
+                Ok(())
+            })?;
+        }
+    }
+    let size = points.first().map_or(0, Vec::len);
+    if points.iter().any(|point| point.len() != size) || size == 0 {
+        return Err(Error::new(Kind::Input, "there are no points, or they are not of one space"));
+    }
+    let rows: Vec<&[f32]> = points.iter().map(Vec::as_slice).collect();
+    let (points, axes) = match size {
+        1 => (points.iter().map(|p| (p[0], 0.0)).collect(), ("z 0".to_owned(), String::new())),
+        2 => (points.iter().map(|p| (p[0], p[1])).collect(), ("z 0".to_owned(), "z 1".to_owned())),
+        _ => {
+            let components = Components::of(&rows, 2);
+            let axis = |k: usize| {
+                format!("principal component {} ({:.0} % of the variance)", k + 1, components.shares[k] * 100.0)
+            };
+            let place = |row: &&[f32]| {
+                let place = components.project(row);
+                (place[0], place[1])
+            };
+            (rows.iter().map(place).collect(), (axis(0), axis(1)))
+        }
+    };
+    let mut names = if args.labels { labels.clone() } else { Vec::new() };
+    names.sort();
+    names.dedup();
+    let classes = if args.labels {
+        labels.iter().filter_map(|label| names.binary_search(label).ok()).collect()
+    } else {
+        Vec::new()
+    };
+    let title = args.out.title.clone().unwrap_or_else(|| format!("{}: {} points", model.card.name, rows.len()));
+    Ok(Scatter { title, axes, points, classes, names })
+}
+
+fn grid(args: &GridArgs, common: &Common) -> Result<Sheet> {
+    let model = files::model(common, &args.model)?;
+    let space = model.card.latent.clone();
+    let (size, classes) = space.map_or((0, 0), |space| (space.size, space.classes));
+    let &[first, second] = args.axes.as_slice() else {
+        return Err(Error::new(Kind::Usage, "`--axes` names two numbers of the latent").mend("write `--axes 0,1`"));
+    };
+    if first >= size.max(1) || second >= size.max(1) {
+        return Err(Error::new(
+            Kind::Usage,
+            format!("`--axes` names numbers of the latent from 0 to {}", size.max(1) - 1),
+        ));
+    }
+    if args.range.is_some_and(|range| !(range.is_finite() && range > 0.0)) {
+        return Err(Error::new(Kind::Usage, "`--range` is a number above 0"));
+    }
+    let values = manifold::values(args.steps as usize, args.range);
+    let (told, caption) = match args.range {
+        Some(range) => (format!("z {first} and z {second} from -{range} to {range}"), ""),
+        None => (format!("z {first} and z {second} in equal shares of the prior"), ""),
+    };
+    let mut sheet = Sheet { zoom: args.out.zoom, seamless: true, caption: told + caption, ..Sheet::default() };
+    // A conditional model is shown with a class a row, along the first axis only.
+    let rows: Vec<(Option<usize>, Option<f64>)> = match args.class {
+        None if classes > 0 => (0..classes).map(|class| (Some(class), None)).collect(),
+        class => values.iter().rev().map(|&value| (class, Some(value))).collect(),
+    };
+    for (class, along_second) in rows {
+        let codec = ImageCodec::open(&model, class)?;
+        let [_, height, width] = codec.shape();
+        sheet.picture = (width, height);
+        let decode = |&value: &f64| {
+            let mut point = vec![0.0; size];
+            point[first] = value as f32;
+            if let Some(value) = along_second {
+                point[second] = value as f32;
+            }
+            codec.planes(&point)
+        };
+        let name = if along_second.is_none() { class.map_or(String::new(), |c| c.to_string()) } else { String::new() };
+        sheet.rows.push((name, values.iter().map(decode).collect::<Result<_>>()?));
+    }
+    sheet.title = args.out.title.clone().unwrap_or_else(|| model.card.name.clone());
+    Ok(sheet)
+}
+
+fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Sheet> {
+    let mut inputs = files::collect(&args.inputs, MediaKind::Image)?;
+    inputs.truncate(args.number.max(1));
+    let pictures = inputs.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let mut sheet =
+        Sheet { zoom: args.out.zoom, title: args.out.title.clone().unwrap_or_default(), ..Sheet::default() };
+    for name in &args.models {
+        let model = files::model(common, name)?;
+        let codec = ImageCodec::open(&model, None)?;
+        let [_, height, width] = codec.shape();
+        if sheet.rows.is_empty() {
+            sheet.picture = (width, height);
+            let views = pictures.iter().map(|picture| codec.view(picture)).collect::<Result<_>>()?;
+            sheet.rows.push(("original".to_owned(), views));
+        } else if sheet.picture != (width, height) {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("`{name}` takes pictures of another size than the model before it"),
+            ));
+        }
+        let (mut latents, mut reconstructions) = (Vec::new(), Vec::new());
+        for picture in &pictures {
+            let point = codec.posterior(&codec.view(picture)?)?.mean;
+            reconstructions.push(codec.planes(&point)?);
+            latents.push(manifold::as_picture(&point, width, height));
+        }
+        if args.latents {
+            sheet.rows.push(("latent".to_owned(), latents));
+        }
+        sheet.rows.push((model.card.name.clone(), reconstructions));
+    }
+    Ok(sheet)
+}
+
+fn read(input: &files::Input) -> Result<Image> {
+    match input.read(MediaKind::Image)? {
+        Media::Image(image) => Ok(image),
+        other => Err(Error::new(Kind::Bug, format!("{} was read as a picture", other.kind().with_article()))),
+    }
+}
+
+fn compare(args: &CompareArgs) -> Result<Sheet> {
+    let mut sheet =
+        Sheet { zoom: args.out.zoom, title: args.out.title.clone().unwrap_or_default(), ..Sheet::default() };
+    let first = args.folders.first().map(std::slice::from_ref).unwrap_or_default();
+    let mut stems: Vec<String> =
+        files::collect(first, MediaKind::Image)?.iter().map(|input| files::stem(&input.name)).collect();
+    stems.truncate(args.number.max(1));
+    let mut rows = Vec::new();
+    for folder in &args.folders {
+        let inputs = files::collect(std::slice::from_ref(folder), MediaKind::Image)?;
+        let find = |stem: &String| {
+            let input = inputs.iter().find(|input| files::stem(&input.name) == *stem);
+            let missing = || Error::new(Kind::NoInput, format!("there is no picture named `{stem}`")).at(folder);
+            read(input.ok_or_else(missing)?)
+        };
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        rows.push((name, stems.iter().map(find).collect::<Result<Vec<Image>>>()?));
+    }
+    // All are shown in the size of the largest, those that are smaller in larger pixels.
+    let all = || rows.iter().flat_map(|(_, pictures)| pictures);
+    let (width, height) = (all().map(|p| p.width).max().unwrap_or(1), all().map(|p| p.height).max().unwrap_or(1));
+    sheet.picture = (width, height);
+    let shown = rows.iter().map(|(name, pictures)| {
+        (name.clone(), pictures.iter().map(|p| manifold::stretched(p, width, height)).collect::<Vec<_>>())
+    });
+    sheet.rows = shown.collect();
+    if let [(_, pictures)] = sheet.rows.as_slice() {
+        sheet.rows = pictures.chunks(args.columns as usize).map(|row| (String::new(), row.to_vec())).collect();
+    }
+    Ok(sheet)
+}
+
+fn curves(args: &CurvesArgs) -> Result<Curves> {
+    let mut runs = Vec::new();
+    for folder in &args.runs {
+        let path = folder.join("log.jsonl");
+        let text = std::fs::read_to_string(&path).map_err(|e| Error::io("read", &path, e))?;
+        // The last line may be one that is being written.
+        let entries: Vec<Entry> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        if entries.is_empty() {
+            return Err(Error::new(Kind::Input, "the log tells of no step")
+                .at(&path)
+                .mend("name a run's folder of latentd-train"));
+        }
+        runs.push((folder.file_name().unwrap_or_default().to_string_lossy().into_owned(), entries));
+    }
+    let names: Vec<&str> = runs.iter().map(|(name, _)| name.as_str()).collect();
+    let title = args.out.title.clone().unwrap_or_else(|| names.join(", "));
+    Ok(Curves::of_runs(&title, "score", &runs))
+}

@@ -1,0 +1,61 @@
+//! `latentd plot FILE.wav`: waveform and spectrogram of recordings, and of what a pipeline makes of them.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::{Common, load};
+use crate::crew::Crew;
+use crate::error::{Error, Kind, Result, show_path};
+use crate::media::{Media, MediaKind};
+use crate::plot::sound::{Sounds, Strip};
+use crate::plot::{self, Format};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Recordings, drawn one below the other
+    #[arg(value_name = "SOUND")]
+    sounds: Vec<PathBuf>,
+    /// Draw each recording again after the stages of this pipeline
+    #[arg(long, value_name = "FILE")]
+    pipeline: Option<PathBuf>,
+    /// The picture: .png or .svg; beside the first recording if not given
+    #[arg(long, short, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
+    let Some(first) = args.sounds.first() else {
+        return Err(Error::new(Kind::Usage, "no recording is named").mend("name one: `latentd plot talk.wav`"));
+    };
+    let out = args.out.clone().unwrap_or_else(|| first.with_extension("png"));
+    Format::from_extension(&out)?;
+    let pipeline = args.pipeline.as_ref().map(|file| load(file, &common.models())).transpose()?;
+    if let Some(pipeline) = &pipeline
+        && pipeline.takes != MediaKind::Audio
+    {
+        return Err(Error::new(
+            Kind::Usage,
+            format!("the pipeline takes {}, not sound", pipeline.takes.with_article()),
+        ));
+    }
+    let mut strips = Vec::new();
+    for path in &args.sounds {
+        strips.push(Strip::of(&show_path(path), open(path)?)?);
+        if let Some(pipeline) = &pipeline {
+            for result in pipeline.process(vec![Media::Audio(open(path)?)], &Crew::alone())? {
+                if let Media::Audio(audio) = result {
+                    strips.push(Strip::of(&format!("{} after {}", show_path(path), pipeline.name), audio)?);
+                }
+            }
+        }
+    }
+    plot::write(&Sounds(strips), &out)?;
+    say!("{}", show_path(&out));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open(path: &Path) -> Result<crate::media::Audio> {
+    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+    crate::media::audio::decode::read(file, path, u64::MAX)
+}

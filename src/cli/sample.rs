@@ -1,0 +1,56 @@
+//! `latentd sample`: media that nobody made, decoded from draws of the prior.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::perturb::draws;
+use super::{Common, files};
+use crate::error::{Error, Kind, Result, show_path};
+use crate::media::Latent;
+use crate::stage::codec;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// An autoencoder whose latents follow a prior: name or path
+    model: String,
+    /// How many
+    #[arg(short, long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    number: u32,
+    /// Draws are the same for the same seed
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The deviation of the draws: below 1 more usual, above 1 more unusual
+    #[arg(long, default_value_t = 1.0)]
+    temperature: f32,
+    /// Where the results go
+    #[arg(long, short, value_name = "DIR")]
+    out: PathBuf,
+    /// The class that a conditional model is told, from 0
+    #[arg(long, value_name = "N")]
+    class: Option<usize>,
+}
+
+pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
+    let model = files::model(common, &args.model)?;
+    let codec = codec::open(&model, args.class)?;
+    if !(0.0..=10.0).contains(&args.temperature) {
+        return Err(Error::new(Kind::Usage, "the temperature is 0 to 10"));
+    }
+    if !codec.space().prior {
+        tracing::warn!(
+            "the latents of `{}` follow no prior: draws are decoded, but need not look like anything",
+            model.card.name
+        );
+    }
+    let size = codec.space().size;
+    let bar = files::bar(args.number as usize);
+    for (index, noise) in draws(args.seed, args.number, size).enumerate() {
+        let values = noise.into_iter().map(|value| value * args.temperature).collect();
+        let media = codec.decode(&Latent { values, size, model: model.card.name.clone(), source: None })?;
+        let written = files::write(media, &args.out, &format!("{index:05}"))?;
+        bar.suspend(|| say!("{}", show_path(&written)));
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,145 @@
+//! `latentd search`: files like this one, by the distance of their latents. What was encoded once is kept in an index and encoded again only when
+//! the file has changed.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::{Common, files, paths};
+use crate::durable;
+use crate::error::{Error, Kind, Result, show_path};
+use crate::media::Latent;
+use crate::media::latent::{LatentFormat, read_latents, write_latents};
+use crate::model::{Model, sha256_hex};
+use crate::source::Stamp;
+use crate::stage::codec::{self, Codec};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// An autoencoder: name or path
+    model: String,
+    /// What is looked for
+    query: PathBuf,
+    /// Where: files and folders
+    #[arg(long = "in", required = true, num_args = 1.., value_name = "DIR")]
+    places: Vec<PathBuf>,
+    /// How many of the nearest to tell
+    #[arg(short, long, value_name = "N", default_value_t = 10)]
+    number: usize,
+    /// Keep the index in this file; one for each model and set of places in the cache folder if not given
+    #[arg(long, value_name = "FILE")]
+    index: Option<PathBuf>,
+    /// Print one JSON object for each
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
+    args.index.as_deref().map(check_index).transpose()?;
+    let model = files::model(common, &args.model)?;
+    let codec = codec::open(&model, None)?;
+    let query = files::Input { path: args.query.clone(), name: String::new() };
+    let query = codec.encode(&query.read(codec.media())?).map_err(|e| e.at(&args.query))?;
+    let entries = bring_up_to_date(args, &model, codec.as_ref())?;
+    let mut found: Vec<(f32, &Path)> =
+        entries.iter().map(|(path, point)| (distance(&query.values, point), path.as_path())).collect();
+    found.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(b.1)));
+    for (distance, path) in found.iter().take(args.number) {
+        if args.json {
+            say!("{}", serde_json::json!({ "path": show_path(path), "distance": distance }));
+        } else {
+            say!("{distance:9.4}  {}", show_path(path));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The Euclidean distance of two points; of pieces of several points, that of as many as both have.
+fn distance(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt()
+}
+
+/// A file's point, under a key that tells its path and state: what has changed has another key.
+fn bring_up_to_date(args: &Args, model: &Model, codec: &dyn Codec) -> Result<Vec<(PathBuf, Vec<f32>)>> {
+    let inputs = files::collect(&args.places, codec.media())?;
+    let path = args.index.clone().unwrap_or_else(|| index_path(&args.places, model));
+    let mut known = read(&path, model);
+    let (mut entries, mut index, mut fresh) = (Vec::new(), Vec::new(), 0usize);
+    let outcome = files::each(&inputs, |input| {
+        let stamp = Stamp::of(&input.path).map_err(|e| Error::io("read", &input.path, e))?;
+        let full = std::path::absolute(&input.path).unwrap_or_else(|_| input.path.clone());
+        let key = format!("{}|{}|{}", stamp.length, stamp.modified, full.to_string_lossy());
+        let values = match known.remove(&key) {
+            Some(values) => values,
+            None => {
+                fresh += 1;
+                codec.encode(&input.read(codec.media())?)?.values
+            }
+        };
+        let size = codec.space().size;
+        index.push(Latent { values: values.clone(), size, model: identity(model), source: Some(key) });
+        entries.push((input.path.clone(), values));
+        Ok(())
+    });
+    // A file that is no picture is told, and does not keep the others from being found.
+    if let Err(e) = outcome {
+        if entries.is_empty() {
+            return Err(e);
+        }
+        super::terminal::print_error(&e);
+    }
+    // What is gone is forgotten, unless the index is the user's own and may serve other places too.
+    if fresh > 0 || (args.index.is_none() && !known.is_empty()) {
+        if args.index.is_some() {
+            let size = codec.space().size;
+            index.extend(known.into_iter().map(|(key, values)| Latent {
+                values,
+                size,
+                model: identity(model),
+                source: Some(key),
+            }));
+        }
+        let mut bytes = Vec::new();
+        write_latents(&index, LatentFormat::Safetensors, &mut bytes)?;
+        durable::write(&path, &bytes)?;
+    }
+    tracing::debug!("{fresh} of {} files encoded, the others known", inputs.len());
+    Ok(entries)
+}
+
+/// Points of another model of the same name must not be taken for this one's.
+fn identity(model: &Model) -> String {
+    format!("{}:{}", model.card.name, model.card.sha256)
+}
+
+/// What the index holds. One that is damaged, or of another model, is made anew.
+fn read(path: &Path, model: &Model) -> HashMap<String, Vec<f32>> {
+    let Ok(file) = std::fs::File::open(path) else { return HashMap::new() };
+    match read_latents(file, path) {
+        Ok(latents) => {
+            let own = latents.into_iter().filter(|latent| latent.model == identity(model));
+            own.filter_map(|latent| Some((latent.source?, latent.values))).collect()
+        }
+        Err(e) => {
+            tracing::warn!("the index is made anew: {e}");
+            HashMap::new()
+        }
+    }
+}
+
+fn index_path(places: &[PathBuf], model: &Model) -> PathBuf {
+    let mut text = identity(model);
+    for place in places {
+        text.push('\n');
+        text.push_str(&std::path::absolute(place).unwrap_or_else(|_| place.clone()).to_string_lossy());
+    }
+    paths::cache().join("search").join(&sha256_hex(text.as_bytes())[..32]).with_extension("safetensors")
+}
+
+/// Refuses an index that is no file of latents by its name, before any work.
+fn check_index(path: &Path) -> Result<()> {
+    match LatentFormat::from_extension(path) {
+        Ok(LatentFormat::Safetensors) => Ok(()),
+        _ => Err(Error::new(Kind::Usage, "an index ends in .safetensors").at(path)),
+    }
+}

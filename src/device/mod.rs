@@ -1,0 +1,71 @@
+//! Microphones and speakers. `system.rs` alone knows cpal; `ring.rs` is what its callbacks do, which is to copy and to count.
+
+mod ring;
+mod system;
+
+pub use ring::{Counters, Feed, Moment, Tap, feed, tap};
+pub use system::{Devices, Stream};
+
+/// Frames a second that devices are asked for, and that live stages work at.
+pub const RATE: u32 = 48_000;
+
+/// Which way sound goes through a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Sound comes in.
+    Microphone,
+    /// Sound goes out.
+    Speaker,
+}
+
+impl Direction {
+    /// The word in messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Direction::Microphone => "microphone",
+            Direction::Speaker => "speaker",
+        }
+    }
+}
+
+/// A device as `latentd devices` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Device {
+    /// Which way.
+    pub direction: Direction,
+    /// What pins it for ever: `pulseaudio:alsa_input.usb-...`.
+    pub id: String,
+    /// What its maker calls it; two devices may share a name.
+    pub name: String,
+    /// Whether the system takes it where none is named.
+    pub default: bool,
+    /// Frames a second that it works at by itself, if it tells.
+    pub rate: Option<u32>,
+    /// Channels that it has by itself, if it tells.
+    pub channels: Option<u16>,
+}
+
+/// What a pipeline asks of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// `default`, a name, or an id.
+    pub device: String,
+    /// Frames a second, if the device can; else it keeps its own.
+    pub rate: u32,
+    /// Frames between two callbacks, if the device can.
+    pub buffer: u32,
+}
+
+/// What a device was opened as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// The device's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Frames a second.
+    pub rate: u32,
+    /// Channels of the device, which callbacks turn into those of the stream.
+    pub channels: usize,
+}

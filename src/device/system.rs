@@ -1,0 +1,303 @@
+//! The system's microphones and speakers, by cpal. No other file knows cpal's types.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
+use cpal::{
+    BufferSize, Data, ErrorKind, HostId, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfigRange,
+};
+
+use super::{Device, Direction, Feed, Moment, Opened, Tap, Wanted};
+use crate::error::{Error, Kind, Result};
+
+/// How long a device may take to open.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The sound systems that answer now. Made anew after one went away: a connection to a server that died stays dead.
+pub struct Devices {
+    /// The one that applications are meant to use comes first.
+    hosts: Vec<cpal::Host>,
+}
+
+/// A device at work. It stops when this is dropped.
+pub struct Stream {
+    _stream: cpal::Stream,
+    /// What it was opened as.
+    pub opened: Opened,
+}
+
+impl Devices {
+    /// Those of this machine: PipeWire where latentd is built with it, PulseAudio (or what speaks its language), ALSA.
+    ///
+    /// # Errors
+    /// Kind device: no sound system answers.
+    pub fn system() -> Result<Devices> {
+        let ids = cpal::available_hosts().into_iter().filter(|id| *id != HostId::Custom);
+        let mut hosts: Vec<(u8, cpal::Host)> =
+            ids.filter_map(|id| Some((rank(id), cpal::host_from_id(id).ok()?))).collect();
+        hosts.sort_by_key(|(rank, _)| *rank);
+        if hosts.is_empty() {
+            return Err(Error::new(Kind::Device, "no sound system answers")
+                .mend("start PipeWire or PulseAudio; as a service, latentd must run as the user whose session it is"));
+        }
+        Ok(Devices { hosts: hosts.into_iter().map(|(_, host)| host).collect() })
+    }
+
+    /// Those of one host, as a test makes one.
+    pub fn of(host: cpal::Host) -> Devices {
+        Devices { hosts: vec![host] }
+    }
+
+    /// All that there are.
+    pub fn list(&self) -> Vec<Device> {
+        let mut found = Vec::new();
+        for direction in [Direction::Microphone, Direction::Speaker] {
+            for (number, host) in self.hosts.iter().enumerate() {
+                let default = if number == 0 { default_of(host, direction).as_ref().and_then(id_of) } else { None };
+                for device in devices_of(host, direction) {
+                    let Some(id) = id_of(&device) else { continue };
+                    let config = match direction {
+                        Direction::Microphone => device.default_input_config(),
+                        Direction::Speaker => device.default_output_config(),
+                    }
+                    .ok();
+                    found.push(Device {
+                        direction,
+                        default: Some(&id) == default.as_ref(),
+                        name: name_of(&device, &id),
+                        id,
+                        rate: config.as_ref().map(|c| c.sample_rate()),
+                        channels: config.as_ref().map(|c| c.channels()),
+                    });
+                }
+            }
+        }
+        found
+    }
+
+    /// The id of the device that the system takes where none is named.
+    pub fn default_id(&self, direction: Direction) -> Option<String> {
+        self.hosts.iter().find_map(|host| default_of(host, direction)).as_ref().and_then(id_of)
+    }
+
+    /// Opens a microphone. `tap` makes the callback's end once rate and channels are known.
+    ///
+    /// # Errors
+    /// Kind device: there is no such device, or it refuses.
+    pub fn microphone(&self, wanted: &Wanted, tap: impl FnOnce(&Opened) -> Tap) -> Result<Stream> {
+        let (device, config, format, opened) = self.choose(Direction::Microphone, wanted)?;
+        let mut tap = tap(&opened);
+        let counters = std::sync::Arc::clone(tap.counters());
+        let channels = opened.channels;
+        let callback = move |data: &Data, info: &cpal::InputCallbackInfo| {
+            let time = info.timestamp();
+            let latency = time.callback.saturating_duration_since(time.capture);
+            let moment = Moment { at: Instant::now(), latency };
+            macro_rules! take {
+                ($($format:ident => $type:ty),*) => {
+                    match data.sample_format() {
+                        $(SampleFormat::$format => if let Some(s) = data.as_slice::<$type>() { tap.take(s, channels, &moment) },)*
+                        _ => {}
+                    }
+                };
+            }
+            take!(F32 => f32, I16 => i16, I24 => cpal::I24, I32 => i32, U8 => u8, U16 => u16, U32 => u32, I8 => i8, F64 => f64);
+        };
+        let stream = device
+            .build_input_stream_raw(config, format, callback, move |e| note(&counters, &e), Some(PATIENCE))
+            .map_err(|e| refused(Direction::Microphone, &opened.name, e))?;
+        stream.play().map_err(|e| refused(Direction::Microphone, &opened.name, e))?;
+        Ok(Stream { _stream: stream, opened })
+    }
+
+    /// Opens a speaker. `feed` makes the callback's end once rate and channels are known.
+    ///
+    /// # Errors
+    /// Kind device: there is no such device, or it refuses.
+    pub fn speaker(&self, wanted: &Wanted, feed: impl FnOnce(&Opened) -> Feed) -> Result<Stream> {
+        let (device, config, format, opened) = self.choose(Direction::Speaker, wanted)?;
+        let mut feed = feed(&opened);
+        let counters = std::sync::Arc::clone(feed.counters());
+        let channels = opened.channels;
+        let callback = move |data: &mut Data, info: &cpal::OutputCallbackInfo| {
+            let time = info.timestamp();
+            let latency = time.playback.saturating_duration_since(time.callback);
+            let moment = Moment { at: Instant::now(), latency };
+            macro_rules! give {
+                ($($format:ident => $type:ty),*) => {
+                    match data.sample_format() {
+                        $(SampleFormat::$format => if let Some(s) = data.as_slice_mut::<$type>() { feed.give(s, channels, &moment) },)*
+                        _ => {}
+                    }
+                };
+            }
+            give!(F32 => f32, I16 => i16, I24 => cpal::I24, I32 => i32, U8 => u8, U16 => u16, U32 => u32, I8 => i8, F64 => f64);
+        };
+        let stream = device
+            .build_output_stream_raw(config, format, callback, move |e| note(&counters, &e), Some(PATIENCE))
+            .map_err(|e| refused(Direction::Speaker, &opened.name, e))?;
+        stream.play().map_err(|e| refused(Direction::Speaker, &opened.name, e))?;
+        Ok(Stream { _stream: stream, opened })
+    }
+
+    fn choose(
+        &self,
+        direction: Direction,
+        wanted: &Wanted,
+    ) -> Result<(cpal::Device, StreamConfig, SampleFormat, Opened)> {
+        let device = self.find(direction, &wanted.device)?;
+        let id = id_of(&device).unwrap_or_default();
+        let name = name_of(&device, &id);
+        let (own, ranges) = match direction {
+            Direction::Microphone => {
+                (device.default_input_config(), device.supported_input_configs().map(Vec::from_iter))
+            }
+            Direction::Speaker => {
+                (device.default_output_config(), device.supported_output_configs().map(Vec::from_iter))
+            }
+        };
+        let ranges = ranges.map_err(|e| refused(direction, &name, e))?;
+        let own = own.ok().map(|c| (c.channels(), c.sample_rate()));
+        let (range, rate) = best(&ranges, own, wanted.rate).ok_or_else(|| {
+            let what = format!("the {} `{name}` offers no format that latentd knows", direction.name());
+            Error::new(Kind::Device, what).mend("choose another device; `latentd devices` shows them")
+        })?;
+        let buffer_size = match *range.buffer_size() {
+            // Buffers are told at the rate that was wanted.
+            SupportedBufferSize::Range { min, max } if min <= max => {
+                let frames = u64::from(wanted.buffer) * u64::from(rate) / u64::from(wanted.rate.max(1));
+                BufferSize::Fixed((frames as u32).clamp(min.max(1), max.max(1)))
+            }
+            _ => BufferSize::Default,
+        };
+        let config = StreamConfig { channels: range.channels(), sample_rate: rate, buffer_size };
+        let opened = Opened { id, name, rate, channels: usize::from(range.channels()) };
+        Ok((device, config, range.sample_format(), opened))
+    }
+
+    fn find(&self, direction: Direction, asked: &str) -> Result<cpal::Device> {
+        if asked == "default" {
+            return self.hosts.iter().find_map(|host| default_of(host, direction)).ok_or_else(|| {
+                Error::new(Kind::Device, format!("the system has no default {}", direction.name()))
+                    .mend("plug one in, or name a device; `latentd devices` shows them")
+            });
+        }
+        let all: Vec<cpal::Device> = self.hosts.iter().flat_map(|host| devices_of(host, direction)).collect();
+        let ids: Vec<String> = all.iter().map(|device| id_of(device).unwrap_or_default()).collect();
+        let names: Vec<String> = all.iter().zip(&ids).map(|(device, id)| name_of(device, id)).collect();
+        let own = |id: &str| id.split_once(':').map_or(String::new(), |(_, own)| own.to_owned());
+        if let Some(at) = ids.iter().position(|id| id == asked).or_else(|| ids.iter().position(|id| own(id) == asked)) {
+            return Ok(all[at].clone());
+        }
+        let mut same = names.iter().enumerate().filter(|(_, name)| name.eq_ignore_ascii_case(asked)).map(|(at, _)| at);
+        match (same.next(), same.next()) {
+            (Some(at), None) => return Ok(all[at].clone()),
+            (Some(one), Some(other)) => {
+                let what = format!("more than one {} is called `{asked}`", direction.name());
+                return Err(
+                    Error::new(Kind::Device, what).mend(format!("name it by its id: `{}`, `{}`", ids[one], ids[other]))
+                );
+            }
+            _ => {}
+        }
+        let what = format!("there is no {} `{asked}`", direction.name());
+        let owns: Vec<String> = ids.iter().map(|id| own(id)).collect();
+        let words = names.iter().chain(&ids).chain(&owns).map(String::as_str);
+        Err(Error::new(Kind::Device, what).mend(match crate::did_you_mean(asked, words) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "`latentd devices` shows those that there are".into(),
+        }))
+    }
+}
+
+fn rank(id: HostId) -> u8 {
+    match id.to_string().to_lowercase().as_str() {
+        "pipewire" => 0,
+        "pulseaudio" => 1,
+        _ => 2,
+    }
+}
+
+fn devices_of(host: &cpal::Host, direction: Direction) -> Vec<cpal::Device> {
+    match direction {
+        Direction::Microphone => host.input_devices().map(Vec::from_iter),
+        Direction::Speaker => host.output_devices().map(Vec::from_iter),
+    }
+    .unwrap_or_default()
+}
+
+fn default_of(host: &cpal::Host, direction: Direction) -> Option<cpal::Device> {
+    match direction {
+        Direction::Microphone => host.default_input_device(),
+        Direction::Speaker => host.default_output_device(),
+    }
+}
+
+fn id_of(device: &cpal::Device) -> Option<String> {
+    device.id().ok().map(|id| id.to_string())
+}
+
+fn name_of(device: &cpal::Device, id: &str) -> String {
+    device.description().map_or_else(|_| id.to_owned(), |d| d.name().to_owned())
+}
+
+/// Formats by how much of the sound they keep and how little it takes to convert them.
+const FORMATS: &[SampleFormat] = &[
+    SampleFormat::F32,
+    SampleFormat::I32,
+    SampleFormat::I24,
+    SampleFormat::I16,
+    SampleFormat::F64,
+    SampleFormat::U32,
+    SampleFormat::U16,
+    SampleFormat::U8,
+    SampleFormat::I8,
+];
+
+/// The configuration that needs the least converting: the wanted rate if there is one with it, the device's own channels, the best format.
+fn best(
+    ranges: &[SupportedStreamConfigRange],
+    own: Option<(u16, u32)>,
+    rate: u32,
+) -> Option<(&SupportedStreamConfigRange, u32)> {
+    let (own_channels, own_rate) = own.map_or((None, rate), |(channels, rate)| (Some(channels), rate));
+    let reach = |range: &SupportedStreamConfigRange| {
+        [rate, own_rate]
+            .into_iter()
+            .find(|r| (range.min_sample_rate()..=range.max_sample_rate()).contains(r))
+            .unwrap_or(if range.max_sample_rate() < rate { range.max_sample_rate() } else { range.min_sample_rate() })
+    };
+    let known = ranges.iter().filter_map(|range| {
+        let format = FORMATS.iter().position(|f| *f == range.sample_format())?;
+        let channels = own_channels.map_or(range.channels(), |own| range.channels().abs_diff(own));
+        Some(((reach(range) != rate, channels, format), range))
+    });
+    known.min_by_key(|(cost, _)| *cost).map(|(_, range)| (range, reach(range)))
+}
+
+/// What a device tells while it works. It is told in a callback, so it is only noted.
+fn note(counters: &super::Counters, error: &cpal::Error) {
+    match error.kind() {
+        ErrorKind::Xrun => {
+            counters.xruns.fetch_add(1, Relaxed);
+        }
+        // Sound goes on.
+        ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => {}
+        _ => counters.gone.store(true, Relaxed),
+    }
+}
+
+fn refused(direction: Direction, name: &str, error: cpal::Error) -> Error {
+    let mend = match error.kind() {
+        ErrorKind::PermissionDenied => {
+            "give the user that runs latentd the right to use sound (on Linux, the group `audio`)"
+        }
+        ErrorKind::DeviceBusy => {
+            "another program holds it; stop that, or use PipeWire or PulseAudio, which share devices"
+        }
+        ErrorKind::HostUnavailable => "start PipeWire or PulseAudio",
+        _ => "see whether other programs can use it; `latentd devices` shows what there is",
+    };
+    Error::new(Kind::Device, format!("the {} `{name}` cannot be opened", direction.name())).because(error).mend(mend)
+}

@@ -1,0 +1,118 @@
+//! What an encoder makes of a piece of media: a few numbers that say the most of it. Files of them are tables, a row a point.
+
+mod tensors;
+mod text;
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+
+pub use text::{csv_header, csv_rows};
+
+use crate::error::{Error, Kind, Result};
+
+/// Points in a model's latent space.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Latent {
+    /// The points, one after another; see [`Latent::rows`].
+    pub values: Vec<f32>,
+    /// Numbers of one point.
+    pub size: usize,
+    /// Name of the model whose space it is: points of one model mean nothing to another. Empty where a file does not tell.
+    pub model: String,
+    /// The file that was encoded, as the user knows it.
+    pub source: Option<String>,
+}
+
+impl Latent {
+    /// The points: one for a picture, one for each window of a melody.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+        self.values.chunks_exact(self.size.max(1))
+    }
+}
+
+/// The formats of files of latents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LatentFormat {
+    /// `.safetensors`: all numbers exactly, with model and sources.
+    Safetensors,
+    /// `.npy`: NumPy's, numbers only.
+    Npy,
+    /// `.csv`: source, model, row, then the numbers.
+    Csv,
+    /// `.jsonl`: an object a point.
+    JsonLines,
+}
+
+impl LatentFormat {
+    /// All, with their endings.
+    pub const ALL: [(LatentFormat, &'static str); 4] = [
+        (LatentFormat::Safetensors, "safetensors"),
+        (LatentFormat::Npy, "npy"),
+        (LatentFormat::Csv, "csv"),
+        (LatentFormat::JsonLines, "jsonl"),
+    ];
+
+    /// By the ending of a file's name.
+    ///
+    /// # Errors
+    /// Kind config: another ending.
+    pub fn from_extension(path: &Path) -> Result<LatentFormat> {
+        let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+        let found = LatentFormat::ALL.iter().find(|(_, own)| *own == ending);
+        found.map(|(format, _)| *format).ok_or_else(|| {
+            Error::new(Kind::Config, "the ending is no format that latents are kept in")
+                .at(path)
+                .mend("end the name in .safetensors, .npy, .csv or .jsonl")
+        })
+    }
+}
+
+/// The largest file of latents that is read: a million points of 128 numbers.
+const LARGEST: u64 = 1 << 30;
+
+/// Writes latents of one model, one after another.
+///
+/// # Errors
+/// Kind input: latents of points of several sizes. Kind output: they cannot be written.
+pub fn write_latents(latents: &[Latent], format: LatentFormat, out: &mut impl Write) -> Result<()> {
+    match format {
+        LatentFormat::Safetensors => tensors::write_safetensors(latents, out),
+        LatentFormat::Npy => tensors::write_npy(latents, out),
+        LatentFormat::Csv => text::write_csv(latents, out),
+        LatentFormat::JsonLines => text::write_json_lines(latents, out),
+    }
+}
+
+/// Reads a file of latents, in the format that the ending of `name` tells; `name` is also for messages.
+///
+/// # Errors
+/// Kind config: an ending that is no format. Kind input: the file is damaged or too large.
+pub fn read_latents(file: File, name: &Path) -> Result<Vec<Latent>> {
+    let format = LatentFormat::from_extension(name)?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|e| Error::io("read", name, e))?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(Error::new(Kind::Input, format!("a file of latents larger than {} MiB", LARGEST >> 20)).at(name));
+    }
+    let latents = match format {
+        LatentFormat::Safetensors => tensors::read_safetensors(&bytes),
+        LatentFormat::Npy => tensors::read_npy(&bytes),
+        LatentFormat::Csv => text::read_csv(&bytes),
+        LatentFormat::JsonLines => text::read_json_lines(&bytes),
+    };
+    latents.map_err(|e| e.at(name))
+}
+
+fn damaged(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new(Kind::Input, "the file of latents is damaged").because(why).mend("write it again with `latentd encode`")
+}
+
+/// Numbers of a point and number of points, if all points have as many numbers and one model.
+fn one_size(latents: &[Latent]) -> Result<(usize, usize)> {
+    let size = latents.first().map_or(1, |latent| latent.size);
+    match latents.iter().all(|latent| latent.size == size && latent.model == latents[0].model) {
+        true => Ok((size, latents.iter().map(|latent| latent.rows().len()).sum())),
+        false => Err(Error::new(Kind::Input, "latents of several models in one file")),
+    }
+}

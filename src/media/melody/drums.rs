@@ -1,0 +1,75 @@
+//! A drum kit on the grid of 16th notes: nine parts, each hit or not at every step.
+
+use super::{GRID_PER_QUARTER, Note};
+
+/// Parts of the kit.
+pub const DRUM_PARTS: usize = 9;
+
+/// Name and key of General MIDI of each part.
+pub const DRUM_KIT: [(&str, u8); DRUM_PARTS] = [
+    ("bass drum", 36),
+    ("snare", 38),
+    ("closed hi-hat", 42),
+    ("open hi-hat", 46),
+    ("low tom", 45),
+    ("mid tom", 48),
+    ("high tom", 50),
+    ("crash", 49),
+    ("ride", 51),
+];
+
+/// The parts hit at a step: bit `k` for part `k` of [`DRUM_KIT`].
+pub type Hits = u16;
+
+/// The part that a key of channel 10 belongs to. Keys of General MIDI, and those that electronic kits add, go to the part that sounds most
+/// alike; hand percussion goes nowhere.
+fn part(key: u8) -> Option<usize> {
+    Some(match key {
+        35 | 36 => 0,
+        37..=40 => 1,
+        22 | 42 | 44 | 54 | 69 | 70 => 2,
+        26 | 46 => 3,
+        41 | 43 | 45 | 58 => 4,
+        47 | 48 => 5,
+        50 => 6,
+        49 | 52 | 55 | 57 => 7,
+        51 | 53 | 59 => 8,
+        _ => return None,
+    })
+}
+
+/// Puts hits on the grid; it ends with the last one.
+pub fn drum_pattern(notes: &[Note], ticks_per_quarter: u16) -> Vec<Hits> {
+    let unit = u64::from(ticks_per_quarter.max(1));
+    let hits = notes.iter().filter_map(|note| {
+        let step = (2 * note.start).saturating_mul(GRID_PER_QUARTER).saturating_add(unit) / (2 * unit);
+        part(note.pitch).map(|part| (step as usize, part))
+    });
+    let mut pattern = Vec::new();
+    for (step, part) in hits {
+        if pattern.len() <= step {
+            pattern.resize(step + 1, 0);
+        }
+        pattern[step] |= 1 << part;
+    }
+    pattern
+}
+
+/// Notes of a pattern, each a step long.
+pub fn drum_notes(pattern: &[Hits], ticks_per_quarter: u16, velocity: u8) -> Vec<Note> {
+    let tick = |step: usize| step as u64 * u64::from(ticks_per_quarter) / GRID_PER_QUARTER;
+    let mut notes = Vec::new();
+    for (step, hits) in pattern.iter().enumerate() {
+        for (part, (_, pitch)) in DRUM_KIT.iter().enumerate() {
+            if hits & 1 << part != 0 {
+                notes.push(Note {
+                    start: tick(step),
+                    end: tick(step + 1).max(tick(step) + 1),
+                    pitch: *pitch,
+                    velocity,
+                });
+            }
+        }
+    }
+    notes
+}

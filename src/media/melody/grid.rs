@@ -1,0 +1,161 @@
+//! One voice on a grid of 16th notes: each step starts a note, starts a silence, or holds what was before.
+
+use std::collections::BTreeMap;
+
+use super::Note;
+
+/// Steps of the grid in a quarter note.
+pub const GRID_PER_QUARTER: u64 = 4;
+
+/// The lowest pitch of the grid: the lowest key of a piano, A0.
+pub const LOWEST: u8 = 21;
+
+/// The highest pitch of the grid: the highest key of a piano, C8.
+pub const HIGHEST: u8 = 108;
+
+/// What a step can be: 88 pitches, hold, off.
+pub const STEP_CLASSES: usize = 90;
+
+/// What happens at one step of the grid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// A note of this pitch starts, [`LOWEST`]..=[`HIGHEST`].
+    Note(u8),
+    /// The note or silence before goes on.
+    Hold,
+    /// Silence starts.
+    Off,
+}
+
+impl Step {
+    /// Its class as networks count them: pitches 0..88, hold 88, off 89.
+    pub fn class(self) -> usize {
+        match self {
+            Step::Note(pitch) => usize::from(pitch.clamp(LOWEST, HIGHEST) - LOWEST),
+            Step::Hold => STEP_CLASSES - 2,
+            Step::Off => STEP_CLASSES - 1,
+        }
+    }
+
+    /// The step of a class below [`STEP_CLASSES`]; larger ones count as hold.
+    pub fn from_class(class: usize) -> Self {
+        match class {
+            pitch if pitch <= usize::from(HIGHEST - LOWEST) => Step::Note(LOWEST + pitch as u8),
+            off if off == STEP_CLASSES - 1 => Step::Off,
+            _ => Step::Hold,
+        }
+    }
+
+    /// Higher or lower by half tones; `None` where that leaves the grid's range.
+    pub fn transposed(self, half_tones: i32) -> Option<Self> {
+        match self {
+            Step::Note(pitch) => {
+                let moved = u8::try_from(i32::from(pitch) + half_tones).ok()?;
+                (LOWEST..=HIGHEST).contains(&moved).then_some(Step::Note(moved))
+            }
+            other => Some(other),
+        }
+    }
+}
+
+/// Puts notes on the grid: starts and ends go to the nearest step (halves up), a note lasts at least one step, and where
+/// notes sound together the higher one is heard from its start on (the skyline). The grid ends with the last note.
+///
+/// Pitches beyond the grid's range are moved into it by octaves.
+pub fn quantise(notes: &[Note], ticks_per_quarter: u16) -> Vec<Step> {
+    let unit = u64::from(ticks_per_quarter.max(1));
+    let nearest = |tick: u64| (2 * tick).saturating_mul(GRID_PER_QUARTER).saturating_add(unit) / (2 * unit);
+    let mut heard: BTreeMap<u64, (u8, u64)> = BTreeMap::new();
+    for note in notes {
+        let start = nearest(note.start);
+        let end = nearest(note.end).max(start + 1);
+        let entry = heard.entry(start).or_insert((note.pitch, end));
+        if (note.pitch, end) > *entry {
+            *entry = (note.pitch, end);
+        }
+    }
+    let length = heard.values().map(|(_, end)| *end).max().unwrap_or(0);
+    let mut steps = vec![Step::Hold; length as usize];
+    let mut next = heard.keys().copied().skip(1);
+    for (start, (pitch, end)) in &heard {
+        steps[*start as usize] = Step::Note(into_range(*pitch));
+        let following = next.next().unwrap_or(length);
+        if *end < following {
+            steps[*end as usize] = Step::Off;
+        }
+    }
+    steps
+}
+
+/// What [`quantise`] made of notes, and what was lost.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Quantised {
+    /// The grid.
+    pub steps: Vec<Step>,
+    /// Notes in all.
+    pub notes: usize,
+    /// Notes that do not start on the grid by more than an eighth of a step.
+    pub moved: usize,
+    /// Those of them that start on a grid of triplets.
+    pub triplets: usize,
+    /// Notes that start with a higher one and are not heard.
+    pub hidden: usize,
+}
+
+impl Quantised {
+    /// What a person should know of it, if anything.
+    pub fn remark(&self) -> Option<String> {
+        let mut said = Vec::new();
+        if self.triplets > 0 {
+            said.push(format!("{} of triplets go to the nearest 16th", self.triplets));
+        }
+        if self.moved > self.triplets {
+            said.push(format!("{} off the grid go to the nearest 16th", self.moved - self.triplets));
+        }
+        if self.hidden > 0 {
+            said.push(format!("{} below the highest of a chord are left out", self.hidden));
+        }
+        (!said.is_empty()).then(|| format!("of {} notes {}", self.notes, said.join(", ")))
+    }
+}
+
+/// [`quantise`], and an account of what it changed.
+pub fn quantise_aloud(notes: &[Note], ticks_per_quarter: u16) -> Quantised {
+    let quarter = f64::from(ticks_per_quarter.max(1));
+    let off = |start: u64, parts: f64| {
+        let place = start as f64 / quarter * parts;
+        (place - place.round()).abs() / parts
+    };
+    let steps = quantise(notes, ticks_per_quarter);
+    let heard = steps.iter().filter(|step| matches!(step, Step::Note(_))).count();
+    let moved: Vec<&Note> = notes.iter().filter(|note| off(note.start, GRID_PER_QUARTER as f64) > 1.0 / 32.0).collect();
+    let triplets = moved.iter().filter(|note| off(note.start, 6.0) < 1.0 / 64.0).count();
+    Quantised { notes: notes.len(), moved: moved.len(), triplets, hidden: notes.len() - heard, steps }
+}
+
+/// Notes of a grid, in ticks; what is still held at the end ends there.
+pub fn dequantise(steps: &[Step], ticks_per_quarter: u16, velocity: u8) -> Vec<Note> {
+    let tick = |step: usize| step as u64 * u64::from(ticks_per_quarter) / GRID_PER_QUARTER;
+    let mut notes = Vec::new();
+    let mut sounding: Option<(usize, u8)> = None;
+    for (at, step) in steps.iter().chain([&Step::Off]).enumerate() {
+        if *step == Step::Hold {
+            continue;
+        }
+        if let Some((start, pitch)) = sounding.take() {
+            notes.push(Note { start: tick(start), end: tick(at), pitch, velocity });
+        }
+        if let Step::Note(pitch) = step {
+            sounding = Some((at, *pitch));
+        }
+    }
+    notes
+}
+
+fn into_range(pitch: u8) -> u8 {
+    match pitch {
+        low if low < LOWEST => low + (LOWEST - low).div_ceil(12) * 12,
+        high if high > HIGHEST => high - (high - HIGHEST).div_ceil(12) * 12,
+        inside => inside,
+    }
+}

@@ -1,0 +1,181 @@
+//! A piece as a network takes it: lines on the grid, cut at bars. And the way back, with what the grid does not hold: instruments, tempo, loudness.
+
+use super::{
+    Choice, DRUM_CHANNEL, Line, Melody, Note, Part, Quantised, Step, Stretch, Voice, choose, choose_bass, dequantise,
+    drum_notes, drum_pattern, quantise_aloud, stretches,
+};
+use crate::error::{Error, Kind, Result};
+
+/// Ticks of a quarter note of pieces that come from no file.
+const TICKS: u16 = 480;
+
+/// Loudness of notes that come from no file.
+const VELOCITY: u8 = 90;
+
+/// The instruments of parts that come from no file, by General MIDI: piano, finger bass, drums (which have none).
+const PROGRAMS: [(Part, u8, u8); 3] = [(Part::Melody, 0, 0), (Part::Bass, 1, 33), (Part::Drums, DRUM_CHANNEL, 0)];
+
+/// Lines on the grid, and how they are to sound.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Score {
+    /// A line for each part.
+    pub lines: Vec<Line>,
+    /// For each part the voice it comes from, whose instrument and loudness it keeps.
+    pub voices: Vec<Voice>,
+    /// The bars that go through the network together, one after another.
+    pub stretches: Vec<Stretch>,
+    /// Tempo, meter and ticks; no voices.
+    pub frame: Melody,
+    /// What a person should know of the way onto the grid.
+    pub remarks: Vec<String>,
+}
+
+impl Score {
+    /// The lines of a piece for `parts`, cut into stretches of at most `window` steps.
+    ///
+    /// # Errors
+    /// Kind input: a part is not there, or the meter is one that a window cannot hold.
+    pub fn of(piece: &Melody, parts: &[Part], window: usize, choice: Choice) -> Result<Score> {
+        let mut score = Score {
+            lines: Vec::new(),
+            voices: Vec::new(),
+            stretches: Vec::new(),
+            frame: Melody { voices: Vec::new(), ..piece.clone() },
+            remarks: Vec::new(),
+        };
+        for part in parts {
+            let (line, voice) = score.line(piece, *part, choice)?;
+            score.lines.push(line);
+            score.voices.push(voice);
+        }
+        let steps = score.lines.iter().map(Line::len).max().unwrap_or(0);
+        score.stretches = stretches(piece, steps, window)?;
+        Ok(score)
+    }
+
+    /// A score of `count` empty stretches of `window` steps, at 120 quarters a minute in 4/4.
+    pub fn blank(parts: &[Part], window: usize, count: usize) -> Score {
+        let voice = |part: &Part| {
+            let (_, channel, program) = PROGRAMS.iter().find(|(of, ..)| of == part).copied().unwrap_or(PROGRAMS[0]);
+            Voice { channel, program, name: Some(part.name().to_owned()), ..Voice::default() }
+        };
+        Score {
+            lines: parts.iter().map(|part| Line::silence(*part, window * count)).collect(),
+            voices: parts.iter().map(voice).collect(),
+            stretches: (0..count).map(|at| Stretch { start: at * window, length: window }).collect(),
+            frame: Melody::new(TICKS),
+            remarks: Vec::new(),
+        }
+    }
+
+    fn line(&mut self, piece: &Melody, part: Part, choice: Choice) -> Result<(Line, Voice)> {
+        let voice = match part {
+            Part::Drums => {
+                let drums: Vec<&Voice> = piece.voices.iter().filter(|voice| voice.channel == DRUM_CHANNEL).collect();
+                let Some(first) = drums.first() else {
+                    return Err(Error::new(Kind::Input, "there are no drums in it (nothing on channel 10)")
+                        .mend("give a file with drums, or choose a model of melodies"));
+                };
+                let mut notes: Vec<Note> = drums.iter().flat_map(|voice| &voice.notes).copied().collect();
+                notes.sort_unstable();
+                let hits = drum_pattern(&notes, piece.ticks_per_quarter);
+                if hits.is_empty() {
+                    return Err(Error::new(Kind::Input, "none of its drums is part of a drum kit")
+                        .mend("give a file with bass drum, snare, hi-hats, toms or cymbals"));
+                }
+                return Ok((Line::Hits(hits), Voice { notes, ..(*first).clone() }));
+            }
+            Part::Melody => {
+                let (voice, why) = choose(piece, choice)?;
+                self.remarks.push(format!("the melody is {why}"));
+                voice
+            }
+            Part::Bass => {
+                let (melody, _) = choose(piece, choice)?;
+                choose_bass(piece, melody).ok_or_else(|| {
+                    Error::new(Kind::Input, "there is no bass in it beside the melody")
+                        .mend("give a file with a bass on a track of its own, or choose a model of melodies")
+                })?
+            }
+        };
+        let quantised: Quantised = quantise_aloud(&voice.notes, piece.ticks_per_quarter);
+        self.remarks.extend(quantised.remark());
+        Ok((Line::Notes(quantised.steps), voice.clone()))
+    }
+
+    /// The windows of `steps` steps that the stretches start with: each sees what follows its stretch too, as far as it reaches. The first strikes what
+    /// sounds over its start, the others hold it.
+    pub fn windows(&self, steps: usize) -> Vec<Vec<Line>> {
+        let window =
+            |stretch: &Stretch| self.lines.iter().map(|line| line.window(stretch.start, steps, false)).collect();
+        self.stretches.iter().map(window).collect()
+    }
+
+    /// Puts windows back together: of each its stretch, and nothing beyond the end of the piece.
+    pub fn assemble(&self, windows: &[Vec<Line>]) -> Vec<Line> {
+        let steps = self.lines.iter().map(Line::len).max().unwrap_or(0);
+        let part = |at: usize| {
+            let cut = windows.iter().zip(&self.stretches).filter_map(|(lines, stretch)| {
+                let line = lines.get(at)?;
+                Some(line.window(0, stretch.length.min(steps.saturating_sub(stretch.start)), false))
+            });
+            Line::join(cut)
+        };
+        (0..self.lines.len()).filter_map(part).collect()
+    }
+
+    /// A piece in which `lines` sound as this score's lines do: on the same instruments, as loud where they are, in the same tempo.
+    pub fn compose(&self, lines: &[Line]) -> Melody {
+        let mut piece = self.frame.clone();
+        for (line, voice) in lines.iter().zip(&self.voices) {
+            let mut notes = match line {
+                Line::Notes(steps) => dequantise(steps, piece.ticks_per_quarter, VELOCITY),
+                Line::Hits(hits) => drum_notes(hits, piece.ticks_per_quarter, VELOCITY),
+            };
+            for note in &mut notes {
+                let before = voice.notes.partition_point(|own| own.start <= note.start);
+                let own = voice.notes.get(before.saturating_sub(1));
+                note.velocity = own.map_or(VELOCITY, |own| own.velocity);
+            }
+            piece.voices.push(Voice { notes, ..voice.clone() });
+        }
+        piece
+    }
+
+    /// A score between others, each with its weight: stretches as many as the longest has, all else as the heaviest has it, the tempo between
+    /// all. What is shorter begins anew when it is over.
+    ///
+    /// # Panics
+    /// When there are no others.
+    pub fn between(scores: &[(&Score, f32)]) -> Score {
+        let (nearest, _) = scores.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1)).expect("scores to be between");
+        let mut score = nearest.clone();
+        let count = scores.iter().map(|(score, _)| score.stretches.len()).max().unwrap_or(0);
+        let own = nearest.stretches.len();
+        for at in own..count {
+            let start = score.stretches.last().map_or(0, |last| last.start + last.length);
+            score.stretches.push(Stretch { start, length: nearest.stretches[at % own.max(1)].length });
+        }
+        if let Some(last) = score.stretches.last().filter(|_| count > own) {
+            let steps = last.start + last.length;
+            score.lines = score.lines.iter().map(|line| line.window(0, steps, false)).collect();
+        }
+        let tempo = |score: &Score| f64::from(score.frame.tempo_at(0)).ln();
+        let total: f64 = scores.iter().map(|(_, weight)| f64::from(*weight)).sum();
+        let wanted =
+            scores.iter().map(|(score, weight)| tempo(score) * f64::from(*weight)).sum::<f64>() / total.max(1e-9);
+        let factor = (wanted - tempo(nearest)).exp();
+        for tempo in &mut score.frame.tempos {
+            tempo.microseconds = (f64::from(tempo.microseconds) * factor).round().clamp(1.0, 16_777_215.0) as u32;
+        }
+        score
+    }
+}
+
+/// Whether there is a note in any of the lines.
+pub fn sounds(lines: &[Line]) -> bool {
+    lines.iter().any(|line| match line {
+        Line::Notes(steps) => steps.iter().any(|step| matches!(step, Step::Note(_))),
+        Line::Hits(hits) => hits.iter().any(|hits| *hits != 0),
+    })
+}

@@ -1,0 +1,178 @@
+//! What others may ask of a live pipeline and see of it, while it runs.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossbeam::queue::ArrayQueue;
+
+use crate::media::audio::Chain;
+
+/// The handle of a live pipeline: cheap to clone, for any thread.
+#[derive(Debug, Clone, Default)]
+pub struct LiveControl {
+    pub(super) shared: Arc<Shared>,
+}
+
+/// What the thread that computes shares with the rest. It only ever touches what takes no lock.
+#[derive(Debug)]
+pub(super) struct Shared {
+    bypass: AtomicBool,
+    /// Bits of an f32.
+    strength: AtomicU32,
+    /// Stages that shall take over.
+    pub next: ArrayQueue<Swap>,
+    /// Stages that have done their work, to be dropped elsewhere.
+    pub done: ArrayQueue<Swap>,
+    pub meters: Meters,
+    /// For the threads that wait and watch alone.
+    state: Mutex<(State, Option<String>)>,
+}
+
+/// A chain on its way to the thread that computes, or back.
+pub(super) struct Swap(pub Chain);
+
+impl std::fmt::Debug for Swap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Swap")
+    }
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Shared {
+            bypass: AtomicBool::new(false),
+            strength: AtomicU32::new(1f32.to_bits()),
+            next: ArrayQueue::new(1),
+            done: ArrayQueue::new(4),
+            meters: Meters::default(),
+            state: Mutex::new((State::Starting, None)),
+        }
+    }
+}
+
+/// Numbers that the thread that computes writes.
+#[derive(Debug, Default)]
+pub(super) struct Meters {
+    pub late: AtomicU64,
+    pub dropped: AtomicU64,
+    pub xruns: AtomicU64,
+    pub fill_us: AtomicU32,
+    pub target_us: AtomicU32,
+    pub latency_us: AtomicU32,
+    pub ppm: AtomicU32,
+    pub load: AtomicU32,
+    pub input: AtomicU32,
+    pub output: AtomicU32,
+}
+
+impl Meters {
+    pub fn set(place: &AtomicU32, value: f32) {
+        place.store(value.to_bits(), Relaxed);
+    }
+
+    fn get(place: &AtomicU32) -> f32 {
+        f32::from_bits(place.load(Relaxed))
+    }
+}
+
+/// What a live pipeline is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It opens its devices.
+    Starting,
+    /// Sound goes through.
+    Running,
+    /// A device is missing; it is looked for again and again.
+    Waiting,
+    /// It has been told to stop.
+    Stopped,
+}
+
+/// A look at a live pipeline.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct LiveStatus {
+    /// What it is doing.
+    pub state: State,
+    /// Why it waits.
+    pub reason: Option<String>,
+    /// Whether the sound passes as it is.
+    pub bypass: bool,
+    /// The stages' share of the result, 0..1.
+    pub strength: f32,
+    /// How often a device lost sound because latentd was not there in time, since the start.
+    pub xruns: u64,
+    /// Blocks of 10 ms that went through as they were because the stages were late.
+    pub late_blocks: u64,
+    /// Blocks left out so that a delay that had grown became what it should be.
+    pub dropped_blocks: u64,
+    /// By how much microphone and speaker may be late before there is silence, in milliseconds; and by how much it should be.
+    pub ring_ms: [f32; 2],
+    /// From the microphone to the speaker, in milliseconds, buffers of the devices included as far as they tell the truth.
+    pub latency_ms: f32,
+    /// What share of its time the computing thread computes; at 1 it cannot keep up.
+    pub load: f32,
+    /// By how much the speaker's clock is followed, in millionths.
+    pub drift_ppm: f32,
+    /// Level of input and output, in dB below full scale (root mean square of the last third of a second).
+    pub level_db: [f32; 2],
+}
+
+impl LiveControl {
+    /// Lets the sound pass as it is, or not; with a cross-fade, and without a change of delay.
+    pub fn set_bypass(&self, bypass: bool) {
+        self.shared.bypass.store(bypass, Relaxed);
+    }
+
+    /// The stages' share of the result, 0..1; with a cross-fade.
+    pub fn set_strength(&self, strength: f32) {
+        self.shared.strength.store(strength.clamp(0.0, 1.0).to_bits(), Relaxed);
+    }
+
+    /// Puts other stages in place of those at work, without a gap. The last word counts where two are given at once.
+    pub fn replace(&self, chain: Chain) {
+        drop(self.shared.next.force_push(Swap(chain)));
+        self.sweep();
+    }
+
+    /// A look at it.
+    pub fn status(&self) -> LiveStatus {
+        let meters = &self.shared.meters;
+        let milliseconds = |place: &AtomicU32| place.load(Relaxed) as f32 / 1000.0;
+        let (state, reason) = self.lock().clone();
+        LiveStatus {
+            state,
+            reason,
+            bypass: self.shared.bypass.load(Relaxed),
+            strength: f32::from_bits(self.shared.strength.load(Relaxed)),
+            xruns: meters.xruns.load(Relaxed),
+            late_blocks: meters.late.load(Relaxed),
+            dropped_blocks: meters.dropped.load(Relaxed),
+            ring_ms: [milliseconds(&meters.fill_us), milliseconds(&meters.target_us)],
+            latency_ms: milliseconds(&meters.latency_us),
+            load: Meters::get(&meters.load),
+            drift_ppm: Meters::get(&meters.ppm),
+            level_db: [&meters.input, &meters.output].map(|power| (10.0 * Meters::get(power).log10()).max(-120.0)),
+        }
+    }
+
+    /// Drops the stages that are done with; never on the thread that computes.
+    pub(super) fn sweep(&self) {
+        while self.shared.done.pop().is_some() {}
+    }
+
+    pub(super) fn set_state(&self, state: State, reason: Option<String>) {
+        *self.lock() = (state, reason);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, (State, Option<String>)> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// The stages' share that is wanted now.
+    pub fn wet(&self) -> f32 {
+        if self.bypass.load(Relaxed) { 0.0 } else { f32::from_bits(self.strength.load(Relaxed)) }
+    }
+}

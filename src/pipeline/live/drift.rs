@@ -1,0 +1,111 @@
+//! Two devices never agree on what a second is. The speaker's ring tells by its fill who is faster, a PI controller makes of that a small change
+//! of rate, and an asynchronous resampler carries it out: the delay holds for ever.
+
+use audioadapter_buffers::direct::SequentialSliceOfVecs;
+use rubato::{Adjustable, Async, FixedAsync, Indexing, Resampler, SincInterpolationParameters, WindowFunction};
+
+use crate::error::{Error, Kind, Result};
+use crate::media::audio::Block;
+
+/// Steers the fill of a ring. Fill is an integral of the rate, so the loop is of second order; these gains make it settle in about 40 s without
+/// swinging, slow enough that the jitter of callbacks (some milliseconds) changes the pitch by less than 100 ppm.
+#[derive(Debug, Default)]
+pub struct Drift {
+    /// Mean of the error over some seconds.
+    smooth: f64,
+    integral: f64,
+}
+
+/// Share of the error that is corrected in a second.
+const PROPORTIONAL: f64 = 0.05;
+/// The same for its sum over time, a second squared.
+const INTEGRAL: f64 = 0.000_8;
+/// Seconds over which the error is averaged.
+const AVERAGE: f64 = 2.0;
+/// The most that the rate is changed: 0.1 %, a sixtieth of a semitone. Clocks differ by 200 ppm at the worst.
+const MOST: f64 = 1e-3;
+
+impl Drift {
+    /// The change of rate, relative: positive makes more frames. `error` is the fill that is missing and `elapsed` the time since the last
+    /// call, both in seconds.
+    pub fn correct(&mut self, error: f64, elapsed: f64) -> f64 {
+        self.smooth += (error - self.smooth) * (elapsed / AVERAGE).min(1.0);
+        // What cannot be carried out is not summed up.
+        let sum = self.integral + self.smooth * elapsed;
+        if (INTEGRAL * sum).abs() < MOST {
+            self.integral = sum;
+        }
+        (PROPORTIONAL * self.smooth + INTEGRAL * self.integral).clamp(-MOST, MOST)
+    }
+}
+
+/// Changes the rate by any factor, which may change a little all the time.
+pub struct Convert {
+    resampler: Async<f32>,
+    channels: usize,
+    waiting: Block,
+    ready: Vec<Vec<f32>>,
+}
+
+/// Points of the interpolating filter: flat to 18 kHz at 48 kHz for a delay of 0.7 ms.
+const POINTS: usize = 64;
+
+impl Convert {
+    /// From one rate to another by blocks of `frames` frames: of what it takes, or of what it gives if `output`.
+    ///
+    /// # Errors
+    /// Kind bug: rubato refuses the rates.
+    pub fn new(from: u32, to: u32, channels: usize, frames: usize, output: bool) -> Result<Convert> {
+        let ratio = f64::from(to) / f64::from(from);
+        let parameters = SincInterpolationParameters::new(POINTS, WindowFunction::BlackmanHarris2);
+        let fixed = if output { FixedAsync::Output } else { FixedAsync::Input };
+        let resampler = Async::new_sinc(ratio, 1.01, &parameters, frames, channels, fixed)
+            .map_err(|e| Error::new(Kind::Bug, "no resampler for these rates").because(e))?;
+        let ready = vec![vec![0.0; resampler.output_frames_max()]; channels];
+        let waiting = Block::with_room(channels, resampler.input_frames_max() * 4);
+        Ok(Convert { resampler, channels, waiting, ready })
+    }
+
+    /// Frames that it wants next.
+    pub fn wants(&self) -> usize {
+        self.resampler.input_frames_next().saturating_sub(self.waiting.frames())
+    }
+
+    /// Makes `1 + change` times as many frames of what comes next as the two rates say.
+    pub fn change(&mut self, change: f64) {
+        // Within the bounds that were given at the start, so it cannot fail.
+        let _ = self.resampler.set_resample_ratio_relative(1.0 + change, true);
+    }
+
+    /// Takes a block and adds what is ready to `output`.
+    ///
+    /// # Errors
+    /// Kind bug: rubato refuses what it asked for.
+    pub fn convert(&mut self, input: &Block, output: &mut Block) -> Result<()> {
+        self.waiting.append(input);
+        let mut done = 0;
+        loop {
+            let wanted = self.resampler.input_frames_next();
+            if self.waiting.frames() - done < wanted {
+                break;
+            }
+            let size =
+                |e: audioadapter_buffers::SizeError| Error::new(Kind::Bug, "a block of the wrong size").because(e);
+            let room = self.ready[0].len();
+            let from = SequentialSliceOfVecs::new(self.waiting.planes(), self.channels, self.waiting.frames())
+                .map_err(size)?;
+            let mut to = SequentialSliceOfVecs::new_mut(&mut self.ready, self.channels, room).map_err(size)?;
+            let at = Indexing::new().input_offset(done);
+            let (taken, given) = self
+                .resampler
+                .process_into_buffer(&from, &mut to, Some(&at))
+                .map_err(|e| Error::new(Kind::Bug, "the resampler failed").because(e))?;
+            for (plane, ready) in output.planes_mut().iter_mut().zip(&self.ready) {
+                plane.extend_from_slice(&ready[..given]);
+            }
+            done += taken;
+        }
+        self.waiting.drop_front(done);
+        Ok(())
+    }
+}

@@ -1,0 +1,410 @@
+//! The thread that computes, without the thread: takes blocks from the microphone's ring, runs the stages, fills the speaker's ring. It holds the
+//! delay, and it never waits, locks or allocates; what a network does within its stage is its own affair.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use rtrb::{Consumer, Producer};
+
+use super::control::{Meters, Shared, Swap};
+use super::drift::{Convert, Drift};
+use super::{FRAMES, LiveControl};
+use crate::device::{Counters, RATE};
+use crate::error::Result;
+use crate::media::audio::{Block, Chain, Process};
+
+/// Frames over which the stages' share fades, and over which a splice is smoothed: 10 ms.
+const FADE: usize = 480;
+
+/// One end of the engine: a ring, what its callback counts, and the device's rate.
+pub struct End<R> {
+    /// The ring, of interleaved samples.
+    pub ring: R,
+    /// What the callback counts.
+    pub counters: Arc<Counters>,
+    /// The device's frames a second.
+    pub rate: u32,
+}
+
+/// See the module.
+pub struct Engine {
+    chain: Chain,
+    channels: usize,
+    shared: Arc<Shared>,
+    microphone: End<Consumer<f32>>,
+    incoming: Option<Convert>,
+    speaker: End<Producer<f32>>,
+    outgoing: Convert,
+    drift: Drift,
+    /// Frames that the microphone brings, and the speaker takes, at once.
+    heard_peak: Peak,
+    gulp: Peak,
+    /// Seconds of sound to be kept ready beside that.
+    reserve: f64,
+    /// The sound as it came, in time with what the stages give.
+    dry: Block,
+    /// The stages' share now; it moves to what is wanted, and to 0 when they are late.
+    wet: f32,
+    /// Frames that pass as they are because the stages have a gap in them.
+    absent: usize,
+    /// Where blocks were left out of what came, and where what the stages give is joined with what they do not.
+    heard: Splice,
+    played: Splice,
+    raw: Block,
+    block: Block,
+    out: Block,
+    converted: Block,
+    failed: bool,
+    /// xruns of the callbacks that are told already.
+    xruns: u64,
+}
+
+/// The largest callback of the last seconds. The first ones after the start, or after a stall, are often far larger than the rest.
+#[derive(Debug, Default)]
+struct Peak {
+    since: Option<Instant>,
+    before: usize,
+    now: usize,
+}
+
+impl Peak {
+    const SPAN: std::time::Duration = std::time::Duration::from_secs(1);
+
+    fn look(&mut self, counters: &Counters, now: Instant) {
+        self.now = self.now.max(counters.largest.swap(0, Relaxed) as usize);
+        let since = *self.since.get_or_insert(now);
+        if now.saturating_duration_since(since) >= Peak::SPAN {
+            (self.since, self.before, self.now) = (Some(now), self.now, 0);
+        }
+    }
+
+    fn most(&self) -> usize {
+        self.before.max(self.now)
+    }
+}
+
+/// Where two pieces of sound that do not belong together are joined, the jump between them is spread over some milliseconds.
+struct Splice {
+    last: Vec<f32>,
+    jump: Vec<f32>,
+    left: usize,
+    fresh: bool,
+}
+
+impl Engine {
+    /// An engine between two rings of `channels` channels.
+    ///
+    /// # Errors
+    /// Kind bug: there is no resampler for these rates.
+    pub fn new(
+        chain: Chain,
+        channels: usize,
+        ends: (End<Consumer<f32>>, End<Producer<f32>>),
+        reserve: f64,
+        control: &LiveControl,
+    ) -> Result<Engine> {
+        let (microphone, speaker) = ends;
+        let incoming = match microphone.rate {
+            RATE => None,
+            rate => Some(Convert::new(rate, RATE, channels, FRAMES, true)?),
+        };
+        let room = || Block::with_room(channels, 8 * FRAMES);
+        let (raw, converted) = (room_at(channels, microphone.rate), room_at(channels, speaker.rate));
+        let mut dry = Block::with_room(channels, chain.delay() + 8 * FRAMES);
+        dry.append_silence(chain.delay());
+        Ok(Engine {
+            outgoing: Convert::new(RATE, speaker.rate, channels, FRAMES, false)?,
+            channels,
+            shared: Arc::clone(&control.shared),
+            microphone,
+            incoming,
+            drift: Drift::default(),
+            heard_peak: Peak::default(),
+            gulp: Peak::default(),
+            reserve,
+            dry,
+            wet: control.shared.wet(),
+            absent: 0,
+            heard: Splice::new(channels),
+            played: Splice::new(channels),
+            raw,
+            block: room(),
+            out: room(),
+            converted,
+            speaker,
+            chain,
+            failed: false,
+            xruns: 0,
+        })
+    }
+
+    /// Gives the stages back, to be used again with other devices.
+    pub fn into_chain(self) -> Chain {
+        self.chain
+    }
+
+    /// Works on every whole block that is there; how many. `now` is the time, which a test may make.
+    pub fn turn(&mut self, now: Instant) -> usize {
+        let mut blocks = 0;
+        self.heard_peak.look(&self.microphone.counters, now);
+        self.gulp.look(&self.speaker.counters, now);
+        while self.waiting() >= 1 {
+            let level = self.level(now);
+            if level > self.bound() {
+                self.leave_out();
+                continue;
+            }
+            let begin = Instant::now();
+            let late = self.is_late();
+            // Only a bug of latentd or a network that gives no numbers comes here; the sound passes as it is from then on.
+            self.failed |= self.step(late, level, now).is_err();
+            let share = begin.elapsed().as_secs_f32() * RATE as f32 / FRAMES as f32;
+            let load = f32::from_bits(self.shared.meters.load.load(Relaxed));
+            Meters::set(&self.shared.meters.load, load + (share - load) * 0.05);
+            blocks += 1;
+        }
+        blocks
+    }
+
+    /// Whether a stage failed, and the sound passes as it is since.
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    fn wanted(&self) -> usize {
+        self.incoming.as_ref().map_or(FRAMES, Convert::wants)
+    }
+
+    /// Whole blocks in the microphone's ring.
+    fn waiting(&self) -> usize {
+        self.microphone.ring.slots() / self.channels / self.wanted().max(1)
+    }
+
+    /// Frames in the speaker's ring.
+    fn fill(&self) -> usize {
+        let ring = &self.speaker.ring;
+        (ring.buffer().capacity() - ring.slots()) / self.channels
+    }
+
+    /// Frames, at the speaker's rate, that are ready beside what the microphone brings at once, and beside what the speaker would have played
+    /// since it last asked if it took frame by frame. So it does not rise and fall with the buffers of either device, however they meet: it is
+    /// by how much both may be late before the speaker has nothing.
+    fn level(&self, now: Instant) -> f64 {
+        let waiting = self.microphone.ring.slots() / self.channels;
+        let ratio = f64::from(self.speaker.rate) / f64::from(self.microphone.rate);
+        let brings = self.heard_peak.most().max(self.wanted());
+        self.fill() as f64 + (waiting as f64 - brings as f64) * ratio - self.played_since(now)
+    }
+
+    /// Frames that the speaker has played of what it took last.
+    fn played_since(&self, now: Instant) -> f64 {
+        let since = self.speaker.counters.since(now).as_secs_f64() * f64::from(self.speaker.rate);
+        // One that is late to ask has not played more than it took.
+        since.min(self.gulp.most() as f64)
+    }
+
+    /// The level to be had.
+    fn target(&self) -> f64 {
+        self.reserve * f64::from(self.speaker.rate)
+    }
+
+    /// Above this level the delay has grown, because the speaker had to play silence for a while.
+    fn bound(&self) -> f64 {
+        self.target() + 1.25 * self.block_at_speaker() as f64
+    }
+
+    /// Throws a block away that waits in the microphone's ring.
+    fn leave_out(&mut self) {
+        if let Ok(chunk) = self.microphone.ring.read_chunk(self.wanted() * self.channels) {
+            chunk.commit_all();
+        }
+        if self.speaker.counters.playing.load(Relaxed) {
+            self.shared.meters.dropped.fetch_add(1, Relaxed);
+        }
+        self.heard.fresh = true;
+    }
+
+    /// More blocks wait than the microphone brings at once, and the speaker would soon have nothing.
+    fn is_late(&self) -> bool {
+        let usual = self.heard_peak.most().div_ceil(self.wanted().max(1)).max(1);
+        self.waiting() > usual && self.fill() < self.gulp.most() + self.block_at_speaker()
+    }
+
+    fn block_at_speaker(&self) -> usize {
+        FRAMES * self.speaker.rate as usize / RATE as usize
+    }
+
+    fn step(&mut self, late: bool, level: f64, now: Instant) -> Result<()> {
+        self.take()?;
+        self.heard.smooth(&mut self.block);
+        if let Some(Swap(chain)) = self.shared.next.pop() {
+            self.swap(chain);
+        }
+        self.meter(&self.shared.meters.input, &self.block);
+        self.dry.append(&self.block);
+        if late {
+            self.shared.meters.late.fetch_add(1, Relaxed);
+            (self.wet, self.absent) = (0.0, self.chain.delay() + FADE);
+            self.played.fresh = true;
+        }
+        if late || self.failed {
+            self.out.clear();
+            self.out.append_part(&self.dry, 0, self.block.frames().min(self.dry.frames()));
+        } else {
+            self.chain.process(&self.block, &mut self.out)?;
+            self.mix();
+        }
+        self.dry.drop_front(self.out.frames());
+        self.give(level, now)
+    }
+
+    fn swap(&mut self, chain: Chain) {
+        let missing = chain.delay() as isize - self.chain.delay() as isize;
+        if missing > 0 {
+            // The whole stream becomes later by this much; `append_silence` keeps to room that is there.
+            self.raw.clear();
+            self.raw.append(&self.dry);
+            self.dry.clear();
+            self.dry.append_silence(missing as usize);
+            self.dry.append(&self.raw);
+        } else {
+            self.dry.drop_front(missing.unsigned_abs());
+        }
+        let old = std::mem::replace(&mut self.chain, chain);
+        (self.wet, self.absent) = (0.0, self.chain.delay() + FADE);
+        self.played.fresh = true;
+        // Full only if nobody sweeps any more, and then the program is about to end.
+        let _ = self.shared.done.push(Swap(old));
+    }
+
+    /// One block from the microphone's ring into `block`, at the rate of the stages.
+    fn take(&mut self) -> Result<()> {
+        let frames = self.wanted();
+        self.raw.clear();
+        if let Ok(chunk) = self.microphone.ring.read_chunk(frames * self.channels) {
+            self.raw.append_interleaved(chunk);
+        }
+        self.block.clear();
+        match &mut self.incoming {
+            Some(convert) => convert.convert(&self.raw, &mut self.block),
+            None => {
+                self.block.append(&self.raw);
+                Ok(())
+            }
+        }
+    }
+
+    /// The stages' share of `out`, and the rest of it dry.
+    fn mix(&mut self) {
+        let frames = self.out.frames();
+        let dry_frames = self.absent.min(frames);
+        self.absent -= dry_frames;
+        let wanted = self.shared.wet();
+        let before = self.wet;
+        let step = 1.0 / FADE as f32;
+        let share = |index: usize| match index.checked_sub(dry_frames) {
+            None => before,
+            Some(fading) => before + (wanted - before).clamp(-step * (fading + 1) as f32, step * (fading + 1) as f32),
+        };
+        for (plane, dry) in self.out.planes_mut().iter_mut().zip(self.dry.planes()) {
+            for (index, (sample, dry)) in plane.iter_mut().zip(dry).enumerate() {
+                *sample = dry + (*sample - dry) * share(index);
+            }
+        }
+        if frames > dry_frames {
+            self.wet = share(frames - 1);
+        }
+    }
+
+    /// `out` into the speaker's ring; `level` is what was there before.
+    fn give(&mut self, level: f64, now: Instant) -> Result<()> {
+        let rate = f64::from(self.speaker.rate);
+        let target = self.target();
+        let playing = self.speaker.counters.playing.load(Relaxed);
+        self.tell(level.max(0.0) / rate, target / rate);
+        self.played.smooth(&mut self.out);
+        self.meter(&self.shared.meters.output, &self.out);
+        if playing {
+            let change = self.drift.correct((target - level) / rate, self.out.frames() as f64 / f64::from(RATE));
+            Meters::set(&self.shared.meters.ppm, (change * 1e6) as f32);
+            self.outgoing.change(change);
+        }
+        self.converted.clear();
+        if !playing {
+            // How much the speaker takes at once is known when it has asked the first time.
+            if self.gulp.most() == 0 {
+                return Ok(());
+            }
+            // The first block: what shall be ready before it is silence.
+            self.converted.append_silence((target + self.played_since(now)) as usize);
+        }
+        self.outgoing.convert(&self.out, &mut self.converted)?;
+        let frames = self.converted.frames().min(self.speaker.ring.slots() / self.channels);
+        if let Ok(chunk) = self.speaker.ring.write_chunk_uninit(frames * self.channels) {
+            let planes = self.converted.planes();
+            chunk.fill_from_iter((0..frames).flat_map(|index| planes.iter().map(move |plane| plane[index])));
+        }
+        self.speaker.counters.playing.store(true, Relaxed);
+        Ok(())
+    }
+
+    fn tell(&mut self, fill: f64, target: f64) {
+        let meters = &self.shared.meters;
+        let microseconds = |seconds: f64| (seconds * 1e6) as u32;
+        meters.fill_us.store(microseconds(fill), Relaxed);
+        meters.target_us.store(microseconds(target), Relaxed);
+        let brought = self.heard_peak.most() as f64 / f64::from(self.microphone.rate);
+        let block = FRAMES as f64 / f64::from(RATE);
+        let own = self.chain.delay() as f64 / f64::from(RATE) + fill + (block - brought).max(0.0) + 0.0007;
+        let devices = self.microphone.counters.latency.load(Relaxed) + self.speaker.counters.latency.load(Relaxed);
+        let now = microseconds(own) + devices;
+        let before = meters.latency_us.load(Relaxed);
+        meters.latency_us.store(if before == 0 { now } else { (before * 15 + now) / 16 }, Relaxed);
+        let xruns = [&self.microphone.counters, &self.speaker.counters].map(|c| u64::from(c.xruns.load(Relaxed)));
+        let total = xruns[0] + xruns[1];
+        meters.xruns.fetch_add(total.saturating_sub(self.xruns), Relaxed);
+        self.xruns = total;
+    }
+
+    /// Mean square, over a third of a second.
+    fn meter(&self, place: &std::sync::atomic::AtomicU32, block: &Block) {
+        let count = (block.frames() * self.channels).max(1) as f32;
+        let power = block.planes().iter().flatten().map(|v| v * v).sum::<f32>() / count;
+        let before = f32::from_bits(place.load(Relaxed));
+        Meters::set(place, before + (power - before) * 0.03);
+    }
+}
+
+/// Room for what a block of 10 ms becomes at any rate, and what is made ready before the first.
+fn room_at(channels: usize, rate: u32) -> Block {
+    Block::with_room(channels, (rate as usize).max(RATE as usize) / 2)
+}
+
+impl Splice {
+    fn new(channels: usize) -> Splice {
+        Splice { last: vec![0.0; channels], jump: vec![0.0; channels], left: 0, fresh: false }
+    }
+
+    fn smooth(&mut self, block: &mut Block) {
+        if block.is_empty() {
+            return;
+        }
+        if std::mem::take(&mut self.fresh) {
+            self.left = FADE;
+            for (channel, jump) in self.jump.iter_mut().enumerate() {
+                *jump = self.last[channel] - block.plane(channel)[0];
+            }
+        }
+        let left = self.left;
+        for (plane, jump) in block.planes_mut().iter_mut().zip(&self.jump) {
+            for (index, sample) in plane.iter_mut().take(left).enumerate() {
+                *sample += jump * (left - index) as f32 / FADE as f32;
+            }
+        }
+        self.left -= left.min(block.frames());
+        for (channel, last) in self.last.iter_mut().enumerate() {
+            *last = block.plane(channel).last().copied().unwrap_or(0.0);
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! Microphone, stages, speaker: the real-time path. Two callbacks copy into and out of rings (`device`), one thread computes between them
+//! (`engine.rs`), and the thread that called [`run`] watches: a device that goes away is looked for until it is back.
+
+mod control;
+mod drift;
+mod engine;
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, RecvTimeoutError};
+
+use super::Parts;
+use crate::config::Problem;
+use crate::device::{self, Counters, Devices, Direction, RATE};
+use crate::error::{Error, Kind, Result};
+use crate::media::audio::{Chain, Format};
+use crate::sink::Speaker;
+use crate::source::Microphone;
+use crate::stage::{self, Site, Stage};
+
+pub use control::{LiveControl, LiveStatus, State};
+pub use drift::{Convert, Drift};
+pub use engine::{End, Engine};
+
+/// Frames of a block: 10 ms.
+pub const FRAMES: usize = 480;
+
+/// First and longest wait before another try with devices that are not there.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+/// How often the devices are looked after.
+const WATCH: Duration = Duration::from_millis(100);
+/// A device whose callbacks stand still for so long is gone; so it is after a suspend.
+const STALL: Duration = Duration::from_millis(1500);
+/// How often the system is asked which device is its default.
+const DEFAULTS: Duration = Duration::from_secs(2);
+
+/// A pipeline from a microphone to a speaker, ready to run.
+#[derive(Debug)]
+pub struct LivePipeline {
+    /// Its name.
+    pub name: String,
+    /// Where its sound comes from.
+    pub microphone: Microphone,
+    /// What is done to it, in this order.
+    pub stages: Vec<Box<dyn Stage>>,
+    /// Where it goes.
+    pub speaker: Speaker,
+}
+
+impl LivePipeline {
+    /// Puts the parts together; all problems at once.
+    pub(super) fn assemble(name: &str, parts: &Parts, site: &Site) -> std::result::Result<LivePipeline, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let source = parts.source.filter(|c| c.description.name == crate::source::MICROPHONE);
+        let sink = parts.sink.filter(|c| c.description.name == crate::sink::SPEAKER);
+        if let (None, Some(other)) = (source, parts.source) {
+            let text =
+                format!("a speaker plays what a microphone hears, and the source is `{}`", other.description.name);
+            problems.push(Problem::new(other.span, text).mend("write `microphone` here, or `folder` as the sink"));
+        }
+        if let (None, Some(other)) = (sink, parts.sink) {
+            let text =
+                format!("what a microphone hears goes to a speaker, and the sink is `{}`", other.description.name);
+            problems.push(Problem::new(other.span, text).mend("write `speaker` here, or `folder` as the source"));
+        }
+        let microphone = source.map(Microphone::build);
+        let mut stages: Vec<Box<dyn Stage>> = Vec::new();
+        let format = Format { rate: RATE, channels: microphone.as_ref().map_or(1, |m| m.channels) };
+        for component in parts.stages {
+            match stage::build(component, site) {
+                Err(more) => problems.extend(more),
+                Ok(stage) => match stage.live(format) {
+                    Ok(Some(_)) => stages.push(stage),
+                    Ok(None) => {
+                        let text = format!("`{}` cannot work on sound that never ends", component.description.name);
+                        problems.push(Problem::new(component.span, text).mend("leave it out of a live pipeline"));
+                    }
+                    Err(e) => problems.push(Problem::new(component.span, e.to_string())),
+                },
+            }
+        }
+        match (microphone, sink.map(Speaker::build)) {
+            (Some(microphone), Some(speaker)) if problems.is_empty() => {
+                Ok(LivePipeline { name: name.to_owned(), microphone, stages, speaker })
+            }
+            _ => Err(problems),
+        }
+    }
+
+    /// The stages as one process, with states of their own.
+    ///
+    /// # Errors
+    /// Kind model: a stage's model cannot run.
+    pub fn chain(&self) -> Result<Chain> {
+        let format = Format { rate: RATE, channels: self.microphone.channels };
+        let mut chain = Chain::new(format);
+        for stage in &self.stages {
+            match stage.live(format)? {
+                Some(process) => chain.push(process),
+                None => return Err(Error::new(Kind::Bug, format!("`{}` cannot work live", stage.name()))),
+            }
+        }
+        Ok(chain)
+    }
+}
+
+/// Runs a live pipeline on the system's devices until `stop` gives a message or its sender is dropped.
+///
+/// # Errors
+/// Kind model: a stage's model cannot run. Devices that are missing or go away are no error: it waits for them.
+pub fn run(pipeline: &LivePipeline, control: &LiveControl, stop: &Receiver<()>) -> Result<()> {
+    run_on(pipeline, control, stop, Devices::system)
+}
+
+/// [`run`] on devices that `find` finds, each time anew.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_on(
+    pipeline: &LivePipeline,
+    control: &LiveControl,
+    stop: &Receiver<()>,
+    mut find: impl FnMut() -> Result<Devices>,
+) -> Result<()> {
+    let mut chain = Some(pipeline.chain()?);
+    let mut wait = BACKOFF.0;
+    let mut told = String::new();
+    loop {
+        let ready = match chain.take() {
+            Some(chain) => chain,
+            None => pipeline.chain()?,
+        };
+        let ended = match find().and_then(|devices| Session::open(pipeline, ready, control, devices)) {
+            Ok(session) => {
+                (wait, told) = (BACKOFF.0, String::new());
+                let end = session.watch(control, stop);
+                chain = session.close();
+                end
+            }
+            Err(e) => {
+                let text = e.to_string();
+                control.set_state(State::Waiting, Some(text.clone()));
+                // The same trouble every few seconds is told once.
+                if text != told {
+                    tracing::warn!(pipeline = pipeline.name, mend = e.mend_text(), "{text}; waiting for it");
+                }
+                told = text;
+                Ended::Lost
+            }
+        };
+        if matches!(ended, Ended::Stopped) || !matches!(stop.recv_timeout(wait), Err(RecvTimeoutError::Timeout)) {
+            control.set_state(State::Stopped, None);
+            return Ok(());
+        }
+        if matches!(ended, Ended::Lost) {
+            wait = (wait * 2).min(BACKOFF.1);
+        }
+    }
+}
+
+/// Why a session ended.
+enum Ended {
+    /// It was told to stop.
+    Stopped,
+    /// A device is gone, or stands still.
+    Lost,
+    /// The system has another default device now.
+    Moved,
+}
+
+/// Both devices open, and the thread that computes at work.
+struct Session {
+    devices: Devices,
+    follows: Vec<(Direction, String)>,
+    counters: [Arc<Counters>; 2],
+    streams: [device::Stream; 2],
+    halt: Arc<AtomicBool>,
+    thread: JoinHandle<Engine>,
+}
+
+impl Session {
+    fn open(pipeline: &LivePipeline, chain: Chain, control: &LiveControl, devices: Devices) -> Result<Session> {
+        control.set_state(State::Starting, None);
+        let (microphone, speaker) = (&pipeline.microphone, &pipeline.speaker);
+        let channels = microphone.channels;
+        let wake = Arc::new(OnceLock::new());
+        // Half a second at the device's rate: far more than is ever used, and no delay, since fill is what counts.
+        let room = |rate: u32| rate as usize / 2 + FRAMES;
+        let mut heard = None;
+        let input = devices.microphone(&microphone.wanted, |opened| {
+            let (tap, ring, counters) = device::tap(channels, room(opened.rate), &wake);
+            heard = Some(engine::End { ring, counters, rate: opened.rate });
+            tap
+        })?;
+        let mut played = None;
+        let output = devices.speaker(&speaker.wanted, |opened| {
+            let (feed, ring, counters) = device::feed(channels, room(opened.rate));
+            played = Some(engine::End { ring, counters, rate: opened.rate });
+            feed
+        })?;
+        let (Some(heard), Some(played)) = (heard, played) else {
+            return Err(Error::new(Kind::Bug, "a device was opened without its ring"));
+        };
+        let counters = [Arc::clone(&heard.counters), Arc::clone(&played.counters)];
+        let engine = Engine::new(chain, channels, (heard, played), speaker.reserve.as_secs_f64(), control)?;
+        let halt = Arc::new(AtomicBool::new(false));
+        let halted = Arc::clone(&halt);
+        let thread = std::thread::Builder::new()
+            .name("sound".into())
+            .spawn(move || compute(engine, &halted))
+            .map_err(|e| Error::new(Kind::Transient, "no thread for sound").because(e))?;
+        let _ = wake.set(thread.thread().clone());
+        let named = [(Direction::Microphone, &microphone.wanted.device), (Direction::Speaker, &speaker.wanted.device)];
+        let follows = named.into_iter().zip([&input, &output]).filter(|((_, device), _)| *device == "default");
+        let follows = follows.map(|((direction, _), stream)| (direction, stream.opened.id.clone())).collect();
+        let (from, to) = (&input.opened, &output.opened);
+        tracing::info!(
+            pipeline = pipeline.name,
+            "listening to {} ({} Hz), playing on {} ({} Hz)",
+            from.name,
+            from.rate,
+            to.name,
+            to.rate
+        );
+        control.set_state(State::Running, None);
+        Ok(Session { devices, follows, counters, streams: [input, output], halt, thread })
+    }
+
+    /// Looks after the devices until there is a reason not to.
+    fn watch(&self, control: &LiveControl, stop: &Receiver<()>) -> Ended {
+        let mut seen = [(0, Instant::now()); 2];
+        let mut asked = Instant::now();
+        loop {
+            if !matches!(stop.recv_timeout(WATCH), Err(RecvTimeoutError::Timeout)) {
+                return Ended::Stopped;
+            }
+            control.sweep();
+            for (number, counters) in self.counters.iter().enumerate() {
+                let frames = counters.frames.load(Relaxed);
+                if frames != seen[number].0 {
+                    seen[number] = (frames, Instant::now());
+                }
+                if counters.gone.load(Relaxed) || seen[number].1.elapsed() > STALL {
+                    let opened = &self.streams[number].opened;
+                    let what = format!("{} is gone", opened.name);
+                    tracing::warn!("{what}; waiting for it to come back");
+                    control.set_state(State::Waiting, Some(what));
+                    return Ended::Lost;
+                }
+            }
+            if self.thread.is_finished() {
+                return Ended::Lost;
+            }
+            if asked.elapsed() > DEFAULTS {
+                asked = Instant::now();
+                for (direction, id) in &self.follows {
+                    if self.devices.default_id(*direction).is_some_and(|now| now != *id) {
+                        tracing::info!("the system's {} is another one now", direction.name());
+                        return Ended::Moved;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Stops, and gives the stages back unless they fell with their thread.
+    fn close(self) -> Option<Chain> {
+        self.halt.store(true, Relaxed);
+        self.thread.thread().unpark();
+        let engine = self.thread.join().ok()?;
+        // A stage that failed is made anew.
+        let chain = (!engine.has_failed()).then(|| engine.into_chain());
+        // Closing a stream of a server that hangs may take for ever; nobody waits for that.
+        let streams = self.streams;
+        let _ = std::thread::Builder::new().name("closing".into()).spawn(move || drop(streams));
+        chain
+    }
+}
+
+/// The thread that computes.
+fn compute(mut engine: Engine, halted: &AtomicBool) -> Engine {
+    raise_priority();
+    let mut told = false;
+    while !halted.load(Relaxed) {
+        engine.turn(Instant::now());
+        if engine.has_failed() && !told {
+            told = true;
+            tracing::error!("a stage has failed; the sound passes as it is");
+        }
+        // A callback wakes it; the limit only serves devices that stand still.
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    engine
+}
+
+/// Asks the system to prefer this thread, as far as the user is allowed to.
+fn raise_priority() {
+    use thread_priority::{
+        RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
+        thread_native_id,
+    };
+    let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
+    let asked = ThreadPriority::Crossplatform(20u8.try_into().unwrap_or(thread_priority::ThreadPriorityValue::MIN));
+    if set_thread_priority_and_policy(thread_native_id(), asked, policy).is_err() {
+        tracing::info!(
+            "no right to a real-time thread; give the user one by `rtprio` in /etc/security/limits.conf if sound stutters"
+        );
+    }
+}

@@ -1,0 +1,184 @@
+//! Stretches of sound: the waveform, and the spectrogram below it.
+
+use plotters::prelude::*;
+
+use super::{Area, CLASSES, Drawn, FONT, Inlay, Picture, shade};
+use crate::error::Result;
+use crate::media::Audio;
+use crate::media::audio::{Block, Overlap, Spectrum, Taper};
+
+/// Columns of pixels that a stretch is drawn by.
+const COLUMNS: usize = 800;
+/// Samples of a spectrum; half as many from one to the next.
+const WINDOW: usize = 1024;
+/// Rows of a spectrogram.
+const ROWS: usize = 180;
+/// What is drawn darkest and brightest, in dB below a sine of full scale.
+const RANGE: (f32, f32) = (-100.0, -20.0);
+
+/// A stretch of sound as far as a picture shows it; it costs the same memory whatever its length.
+#[derive(Debug, Clone)]
+pub struct Strip {
+    /// What stands above it.
+    pub name: String,
+    seconds: f64,
+    rate: u32,
+    columns: Vec<Column>,
+}
+
+#[derive(Debug, Clone)]
+struct Column {
+    least: f32,
+    most: f32,
+    /// Power by row, from low to high.
+    power: Vec<f32>,
+}
+
+impl Column {
+    fn empty() -> Column {
+        Column { least: f32::MAX, most: f32::MIN, power: vec![0.0; ROWS] }
+    }
+
+    fn join(&mut self, other: &Column) {
+        self.least = self.least.min(other.least);
+        self.most = self.most.max(other.most);
+        // The louder of two would hide what a denoiser does; their mean shows it.
+        self.power.iter_mut().zip(&other.power).for_each(|(a, b)| *a = (*a + b) / 2.0);
+    }
+}
+
+impl Strip {
+    /// Reads a stretch of sound to its end; channels are mixed.
+    ///
+    /// # Errors
+    /// What reading it meets.
+    pub fn of(name: &str, mut audio: Audio) -> Result<Strip> {
+        let format = audio.format();
+        let mut spectrum = Spectrum::new(WINDOW, WINDOW / 2, (Taper::Hann, Taper::Hann), Overlap::Sum)?;
+        let (mut block, mut mono) = (Block::new(format.channels), Vec::new());
+        let mut strip = Strip { name: name.to_owned(), seconds: 0.0, rate: format.rate, columns: Vec::new() };
+        let (mut frames, mut each, mut within) = (0u64, 1, 0);
+        loop {
+            audio.read(&mut block)?;
+            if block.is_empty() {
+                break;
+            }
+            frames += block.frames() as u64;
+            let mix = |n: usize| block.planes().iter().map(|p| p[n]).sum::<f32>() / format.channels as f32;
+            mono.extend((0..block.frames()).map(mix));
+            while mono.len() >= WINDOW / 2 {
+                let column = strip.column(&mut spectrum, &mono[..WINDOW / 2])?;
+                mono.drain(..WINDOW / 2);
+                match strip.columns.last_mut() {
+                    Some(last) if within > 0 => last.join(&column),
+                    _ => strip.columns.push(column),
+                }
+                within = (within + 1) % each;
+                if within == 0 && strip.columns.len() >= 2 * COLUMNS {
+                    strip.halve();
+                    each *= 2;
+                }
+            }
+        }
+        strip.seconds = frames as f64 / f64::from(format.rate);
+        Ok(strip)
+    }
+
+    fn column(&self, spectrum: &mut Spectrum, samples: &[f32]) -> Result<Column> {
+        spectrum.push(samples);
+        spectrum.transform()?;
+        let mut column = Column::empty();
+        for v in samples {
+            column.least = column.least.min(*v);
+            column.most = column.most.max(*v);
+        }
+        // A sine of full scale gives WINDOW / 4 in its bin, by the window's own sum.
+        let full = WINDOW as f32 / 4.0;
+        let bins = spectrum.bins.len() - 1;
+        for (row, power) in column.power.iter_mut().enumerate() {
+            let (from, to) = (row * bins / ROWS, ((row + 1) * bins / ROWS).max(row * bins / ROWS + 1));
+            *power = spectrum.bins[from..to].iter().map(|bin| bin.norm_sqr()).fold(0.0, f32::max) / (full * full);
+        }
+        Ok(column)
+    }
+
+    fn halve(&mut self) {
+        let joined = self.columns.chunks(2).map(|pair| {
+            let mut column = pair[0].clone();
+            pair.iter().skip(1).for_each(|other| column.join(other));
+            column
+        });
+        self.columns = joined.collect();
+    }
+}
+
+/// Stretches of sound, one below the other.
+#[derive(Debug, Clone)]
+pub struct Sounds(pub Vec<Strip>);
+
+const WIDTH: u32 = 900;
+const NAME: u32 = 26;
+const WAVE: u32 = 90;
+const HEIGHT: u32 = NAME + WAVE + ROWS as u32 + 50;
+
+impl Picture for Sounds {
+    fn size(&self) -> (u32, u32) {
+        (WIDTH, HEIGHT * self.0.len().max(1) as u32)
+    }
+
+    fn draw<B: DrawingBackend>(&self, area: &Area<B>) -> Drawn<B> {
+        let mut inlays = Vec::new();
+        for (part, strip) in area.split_evenly((self.0.len().max(1), 1)).iter().zip(&self.0) {
+            let (head, body) = part.split_vertically(NAME);
+            head.draw_text(&strip.name, &(FONT, 18).into_text_style(&head), (14, 6))?;
+            let (wave, below) = body.split_vertically(WAVE);
+            let seconds = strip.seconds.max(1e-3);
+            let peak = strip.columns.iter().fold(0.05f32, |p, c| p.max(c.most.abs()).max(c.least.abs()));
+            let mut chart = ChartBuilder::on(&wave)
+                .margin_right(20)
+                .set_label_area_size(LabelAreaPosition::Left, 60)
+                .build_cartesian_2d(0.0..seconds, -peak..peak)?;
+            chart.configure_mesh().disable_mesh().y_labels(3).label_style((FONT, 12)).draw()?;
+            let step = seconds / strip.columns.len().max(1) as f64;
+            chart.draw_series(strip.columns.iter().enumerate().map(|(n, c)| {
+                let at = n as f64 * step;
+                Rectangle::new([(at, c.least), (at + step, c.most)], CLASSES[0].filled())
+            }))?;
+            let mut chart = ChartBuilder::on(&below)
+                .margin_right(20)
+                .margin_top(6)
+                .set_label_area_size(LabelAreaPosition::Left, 60)
+                .set_label_area_size(LabelAreaPosition::Bottom, 38)
+                .build_cartesian_2d(0.0..seconds, 0.0..f64::from(strip.rate) / 2000.0)?;
+            chart
+                .configure_mesh()
+                .disable_mesh()
+                .x_desc("seconds")
+                .y_desc("kHz")
+                .y_labels(6)
+                .axis_desc_style((FONT, 13))
+                .label_style((FONT, 12))
+                .draw()?;
+            let (x, y) = chart.plotting_area().get_pixel_range();
+            let extent = ((x.end - x.start).max(1) as u32, (y.end - y.start).max(1) as u32);
+            inlays.push(strip.spectrogram((x.start, y.start), extent));
+        }
+        Ok(inlays)
+    }
+}
+
+impl Strip {
+    fn spectrogram(&self, at: (i32, i32), extent: (u32, u32)) -> Inlay {
+        let columns = self.columns.len().max(1);
+        let mut rgb = Vec::with_capacity(columns * ROWS * 3);
+        for row in (0..ROWS).rev() {
+            for column in 0..columns {
+                let power = self.columns.get(column).map_or(0.0, |c| c.power[row]);
+                let level = 10.0 * power.max(1e-20).log10();
+                let RGBColor(r, g, b) = shade((level - RANGE.0) / (RANGE.1 - RANGE.0));
+                rgb.extend([r, g, b]);
+            }
+        }
+        Inlay { at, extent, size: (columns, ROWS), rgb }
+    }
+}

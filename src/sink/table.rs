@@ -1,0 +1,135 @@
+//! A table that grows: results are appended as whole lines to one CSV file. A line that is there already is not appended again, so work that is
+//! done twice, after a crash say, leaves no trace; a line that a crash has torn is cut off before the next one.
+
+use std::collections::HashSet;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::error::{Error, Kind, Result};
+use crate::media::latent::{csv_header, csv_rows};
+use crate::media::{Latent, Media};
+
+/// One table, shared by all workers; other programs may append to it too, one at a time.
+#[derive(Debug)]
+pub struct Table {
+    path: PathBuf,
+    known: Mutex<Known>,
+}
+
+/// What is known of the file: the lines within its first `length` bytes.
+#[derive(Debug, Default)]
+struct Known {
+    lines: HashSet<Vec<u8>>,
+    length: u64,
+}
+
+impl Table {
+    /// The table at `path`, which need not be there yet.
+    pub fn new(path: PathBuf) -> Table {
+        Table { path, known: Mutex::default() }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends a latent, a line for each point, under the name of its input. When this returns the lines are safe on the disk.
+    ///
+    /// # Errors
+    /// Kind config: the file has other columns. Kind output or transient: it cannot be written. Kind bug: media other than latents.
+    pub fn append(&self, media: Media, relative: &Path) -> Result<()> {
+        let Media::Latent(latent) = media else {
+            return Err(Error::new(Kind::Bug, format!("a table was given {}", media.kind().with_article())));
+        };
+        let source = latent.source.clone().unwrap_or_else(|| relative.to_string_lossy().into_owned());
+        let latent = Latent { source: Some(source), ..latent };
+        let (header, rows) = (csv_header(latent.size)?, csv_rows(&latent)?);
+        // A worker that panicked has left the file whole, or torn at its end, which is mended next.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        self.write(&mut known, &header, &rows)
+    }
+
+    fn write(&self, known: &mut Known, header: &[u8], rows: &[u8]) -> Result<()> {
+        let failed = |e: std::io::Error| Error::io("write", &self.path, e);
+        if let Some(folder) = self.path.parent() {
+            std::fs::create_dir_all(folder).map_err(|e| Error::io("make the folder", folder, e))?;
+        }
+        let mut file = OpenOptions::new().read(true).append(true).create(true).open(&self.path).map_err(failed)?;
+        // Until the file is closed no other program appends.
+        flock(&file, FlockOperation::LockExclusive).map_err(|e| failed(e.into()))?;
+        self.catch_up(&mut file, known)?;
+        if known.length > 0 && !known.lines.contains(header) {
+            return Err(Error::new(Kind::Config, "the table has other columns than what is to be appended")
+                .at(&self.path)
+                .mend("name a new file, or move the old one away"));
+        }
+        let mut fresh = if known.length == 0 { header.to_vec() } else { Vec::new() };
+        let rows = rows.split_inclusive(|&byte| byte == b'\n');
+        fresh.extend(rows.filter(|row| !known.lines.contains(*row)).flatten());
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        file.write_all(&fresh).and_then(|()| file.sync_data()).map_err(failed)?;
+        known.learn(&fresh);
+        Ok(())
+    }
+
+    /// Reads what was appended since, by others too, and cuts off a line that has no end.
+    fn catch_up(&self, file: &mut File, known: &mut Known) -> Result<()> {
+        let failed = |e: std::io::Error| Error::io("read", &self.path, e);
+        let length = file.metadata().map_err(failed)?.len();
+        if length < known.length {
+            // Somebody has written the file anew.
+            *known = Known::default();
+        }
+        let mut news = Vec::new();
+        file.seek(SeekFrom::Start(known.length)).and_then(|_| file.read_to_end(&mut news)).map_err(failed)?;
+        let whole = news.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        known.learn(&news[..whole]);
+        if whole < news.len() {
+            tracing::warn!("the last line of {} was cut off in the middle; it is taken away", self.path.display());
+            file.set_len(known.length).map_err(|e| Error::io("write", &self.path, e))?;
+        }
+        Ok(())
+    }
+}
+
+impl Known {
+    fn learn(&mut self, text: &[u8]) {
+        self.lines.extend(text.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::to_vec));
+        self.length += text.len() as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn latent(value: f32) -> Media {
+        Media::Latent(Latent { values: vec![value, 0.5], size: 2, model: "m".into(), source: None })
+    }
+
+    #[test]
+    fn lines_are_appended_once_and_torn_ones_mended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("below/t.csv");
+        let text = || std::fs::read_to_string(&path).unwrap();
+        let table = Table::new(path.clone());
+        table.append(latent(1.0), Path::new("a,b.png")).unwrap();
+        table.append(latent(1.0), Path::new("a,b.png")).unwrap();
+        assert_eq!(text(), "source,model,row,z0,z1\n\"a,b.png\",m,0,1,0.5\n");
+        // A crash in the middle of a line, and a program that begins anew.
+        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"c.png,m,0,7").unwrap();
+        let table = Table::new(path.clone());
+        table.append(latent(2.0), Path::new("c.png")).unwrap();
+        table.append(latent(1.0), Path::new("a,b.png")).unwrap();
+        assert_eq!(text(), "source,model,row,z0,z1\n\"a,b.png\",m,0,1,0.5\nc.png,m,0,2,0.5\n");
+        std::fs::write(&path, "other\n").unwrap();
+        assert_eq!(table.append(latent(1.0), Path::new("a")).unwrap_err().kind(), Kind::Config);
+    }
+}

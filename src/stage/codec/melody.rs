@@ -1,0 +1,227 @@
+use std::sync::{Arc, OnceLock};
+
+use super::{Codec, check_latent};
+use crate::error::{Error, Kind, Result};
+use crate::media::melody::{Choice, Line, Score, lines, roll};
+use crate::media::{Latent, Media, MediaKind, Melody};
+use crate::model::{LatentSpace, MelodySpace, Model, Session};
+
+/// Rows that go through a network together where there are many: larger products are faster.
+const MANY: usize = 8;
+
+/// An autoencoder of melodies. A piece of any length goes through it stretch by stretch; each starts with a bar, and what sounds over a seam is
+/// held over it.
+#[derive(Debug)]
+pub struct MelodyCodec {
+    name: String,
+    space: LatentSpace,
+    melody: MelodySpace,
+    choice: Choice,
+    encoder: Rows,
+    decoder: Rows,
+    directions: Rows,
+}
+
+impl MelodyCodec {
+    /// The codec of a model; parts of its graph are made ready when they are first used.
+    ///
+    /// # Errors
+    /// Kind model: the card does not tell what an autoencoder of melodies must.
+    pub fn open(model: &Arc<Model>) -> Result<MelodyCodec> {
+        let card = &model.card;
+        let wrong = |what: &str| Error::new(Kind::Model, format!("the card of `{}` {what}", card.name));
+        let space = card.latent.clone().ok_or_else(|| wrong("tells of no latent space"))?;
+        let melody = card.melody.clone().ok_or_else(|| wrong("tells nothing of melodies"))?;
+        let sequence = [melody.all_steps(), melody.values()];
+        Ok(MelodyCodec {
+            name: card.name.clone(),
+            encoder: Rows::new(model, ("notes", &sequence), ("z_mean", space.size)),
+            decoder: Rows::new(model, ("latent", &[space.size]), ("output", sequence[0] * sequence[1])),
+            directions: Rows::new(model, ("qualities", &[melody.qualities.len()]), ("direction", space.size)),
+            space,
+            melody,
+            choice: Choice::Auto,
+        })
+    }
+
+    /// Takes the melody from a track or channel of choice.
+    #[must_use]
+    pub fn choosing(self, choice: Choice) -> MelodyCodec {
+        MelodyCodec { choice, ..self }
+    }
+
+    /// What the card tells of melodies.
+    pub fn melody(&self) -> &MelodySpace {
+        &self.melody
+    }
+
+    /// A piece on the grid, as this model takes it.
+    ///
+    /// # Errors
+    /// Kind input: it lacks a part that the model takes, or its meter does not fit.
+    pub fn score(&self, piece: &Melody) -> Result<Score> {
+        Score::of(piece, &self.melody.parts, self.melody.steps, self.choice)
+    }
+
+    /// The points of a score, each `size` numbers, for all its stretches.
+    ///
+    /// # Errors
+    /// Kind model: the model failed.
+    pub fn points(&self, score: &Score) -> Result<Vec<Vec<f32>>> {
+        let windows = score.windows(self.melody.steps);
+        let silence = || self.melody.parts.iter().map(|part| Line::silence(*part, self.melody.steps)).collect();
+        let groups = windows.chunks(self.melody.windows).map(|group| {
+            let missing = (group.len()..self.melody.windows).map(|_| silence());
+            let windows = group.iter().cloned().chain(missing);
+            windows.flat_map(|lines: Vec<Line>| roll(&lines, &self.melody.parts)).collect::<Vec<f32>>()
+        });
+        self.encoder.run(&groups.collect::<Vec<_>>())
+    }
+
+    /// The windows that points stand for, each the lines of all parts.
+    ///
+    /// # Errors
+    /// Kind model: the model failed.
+    pub fn windows(&self, points: &[Vec<f32>]) -> Result<Vec<Vec<Line>>> {
+        let one = self.melody.steps * self.melody.values();
+        let scores = self.decoder.run(points)?;
+        Ok(scores.iter().flat_map(|row| row.chunks_exact(one)).map(|row| lines(row, &self.melody.parts)).collect())
+    }
+
+    /// The lines that points stand for, with the stretches of `score`.
+    ///
+    /// # Errors
+    /// Kind model: the model failed.
+    pub fn lines(&self, points: &[Vec<f32>], score: &Score) -> Result<Vec<Line>> {
+        Ok(score.assemble(&self.windows(points)?))
+    }
+
+    /// What is to be added to a point so that it has more or less of each quality of the card, in deviations of the training tunes.
+    ///
+    /// # Errors
+    /// Kind usage: a quality that the model has no direction for. Kind model: the model failed.
+    pub fn direction(&self, wanted: &[(String, f32)]) -> Result<Vec<f32>> {
+        let known = &self.melody.qualities;
+        let mut amounts = vec![0f32; known.len()];
+        for (quality, amount) in wanted {
+            let Some(at) = known.iter().position(|name| name == quality) else {
+                let what = format!("`{}` knows no quality `{quality}`", self.name);
+                let mend = match crate::did_you_mean(quality, known.iter().map(String::as_str)) {
+                    Some(meant) => format!("did you mean `{meant}`? It knows {}", known.join(", ")),
+                    None if known.is_empty() => "choose a model whose card lists `qualities`".to_owned(),
+                    None => format!("it knows {}", known.join(", ")),
+                };
+                return Err(Error::new(Kind::Usage, what).mend(mend));
+            };
+            amounts[at] += amount;
+        }
+        Ok(self.directions.run(&[amounts])?.remove(0))
+    }
+
+    fn piece<'a>(&self, media: &'a Media) -> Result<&'a Melody> {
+        match media {
+            Media::Melody(piece) => Ok(piece),
+            other => {
+                let what = format!("`{}` encodes melodies, and this is {}", self.name, other.kind().with_article());
+                Err(Error::new(Kind::Input, what).mend("give a MIDI file"))
+            }
+        }
+    }
+
+    fn rows(&self, latent: &Latent, model: &LatentSpace) -> Result<Vec<Vec<f32>>> {
+        check_latent(&self.name, model, latent)?;
+        Ok(latent.rows().map(<[f32]>::to_vec).collect())
+    }
+}
+
+impl Codec for MelodyCodec {
+    fn media(&self) -> MediaKind {
+        MediaKind::Melody
+    }
+
+    fn space(&self) -> &LatentSpace {
+        &self.space
+    }
+
+    fn encode(&self, media: &Media) -> Result<Latent> {
+        let score = self.score(self.piece(media)?)?;
+        score.remarks.iter().for_each(|remark| tracing::info!("{remark}"));
+        let values = self.points(&score)?.concat();
+        Ok(Latent { values, size: self.space.size, model: self.name.clone(), source: None })
+    }
+
+    fn decode(&self, latent: &Latent) -> Result<Media> {
+        let points = self.rows(latent, &self.space)?;
+        let score = Score::blank(&self.melody.parts, self.melody.steps, points.len() * self.melody.windows);
+        Ok(Media::Melody(score.compose(&self.lines(&points, &score)?)))
+    }
+
+    fn decode_between(&self, latent: &Latent, ends: &[(&Media, f32)]) -> Result<Media> {
+        let scores = ends.iter().map(|(media, weight)| Ok((self.score(self.piece(media)?)?, *weight)));
+        let scores = scores.collect::<Result<Vec<(Score, f32)>>>()?;
+        if scores.is_empty() {
+            return self.decode(latent);
+        }
+        let score = Score::between(&scores.iter().map(|(score, weight)| (score, *weight)).collect::<Vec<_>>());
+        let points = self.rows(latent, &self.space)?;
+        Ok(Media::Melody(score.compose(&self.lines(&points, &score)?)))
+    }
+}
+
+/// A part of a graph that makes one row of numbers of another, for any number of rows.
+struct Rows {
+    model: Arc<Model>,
+    input: &'static str,
+    row: Vec<usize>,
+    output: &'static str,
+    yields: usize,
+    one: OnceLock<Session>,
+    many: OnceLock<Session>,
+}
+
+impl std::fmt::Debug for Rows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} -> {}", self.input, self.output)
+    }
+}
+
+impl Rows {
+    fn new(
+        model: &Arc<Model>,
+        (input, row): (&'static str, &[usize]),
+        (output, yields): (&'static str, usize),
+    ) -> Rows {
+        let (one, many) = (OnceLock::new(), OnceLock::new());
+        Rows { model: Arc::clone(model), input, row: row.to_vec(), output, yields, one, many }
+    }
+
+    fn run(&self, rows: &[Vec<f32>]) -> Result<Vec<Vec<f32>>> {
+        let mut results = Vec::with_capacity(rows.len());
+        let mut rest = rows;
+        while !rest.is_empty() {
+            // A few rows more than needed cost less than one after another.
+            let count = if rest.len() > 2 { MANY } else { 1 };
+            let taken = count.min(rest.len());
+            let mut values = rest[..taken].concat();
+            values.resize(count * self.row.iter().product::<usize>(), 0.0);
+            let outputs = self.session(count)?.run(&[&values])?;
+            results.extend(outputs[0].chunks_exact(self.yields.max(1)).take(taken).map(<[f32]>::to_vec));
+            rest = &rest[taken..];
+        }
+        Ok(results)
+    }
+
+    fn session(&self, count: usize) -> Result<&Session> {
+        let cell = if count == 1 { &self.one } else { &self.many };
+        if let Some(session) = cell.get() {
+            return Ok(session);
+        }
+        let shape: Vec<usize> = std::iter::once(count).chain(self.row.iter().copied()).collect();
+        let session = Session::new(&self.model, &[(self.input, &shape)], &[self.output])?;
+        if session.output_shapes()[0].iter().product::<usize>() != count * self.yields {
+            let name = &self.model.card.name;
+            return Err(Error::new(Kind::Model, format!("the card of `{name}` tells other shapes than its graph has")));
+        }
+        Ok(cell.get_or_init(|| session))
+    }
+}

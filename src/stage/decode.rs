@@ -1,0 +1,50 @@
+//! `decode`: a latent to the media that it stands for.
+
+use super::codec::{self, Codec};
+use super::{Context, Site, Stage};
+use crate::config::{Component, Description, Field, Presence, Problem};
+use crate::error::{Error, Kind, Result};
+use crate::media::{Media, MediaKind};
+
+pub(super) const DESCRIPTION: Description = Description {
+    name: "decode",
+    doc: "Decodes a latent into the media that it stands for, by the autoencoder that it came from.",
+    fields: &[
+        Field {
+            name: "model",
+            doc: "Name of an autoencoder, or the path of an ONNX file with a card beside it.",
+            kind: crate::config::Kind::Text,
+            presence: Presence::Required,
+        },
+        codec::CLASS,
+    ],
+};
+
+#[derive(Debug)]
+struct Decode(Box<dyn Codec>);
+
+pub(super) fn build(component: &Component, site: &Site) -> std::result::Result<Box<dyn Stage>, Vec<Problem>> {
+    Ok(Box::new(Decode(codec::of_component(component, site)?)))
+}
+
+impl Stage for Decode {
+    fn name(&self) -> &'static str {
+        DESCRIPTION.name
+    }
+
+    fn takes(&self) -> MediaKind {
+        MediaKind::Latent
+    }
+
+    fn yields(&self) -> MediaKind {
+        self.0.media()
+    }
+
+    fn run(&self, media: Vec<Media>, _: &Context) -> Result<Vec<Media>> {
+        let decode = |piece| match piece {
+            Media::Latent(latent) => self.0.decode(&latent),
+            other => Err(Error::new(Kind::Bug, format!("`decode` was given {}", other.kind().with_article()))),
+        };
+        media.into_iter().map(decode).collect()
+    }
+}

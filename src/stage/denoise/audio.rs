@@ -1,0 +1,107 @@
+//! Sound: a network that takes frames and keeps states. Other rates than the model's are resampled on the way in and out; every channel is
+//! worked on by itself.
+
+use std::sync::Arc;
+
+use super::super::{Context, Stage, each_audio};
+use super::DESCRIPTION;
+use crate::config::{Component, Problem, Value};
+use crate::error::Result;
+use crate::media::audio::{BLOCK, Block, Chain, Delay, Format, Process, Resample};
+use crate::media::{Media, MediaKind};
+use crate::model::{Model, Stream};
+
+#[derive(Debug)]
+struct Denoise {
+    /// The network made ready; each stretch of sound gets a stream of its own through it.
+    network: Stream,
+    /// The network's share of the result; the rest is the sound as it was.
+    wet: f32,
+}
+
+pub(super) fn build(component: &Component, model: Arc<Model>) -> std::result::Result<Box<dyn Stage>, Vec<Problem>> {
+    let settings = &component.settings;
+    let limit = settings.get("attenuation_limit_db").and_then(Value::as_number);
+    let kept = limit.map_or(0.0, |decibels| 10f64.powf(-decibels / 20.0));
+    let wet = (settings.number("strength") * (1.0 - kept)) as f32;
+    // What a graph cannot do is told now, not with the first file; one channel is as good as many for that.
+    match Stream::new(&model, 1) {
+        Ok(network) => Ok(Box::new(Denoise { network, wet })),
+        Err(e) => {
+            let problem = Problem::new(settings.span("model"), e.to_string());
+            Err(vec![problem.mend(e.mend_text().unwrap_or("choose another model"))])
+        }
+    }
+}
+
+impl Stage for Denoise {
+    fn name(&self) -> &'static str {
+        DESCRIPTION.name
+    }
+
+    fn takes(&self) -> MediaKind {
+        MediaKind::Audio
+    }
+
+    fn run(&self, media: Vec<Media>, _: &Context) -> Result<Vec<Media>> {
+        each_audio(media, |audio| {
+            let process = Denoised::new(&self.network, audio.format(), self.wet)?;
+            Ok(audio.through(process))
+        })
+    }
+
+    fn live(&self, format: Format) -> Result<Option<Box<dyn Process>>> {
+        Ok(Some(Box::new(Denoised::new(&self.network, format, self.wet)?)))
+    }
+}
+
+/// The network with what surrounds it, and the dry sound in time with it.
+struct Denoised {
+    chain: Chain,
+    dry: Block,
+    wet: f32,
+}
+
+impl Denoised {
+    fn new(network: &Stream, format: Format, wet: f32) -> Result<Denoised> {
+        let network = network.another(format.channels)?;
+        let own = network.output();
+        let mut chain = Chain::new(format);
+        if own.rate == format.rate {
+            chain.push(Box::new(network));
+        } else {
+            // The delay is made a whole number of frames at both rates, so that it can be taken away exactly.
+            let whole = Resample::whole_frames(own.rate, format.rate);
+            let missing = network.delay().next_multiple_of(whole) - network.delay();
+            chain.push(Box::new(Resample::new(format, own.rate)?));
+            chain.push(Box::new(network));
+            chain.push(Box::new(Delay::new(own, missing)));
+            chain.push(Box::new(Resample::new(own, format.rate)?));
+        }
+        let mut dry = Block::with_room(format.channels, chain.delay() + 4 * BLOCK);
+        dry.append_silence(chain.delay());
+        Ok(Denoised { chain, dry, wet })
+    }
+}
+
+impl Process for Denoised {
+    fn output(&self) -> Format {
+        self.chain.output()
+    }
+
+    fn delay(&self) -> usize {
+        self.chain.delay()
+    }
+
+    fn process(&mut self, input: &Block, output: &mut Block) -> Result<()> {
+        self.dry.append(input);
+        self.chain.process(input, output)?;
+        for (plane, dry) in output.planes_mut().iter_mut().zip(self.dry.planes()) {
+            for (wet, dry) in plane.iter_mut().zip(dry) {
+                *wet = *wet * self.wet + dry * (1.0 - self.wet);
+            }
+        }
+        self.dry.drop_front(output.frames());
+        Ok(())
+    }
+}

@@ -1,0 +1,46 @@
+//! `encode`: media to a latent, the few numbers that say the most of it.
+
+use super::codec::{self, Codec};
+use super::{Context, Site, Stage};
+use crate::config::{Component, Description, Field, Presence, Problem};
+use crate::error::Result;
+use crate::media::{Media, MediaKind};
+
+pub(super) const DESCRIPTION: Description = Description {
+    name: "encode",
+    doc: "Encodes media into a latent by an autoencoder: the mean, where the encoder gives a distribution.",
+    fields: &[
+        Field {
+            name: "model",
+            doc: "Name of an autoencoder, or the path of an ONNX file with a card beside it.",
+            kind: crate::config::Kind::Text,
+            presence: Presence::Required,
+        },
+        codec::CLASS,
+    ],
+};
+
+#[derive(Debug)]
+struct Encode(Box<dyn Codec>);
+
+pub(super) fn build(component: &Component, site: &Site) -> std::result::Result<Box<dyn Stage>, Vec<Problem>> {
+    Ok(Box::new(Encode(codec::of_component(component, site)?)))
+}
+
+impl Stage for Encode {
+    fn name(&self) -> &'static str {
+        DESCRIPTION.name
+    }
+
+    fn takes(&self) -> MediaKind {
+        self.0.media()
+    }
+
+    fn yields(&self) -> MediaKind {
+        MediaKind::Latent
+    }
+
+    fn run(&self, media: Vec<Media>, _: &Context) -> Result<Vec<Media>> {
+        media.iter().map(|piece| self.0.encode(piece).map(Media::Latent)).collect()
+    }
+}

@@ -1,0 +1,138 @@
+//! `interpolate`: what lies between two pieces of media, on the way through a latent space.
+
+use super::codec::{self, Codec};
+use super::{Context, Site, Stage, model_for};
+use crate::config::{Component, Description, Field, Kind as FieldKind, Presence, Problem, Value};
+use crate::error::{Error, Kind, Result};
+use crate::media::melody::Choice;
+use crate::media::{Latent, Media, MediaKind};
+use crate::model::Task;
+
+pub(super) const DESCRIPTION: Description = Description {
+    name: "interpolate",
+    doc: "Makes what lies between two files, from the first to the second; the source must say `group: 2`.",
+    fields: &[
+        Field {
+            name: "model",
+            doc: "Name of a variational autoencoder, or the path of an ONNX file with a card beside it.",
+            kind: FieldKind::Text,
+            presence: Presence::Default("melody-2bar"),
+        },
+        Field {
+            name: "steps",
+            doc: "How many results there are, both ends included.",
+            kind: FieldKind::Integer { min: 2, max: 99 },
+            presence: Presence::Default("9"),
+        },
+        Field {
+            name: "track",
+            doc: "The track that the melody is on in MIDI files, counted from 1; where left out, the one that looks most like a melody.",
+            kind: FieldKind::Integer { min: 1, max: 65_535 },
+            presence: Presence::Optional,
+        },
+        Field {
+            name: "channel",
+            doc: "The channel that the melody is on in MIDI files, counted from 1.",
+            kind: FieldKind::Integer { min: 1, max: 16 },
+            presence: Presence::Optional,
+        },
+    ],
+};
+
+#[derive(Debug)]
+struct Interpolate {
+    codec: Box<dyn Codec>,
+    steps: usize,
+}
+
+pub(super) fn build(component: &Component, site: &Site) -> std::result::Result<Box<dyn Stage>, Vec<Problem>> {
+    let settings = &component.settings;
+    let model = model_for(component, Task::Autoencode, site)?;
+    let number =
+        |name: &str| settings.get(name).and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
+    let choice = match (number("track"), number("channel")) {
+        (Some(track), _) => Choice::Track(track),
+        (_, Some(channel)) => Choice::Channel(channel),
+        _ => Choice::Auto,
+    };
+    let codec = codec::open_choosing(&model, None, choice).map_err(|e| {
+        vec![Problem::new(settings.span("model"), e.to_string()).mend(e.mend_text().unwrap_or_default())]
+    })?;
+    Ok(Box::new(Interpolate { codec, steps: usize::try_from(settings.integer("steps")).unwrap_or(9) }))
+}
+
+impl Stage for Interpolate {
+    fn name(&self) -> &'static str {
+        DESCRIPTION.name
+    }
+
+    fn takes(&self) -> MediaKind {
+        self.codec.media()
+    }
+
+    fn run(&self, media: Vec<Media>, _context: &Context) -> Result<Vec<Media>> {
+        let [from, to] = media.as_slice() else {
+            let what = format!("`interpolate` goes from one piece to another, and was given {}", media.len());
+            return Err(Error::new(Kind::Config, what).mend("set `group: 2` in the pipeline's source"));
+        };
+        walk(self.codec.as_ref(), from, to, self.steps)
+    }
+}
+
+/// `steps` pieces from one to the other, both ends included as the model rebuilds them.
+///
+/// # Errors
+/// As for the codec.
+pub fn walk(codec: &dyn Codec, from: &Media, to: &Media, steps: usize) -> Result<Vec<Media>> {
+    let (a, b) = (codec.encode(from)?, codec.encode(to)?);
+    let last = steps.saturating_sub(1).max(1) as f32;
+    let step = |at: usize| {
+        let t = at as f32 / last;
+        codec.decode_between(&between(&a, &b, t), &[(from, 1.0 - t), (to, t)])
+    };
+    (0..steps).map(step).collect()
+}
+
+/// A table of `rows` x `columns` pieces with the four given ones at its corners: first and second at the top, third and fourth at the bottom. Row by
+/// row.
+///
+/// # Errors
+/// As for the codec.
+pub fn table(codec: &dyn Codec, corners: [&Media; 4], rows: usize, columns: usize) -> Result<Vec<Media>> {
+    let points = corners.iter().map(|corner| codec.encode(corner)).collect::<Result<Vec<_>>>()?;
+    let share = |at: usize, count: usize| at as f32 / count.saturating_sub(1).max(1) as f32;
+    let mut pieces = Vec::with_capacity(rows * columns);
+    for row in 0..rows {
+        for column in 0..columns {
+            let (down, across) = (share(row, rows), share(column, columns));
+            let [top, bottom] = [0, 2].map(|at| between(&points[at], &points[at + 1], across));
+            let point = between(&top, &bottom, down);
+            let weights = [(1.0 - down) * (1.0 - across), (1.0 - down) * across, down * (1.0 - across), down * across];
+            let ends: Vec<(&Media, f32)> = corners.into_iter().zip(weights).collect();
+            pieces.push(codec.decode_between(&point, &ends)?);
+        }
+    }
+    Ok(pieces)
+}
+
+/// The latent at `t` of the way (0..=1) between two, point by point; the shorter one begins anew when it is over.
+pub fn between(a: &Latent, b: &Latent, t: f32) -> Latent {
+    let [left, right] = [a, b].map(|latent| latent.rows().collect::<Vec<_>>());
+    let pairs = left.iter().cycle().zip(right.iter().cycle()).take(left.len().max(right.len()));
+    Latent { values: pairs.flat_map(|(a, b)| slerp(a, b, t)).collect(), source: None, ..a.clone() }
+}
+
+/// Spherical interpolation (Shoemake 1985): along the arc between two points as seen from the origin. Draws of a normal distribution in many dimensions
+/// lie near a sphere, and the straight line between two would cut through its inside, where there are hardly any.
+pub fn slerp(a: &[f32], b: &[f32], t: f32) -> Vec<f32> {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+    let t = f64::from(t);
+    let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(1e-30);
+    let angle = cosine.clamp(-1.0, 1.0).acos();
+    // Where there is no arc (the same direction, or opposite ones), the line.
+    let (of_a, of_b) = match angle.sin() {
+        sine if sine < 1e-4 => (1.0 - t, t),
+        sine => (((1.0 - t) * angle).sin() / sine, (t * angle).sin() / sine),
+    };
+    a.iter().zip(b).map(|(x, y)| (of_a * f64::from(*x) + of_b * f64::from(*y)) as f32).collect()
+}

@@ -1,0 +1,251 @@
+//! `level`: brings sound to a loudness, measured by EBU R 128 (ITU-R BS.1770). A file is measured whole and gets one gain, so that its quiet
+//! places stay quiet; a live stream is followed slowly.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use ebur128::{EbuR128, Mode};
+
+use super::{Context, Site, Stage, each_audio};
+use crate::config::{Component, Description, Field, Kind, Presence, Problem};
+use crate::error::{self, Error, Result};
+use crate::media::audio::{AudioRead, BLOCK, Block, Format, Process};
+use crate::media::{Audio, Media, MediaKind};
+
+pub(super) const DESCRIPTION: Description = Description {
+    name: "level",
+    doc: "Brings sound to a loudness by EBU R 128. A file is measured first and gets one gain; a live stream is followed by at most 3 dB a second.",
+    fields: &[
+        Field {
+            name: "loudness",
+            doc: "The loudness to reach, in LUFS: -23 for broadcast, about -16 for podcasts.",
+            kind: Kind::Number { min: -60.0, max: -5.0 },
+            presence: Presence::Default("-23"),
+        },
+        Field {
+            name: "peak",
+            doc: "The highest true peak of the result, in dB below full scale; where both cannot be had, this one is kept.",
+            kind: Kind::Number { min: -20.0, max: 0.0 },
+            presence: Presence::Default("-1"),
+        },
+    ],
+};
+
+#[derive(Debug, Clone, Copy)]
+struct Level {
+    loudness: f64,
+    peak: f64,
+}
+
+pub(super) fn build(component: &Component, _: &Site) -> std::result::Result<Box<dyn Stage>, Vec<Problem>> {
+    let settings = &component.settings;
+    Ok(Box::new(Level { loudness: settings.number("loudness"), peak: from_decibels(settings.number("peak")) }))
+}
+
+impl Stage for Level {
+    fn name(&self) -> &'static str {
+        DESCRIPTION.name
+    }
+
+    fn takes(&self) -> MediaKind {
+        MediaKind::Audio
+    }
+
+    fn run(&self, media: Vec<Media>, _: &Context) -> Result<Vec<Media>> {
+        each_audio(media, |audio| {
+            let depth = audio.depth;
+            Ok(Audio::new(Levelled::Unmeasured { audio, level: *self }, depth))
+        })
+    }
+
+    fn live(&self, format: Format) -> Result<Option<Box<dyn Process>>> {
+        Ok(Some(Box::new(Follow::new(*self, format)?)))
+    }
+}
+
+fn from_decibels(decibels: f64) -> f64 {
+    10f64.powf(decibels / 20.0)
+}
+
+fn meter(format: Format, mode: Mode) -> Result<EbuR128> {
+    EbuR128::new(format.channels as u32, format.rate, mode)
+        .map_err(|e| Error::new(error::Kind::Input, "the loudness of this sound cannot be measured").because(e))
+}
+
+fn measured<T>(value: std::result::Result<T, ebur128::Error>) -> Result<T> {
+    value.map_err(|e| Error::new(error::Kind::Bug, "the loudness could not be measured").because(e))
+}
+
+/// A file's sound: drained into a file of floats while it is measured, then read back with its gain.
+enum Levelled {
+    Unmeasured {
+        audio: Audio,
+        level: Level,
+    },
+    Measured {
+        spool: BufReader<File>,
+        bytes: Vec<u8>,
+        format: Format,
+        frames: u64,
+        left: u64,
+        gain: f32,
+    },
+    /// For the moment between the two.
+    Nothing,
+}
+
+impl Levelled {
+    fn measure(mut audio: Audio, level: Level) -> Result<Levelled> {
+        let format = audio.format();
+        let mut meter = meter(format, Mode::I | Mode::TRUE_PEAK | Mode::HISTOGRAM)?;
+        let folder = spool_folder();
+        let failed = |e| Error::io("write", &folder, e);
+        let mut spool = BufWriter::with_capacity(1 << 18, tempfile::tempfile_in(&folder).map_err(failed)?);
+        let mut block = Block::new(format.channels);
+        let mut samples = Vec::new();
+        let mut frames = 0u64;
+        loop {
+            audio.read(&mut block)?;
+            if block.is_empty() {
+                break;
+            }
+            samples.clear();
+            for index in 0..block.frames() {
+                samples.extend(block.planes().iter().map(|plane| plane[index]));
+            }
+            measured(meter.add_frames_f32(&samples))?;
+            spool.write_all(bytemuck::cast_slice(&samples)).map_err(failed)?;
+            frames += block.frames() as u64;
+        }
+        let loudness = measured(meter.loudness_global())?;
+        let peaks = (0..format.channels as u32).map(|channel| measured(meter.true_peak(channel)));
+        let peak = peaks.collect::<Result<Vec<_>>>()?.into_iter().fold(0.0, f64::max);
+        // Silence has no loudness, and stays silence.
+        let wanted = if loudness.is_finite() { from_decibels(level.loudness - loudness) } else { 1.0 };
+        let gain = if peak > 0.0 { wanted.min(level.peak / peak) } else { wanted };
+        tracing::debug!(loudness, peak, gain, "loudness measured");
+        let mut spool = spool.into_inner().map_err(|e| failed(e.into_error()))?;
+        spool.rewind().map_err(failed)?;
+        let spool = BufReader::with_capacity(1 << 18, spool);
+        let bytes = Vec::new();
+        Ok(Levelled::Measured { spool, bytes, format, frames, left: frames, gain: gain as f32 })
+    }
+}
+
+/// Where hours of sound may lie for a while: what the user set, else where the system keeps large temporary files on a disk.
+fn spool_folder() -> PathBuf {
+    let disk = Path::new("/var/tmp");
+    if std::env::var_os("TMPDIR").is_none() && disk.is_dir() { disk.to_path_buf() } else { std::env::temp_dir() }
+}
+
+impl AudioRead for Levelled {
+    fn format(&self) -> Format {
+        match self {
+            Levelled::Unmeasured { audio, .. } => audio.format(),
+            Levelled::Measured { format, .. } => *format,
+            Levelled::Nothing => Format { rate: 0, channels: 0 },
+        }
+    }
+
+    fn frames(&self) -> Option<u64> {
+        match self {
+            Levelled::Unmeasured { audio, .. } => audio.frames(),
+            Levelled::Measured { frames, .. } => Some(*frames),
+            Levelled::Nothing => None,
+        }
+    }
+
+    fn read(&mut self, block: &mut Block) -> Result<()> {
+        if let Levelled::Unmeasured { .. } = self
+            && let Levelled::Unmeasured { audio, level } = std::mem::replace(self, Levelled::Nothing)
+        {
+            *self = Levelled::measure(audio, level)?;
+        }
+        block.clear();
+        if let Levelled::Measured { spool, bytes, format, left, gain, .. } = self {
+            let frames = (*left).min(BLOCK as u64) as usize;
+            bytes.resize(frames * format.channels * 4, 0);
+            spool.read_exact(bytes).map_err(|e| Error::io("read", &spool_folder(), e))?;
+            let samples = bytes.chunks_exact(4).map(|b| f32::from_ne_bytes([b[0], b[1], b[2], b[3]]));
+            block.append_interleaved(samples.map(|s| s * *gain));
+            *left -= frames as u64;
+        }
+        Ok(())
+    }
+}
+
+/// Quieter sound is a pause, and is not made louder.
+const PAUSE: f64 = -50.0;
+/// How much louder or quieter a live stream is made at most, in dB.
+const MOST_GAIN: f64 = 20.0;
+/// How fast, in dB a second.
+const SPEED: f64 = 3.0;
+/// How fast the limiter lets go again, in dB a second.
+const RELEASE: f64 = 60.0;
+
+/// A live stream: a gain that follows the loudness of the last 3 seconds, and a limiter behind it.
+struct Follow {
+    level: Level,
+    format: Format,
+    meter: EbuR128,
+    interleaved: Vec<f32>,
+    /// In dB.
+    gain: f64,
+    /// What the limiter takes away, as a factor up to 1.
+    limit: f64,
+    release: f64,
+}
+
+impl Follow {
+    fn new(level: Level, format: Format) -> Result<Follow> {
+        let meter = meter(format, Mode::S)?;
+        let release = from_decibels(RELEASE / f64::from(format.rate));
+        let interleaved = Vec::with_capacity(4 * BLOCK * format.channels);
+        Ok(Follow { level, format, meter, interleaved, gain: 0.0, limit: 1.0, release })
+    }
+}
+
+impl Process for Follow {
+    fn output(&self) -> Format {
+        self.format
+    }
+
+    fn delay(&self) -> usize {
+        0
+    }
+
+    fn process(&mut self, input: &Block, output: &mut Block) -> Result<()> {
+        output.clear();
+        output.append(input);
+        if input.is_empty() {
+            return Ok(());
+        }
+        self.interleaved.clear();
+        for index in 0..input.frames() {
+            self.interleaved.extend(input.planes().iter().map(|plane| plane[index]));
+        }
+        measured(self.meter.add_frames_f32(&self.interleaved))?;
+        let loudness = measured(self.meter.loudness_shortterm())?;
+        let before = self.gain;
+        if loudness > PAUSE {
+            let wanted = (self.level.loudness - loudness).clamp(-MOST_GAIN, MOST_GAIN);
+            let step = SPEED * input.frames() as f64 / f64::from(self.format.rate);
+            self.gain += (wanted - self.gain).clamp(-step, step);
+        }
+        let (from, to) = (from_decibels(before), from_decibels(self.gain));
+        let frames = output.frames();
+        for index in 0..frames {
+            let gain = from + (to - from) * index as f64 / frames as f64;
+            let peak = output.planes().iter().fold(0f32, |peak, plane| peak.max(plane[index].abs()));
+            self.limit = (self.limit * self.release).min(1.0);
+            let loudest = f64::from(peak) * gain;
+            if loudest * self.limit > self.level.peak {
+                self.limit = self.level.peak / loudest;
+            }
+            let factor = (gain * self.limit) as f32;
+            output.planes_mut().iter_mut().for_each(|plane| plane[index] *= factor);
+        }
+        Ok(())
+    }
+}

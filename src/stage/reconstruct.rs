@@ -1,0 +1,42 @@
+//! `reconstruct`: what remains of media when it goes through a latent.
+
+use super::codec::{self, Codec};
+use super::{Context, Site, Stage};
+use crate::config::{Component, Description, Field, Presence, Problem};
+use crate::error::Result;
+use crate::media::{Media, MediaKind};
+
+pub(super) const DESCRIPTION: Description = Description {
+    name: "reconstruct",
+    doc: "Encodes media and decodes it again: what an autoencoder keeps of it. A picture comes out in the model's size.",
+    fields: &[
+        Field {
+            name: "model",
+            doc: "Name of an autoencoder, or the path of an ONNX file with a card beside it.",
+            kind: crate::config::Kind::Text,
+            presence: Presence::Required,
+        },
+        codec::CLASS,
+    ],
+};
+
+#[derive(Debug)]
+struct Reconstruct(Box<dyn Codec>);
+
+pub(super) fn build(component: &Component, site: &Site) -> std::result::Result<Box<dyn Stage>, Vec<Problem>> {
+    Ok(Box::new(Reconstruct(codec::of_component(component, site)?)))
+}
+
+impl Stage for Reconstruct {
+    fn name(&self) -> &'static str {
+        DESCRIPTION.name
+    }
+
+    fn takes(&self) -> MediaKind {
+        self.0.media()
+    }
+
+    fn run(&self, media: Vec<Media>, _: &Context) -> Result<Vec<Media>> {
+        media.iter().map(|piece| self.0.reconstruct(piece)).collect()
+    }
+}

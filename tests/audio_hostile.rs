@@ -1,0 +1,161 @@
+//! Whatever a stranger calls a recording ends in a clear error that names the file and the mend: never a panic, never memory without bound.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod audio_common;
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use audio_common::{noise, open, pipeline, write_wav};
+use common::Home;
+use latentd::media::audio::Block;
+use latentd::{Kind, Result};
+use proptest::prelude::*;
+
+/// Reads to the end but no further than a minute of sound; what is found wrong, wherever it stands.
+fn drain(path: &Path) -> Result<usize> {
+    let mut audio = open(path)?;
+    let mut block = Block::new(audio.format().channels);
+    let mut frames = 0;
+    while frames < 48_000 * 60 {
+        audio.read(&mut block)?;
+        if block.is_empty() {
+            break;
+        }
+        frames += block.frames();
+    }
+    Ok(frames)
+}
+
+/// A WAV file with any header.
+fn wav(format: u16, channels: u16, rate: u32, bits: u16, claimed: u32, data: &[u8]) -> Vec<u8> {
+    let align = channels.wrapping_mul(bits.div_ceil(8));
+    let mut bytes = b"RIFF".to_vec();
+    bytes.extend((36u32.wrapping_add(claimed)).to_le_bytes());
+    bytes.extend(b"WAVEfmt ");
+    bytes.extend(16u32.to_le_bytes());
+    bytes.extend(format.to_le_bytes());
+    bytes.extend(channels.to_le_bytes());
+    bytes.extend(rate.to_le_bytes());
+    bytes.extend(rate.wrapping_mul(u32::from(align)).to_le_bytes());
+    bytes.extend(align.to_le_bytes());
+    bytes.extend(bits.to_le_bytes());
+    bytes.extend(b"data");
+    bytes.extend(claimed.to_le_bytes());
+    bytes.extend(data);
+    bytes
+}
+
+fn floats(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+#[test]
+fn each_kind_of_damage_is_told_with_its_mend() {
+    let home = Home::new();
+    let whole = wav(1, 1, 16_000, 16, 3200, &[0; 3200]);
+    let cases: &[(&str, Vec<u8>, &str)] = &[
+        ("empty.wav", vec![], "empty"),
+        ("text.wav", b"this is no sound, though it is long enough to be one".to_vec(), "not a sound"),
+        ("header-only.wav", whole[..44].to_vec(), "ends early"),
+        ("no-sound.wav", wav(1, 1, 16_000, 16, 0, &[]), "no sound"),
+        ("cut.wav", whole[..1000].to_vec(), "ends early"),
+        ("promises.wav", wav(1, 2, 48_000, 16, 0x7fff_fff0, &[0; 64]), "ends early"),
+        ("rate-0.wav", wav(1, 1, 0, 16, 64, &[0; 64]), "0 Hz"),
+        ("rate-absurd.wav", wav(1, 1, 4_000_000_000, 16, 64, &[0; 64]), "Hz"),
+        ("channels-0.wav", wav(1, 0, 16_000, 16, 64, &[0; 64]), ""),
+        ("channels-999.wav", wav(1, 999, 16_000, 16, 1998, &[0; 1998]), "channels"),
+        ("bits-64.wav", wav(3, 1, 16_000, 64, 64, &[0; 64]), ""),
+        ("compressed.wav", wav(85, 1, 16_000, 16, 64, &[0; 64]), ""),
+        ("nan.wav", wav(3, 1, 16_000, 32, 12, &floats(&[0.0, f32::NAN, 0.0])), "no numbers"),
+        ("infinite.wav", wav(3, 1, 16_000, 32, 8, &floats(&[0.0, f32::INFINITY])), "no numbers"),
+        ("huge.wav", wav(3, 1, 16_000, 32, 8, &floats(&[0.0, 1e30])), "full scale"),
+        ("really-wav.flac", whole.clone(), "WAV"),
+        ("picture.mp3", common::png(4, 4), "not a sound"),
+        ("rf64.wav", [b"RF64".as_slice(), &[0xff; 60]].concat(), "RF64"),
+        ("flac-head.flac", b"fLaC\0\0\0\x22garbage that goes on for a while and means nothing".to_vec(), "FLAC"),
+        ("ogg-head.ogg", b"OggS\0\x02garbage that goes on for a while and means nothing at all".to_vec(), "Ogg"),
+        ("id3-only.mp3", b"ID3\x04\0\0\0\0\0\x0a0123456789".to_vec(), ""),
+        ("box.m4a", b"\0\0\0\x18ftypM4A \0\0\0\0M4A mp42\0\0\0\x08moov".to_vec(), ""),
+    ];
+    for (name, bytes, words) in cases {
+        let path = home.path(name);
+        fs::write(&path, bytes).unwrap();
+        let error = match drain(&path) {
+            Err(error) => error,
+            Ok(frames) => panic!("{name} was read as {frames} frames"),
+        };
+        let text = error.to_string();
+        assert_eq!(error.kind(), Kind::Input, "{name}: {text}");
+        assert!(text.contains(name), "{name} is not named: {text}");
+        assert!(text.contains(words), "{name}: `{text}` does not tell of `{words}`");
+        assert!(error.mend_text().is_some_and(|m| m.len() > 5), "{name} has no mend");
+    }
+}
+
+#[test]
+fn a_bad_recording_goes_to_quarantine_and_leaves_no_result() {
+    let home = Home::new();
+    drop(pipeline(&home.path(""), "high_pass"));
+    fs::create_dir_all(home.path("in")).unwrap();
+    // Damage far behind the beginning is only met while the result is being written.
+    let mut values = noise(40_000, 0.1, 2);
+    values[35_000] = f32::NAN;
+    write_wav(&home.path("in/late.wav"), 16_000, &[values], 32, true);
+    write_wav(&home.path("in/good.wav"), 16_000, &[noise(4_000, 0.1, 2)], 16, false);
+    let daemon = home.daemon(&home.path("pipeline.yaml"), &[]);
+    common::wait_for("both", std::time::Duration::from_secs(60), || {
+        home.path("out/good.wav").is_file() && home.path("quarantine/late.wav.error.txt").is_file()
+    });
+    let note = fs::read_to_string(home.path("quarantine/late.wav.error.txt")).unwrap();
+    assert!(note.contains("no numbers") && note.contains("2.2 s") && note.contains("mend:"), "{note}");
+    assert_eq!(common::files(&home.path("out")).len(), 1, "a half result was left");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/audio").join(name)).unwrap()
+}
+
+#[test]
+fn truncated_files_never_panic_and_flac_tells() {
+    let home = Home::new();
+    for name in ["tones.flac", "tones.mp3", "tones.ogg", "tones.m4a"] {
+        let bytes = fixture(name);
+        for part in 0..40 {
+            let path = home.path(&format!("{part}-{name}"));
+            fs::write(&path, &bytes[..bytes.len() * part / 40]).unwrap();
+            match drain(&path) {
+                Err(error) => assert_eq!(error.kind(), Kind::Input, "{error}"),
+                Ok(_) => assert_ne!(name, "tones.flac", "a part of a FLAC file passed for the whole"),
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn mutated_files_never_panic(which in 0..5usize, changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12)) {
+        let home = Home::new();
+        let (name, mut bytes) = match which {
+            0 => ("a.wav", wav(1, 2, 44_100, 16, 4000, &[7; 4000])),
+            1 => ("a.flac", fixture("tones.flac")),
+            2 => ("a.mp3", fixture("tones.mp3")),
+            3 => ("a.ogg", fixture("tones.ogg")),
+            _ => ("a.m4a", fixture("tones.m4a")),
+        };
+        for (place, value) in changes {
+            // Headers matter most.
+            let at = place.index(bytes.len().min(if value.is_multiple_of(2) { 256 } else { bytes.len() }));
+            bytes[at] = value;
+        }
+        let path = home.path(name);
+        fs::write(&path, &bytes).unwrap();
+        if let Err(error) = drain(&path) {
+            prop_assert!(matches!(error.kind(), Kind::Input | Kind::Transient), "{error}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! A file and a microphone give the same samples: one chain of stages, cut into blocks in any way.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod audio_common;
+mod common;
+mod live_common;
+
+use audio_common::{Dice, HALF, Tiny, lag, pipeline, si_sdr, speech, through, tiny_model};
+use common::Home;
+use latentd::media::Audio;
+use latentd::media::audio::{Block, Depth, Memory, Process};
+use live_common::{Bench, live};
+
+fn stages(home: &Home) -> String {
+    let own = tiny_model(&home.path("own"), Tiny { gain: 0.8, fades: true, ..HALF });
+    let other = tiny_model(
+        &home.path("other"),
+        Tiny { rate: 16_000, window: 512, hop: 256, pairs: true, gain: 0.9, fades: false },
+    );
+    format!(
+        "high_pass: {{frequency: 60}}, denoise: {{model: {}, attenuation_limit_db: 25}}, denoise: {{model: {}}}",
+        own.display(),
+        other.display()
+    )
+}
+
+fn file_result(home: &Home, sound: &[f32]) -> Block {
+    let pipeline = pipeline(&home.path(""), &stages(home));
+    let audio = Audio::new(Memory::new(48_000, Block::from_planes(vec![sound.to_vec()])), Depth::Float);
+    through(&pipeline, audio).unwrap().read_all().unwrap()
+}
+
+#[test]
+fn blocks_of_any_size_give_the_samples_of_the_file() {
+    let home = Home::new();
+    let sound = speech(48_000, 2.0);
+    let expected = file_result(&home, &sound);
+    let mut chain = live(&home.path(""), &stages(&home)).chain().unwrap();
+    let delay = chain.delay();
+    let mut dice = Dice::new(4);
+    let (mut out, mut block, mut at) = (Vec::new(), Block::new(1), 0);
+    while at < sound.len() {
+        let size = (1 + (dice.next().abs() * 1500.0) as usize).min(sound.len() - at);
+        chain.process(&Block::from_planes(vec![sound[at..at + size].to_vec()]), &mut block).unwrap();
+        out.extend_from_slice(block.plane(0));
+        at += size;
+    }
+    let live = &out[delay..];
+    assert!(live.len() > 90_000);
+    assert_eq!(live, &expected.plane(0)[..live.len()], "the samples differ");
+}
+
+#[test]
+fn the_live_path_adds_only_its_delay() {
+    let home = Home::new();
+    let sound = speech(48_000, 4.0);
+    let expected = file_result(&home, &sound);
+    let chain = live(&home.path(""), &stages(&home)).chain().unwrap();
+    let mut bench = Bench::new(chain, 48_000, 48_000);
+    let mut out = Vec::new();
+    for block in sound.chunks(480) {
+        bench.hear(block);
+        out.extend(bench.play(480));
+    }
+    let by = lag(&expected.plane(0)[48_000..96_000], &out[48_000..], 9600);
+    let fit = si_sdr(&out[48_000 + by..96_000 + by], &expected.plane(0)[48_000..96_000]);
+    // What is lost is the top of the band, to the resampler that follows the clocks.
+    assert!(fit > 35.0, "{fit:.1} dB");
+    let status = bench.control.status();
+    assert_eq!((status.xruns, status.late_blocks, status.dropped_blocks), (0, 0, 0));
+    let told = status.latency_ms * 48.0;
+    assert!((told - by as f32).abs() < 480.0, "it tells {told:.0} frames of delay, and there are {by}");
+}
+
+#[test]
+fn bypass_and_strength_fade_and_keep_the_delay() {
+    let home = Home::new();
+    let mute = tiny_model(&home.path("mute"), Tiny { gain: 0.0, ..HALF });
+    let stages = format!("denoise: {{model: {}}}", mute.display());
+    let mut bench = Bench::new(live(&home.path(""), &stages).chain().unwrap(), 48_000, 48_000);
+    let tone = |n: usize| 0.5 * (n as f32 * 2.0 * std::f32::consts::PI * 200.0 / 48_000.0).sin();
+    let mut out = Vec::new();
+    for block in 0..300 {
+        match block {
+            100 => bench.control.set_bypass(true),
+            200 => bench.control.set_bypass(false),
+            _ => {}
+        }
+        let sound: Vec<f32> = (0..480).map(|n| tone(block * 480 + n)).collect();
+        bench.hear(&sound);
+        out.extend(bench.play(480));
+    }
+    let loud = |from: usize, to: usize| audio_common::rms(&out[from * 480..to * 480]);
+    assert!(loud(50, 95) < 1e-4 && loud(250, 300) < 1e-4, "the stages are silent");
+    assert!((loud(120, 195) - 0.3535).abs() < 0.01, "bypassed, it is the tone: {}", loud(120, 195));
+    let jump = out.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f32::max);
+    assert!(jump < 0.02, "a click of {jump}");
+    assert_eq!(bench.control.status().xruns, 0);
+}
+
+/// A change of the pipeline while it runs: other stages take over within some blocks, and no block is missing.
+#[test]
+fn stages_are_replaced_without_a_gap() {
+    let home = Home::new();
+    let full = tiny_model(&home.path("full"), Tiny { gain: 1.0, ..HALF });
+    let half = tiny_model(&home.path("half"), HALF);
+    let chain = |model: &std::path::Path| {
+        live(&home.path(""), &format!("denoise: {{model: {}}}", model.display())).chain().unwrap()
+    };
+    let mut bench = Bench::new(chain(&full), 48_000, 48_000);
+    let mut out = Vec::new();
+    for block in 0..300 {
+        if block == 100 {
+            bench.control.replace(chain(&half));
+        }
+        let sound: Vec<f32> = (0..480)
+            .map(|n| 0.5 * ((block * 480 + n) as f32 * 2.0 * std::f32::consts::PI * 200.0 / 48_000.0).sin())
+            .collect();
+        bench.hear(&sound);
+        out.extend(bench.play(480));
+    }
+    let loud = |from: usize, to: usize| audio_common::rms(&out[from * 480..to * 480]);
+    assert!((loud(50, 100) - 0.3535).abs() < 0.01 && (loud(120, 300) - 0.1768).abs() < 0.01);
+    for block in 20..290 {
+        assert!(loud(block, block + 2) > 0.15, "silence at block {block}");
+    }
+    let jump = out[4800..].windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f32::max);
+    assert!(jump < 0.02, "a click of {jump}");
+}
+
+/// The thread was kept away for 60 ms: sound passes as it is until it has caught up, and the delay is what it was.
+#[test]
+fn late_blocks_pass_dry_and_the_delay_does_not_grow() {
+    let home = Home::new();
+    let mute = tiny_model(&home.path("mute"), Tiny { gain: 0.0, ..HALF });
+    let stages = format!("denoise: {{model: {}}}", mute.display());
+    let mut bench = Bench::new(live(&home.path(""), &stages).chain().unwrap(), 48_000, 48_000);
+    let sound: Vec<f32> = speech(48_000, 6.0).iter().map(|v| v * 4.0).collect();
+    let blocks: Vec<&[f32]> = sound.chunks(480).collect();
+    let mut fills = Vec::new();
+    for (number, block) in blocks.iter().enumerate() {
+        if (200..206).contains(&number) {
+            bench.only_hear(block);
+        } else {
+            bench.hear(block);
+        }
+        bench.play(480);
+        fills.push(bench.control.status().ring_ms[0]);
+    }
+    let status = bench.control.status();
+    assert!(status.late_blocks >= 1 && status.dropped_blocks >= 2, "{status:?}");
+    assert!(status.xruns >= 1, "the speaker had nothing for 60 ms: {status:?}");
+    let after = fills[560..].iter().copied().fold(0.0, f32::max);
+    let before = fills[100..200].iter().copied().fold(0.0, f32::max);
+    assert!(after < before + 6.0, "{before} ms were ready before, {after} ms after");
+}

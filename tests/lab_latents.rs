@@ -1,0 +1,102 @@
+//! Files of latents: what is written is what is read, and what a stranger writes is refused in words.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::fs::File;
+
+use latentd::media::Latent;
+use latentd::media::latent::{LatentFormat, read_latents, write_latents};
+use proptest::prelude::*;
+
+fn round(latents: &[Latent], format: LatentFormat, ending: &str) -> Vec<Latent> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("z").with_extension(ending);
+    let mut file = File::create(&path).unwrap();
+    write_latents(latents, format, &mut file).unwrap();
+    read_latents(File::open(&path).unwrap(), &path).unwrap()
+}
+
+fn latents() -> impl Strategy<Value = Vec<Latent>> {
+    (1usize..6).prop_flat_map(|size| {
+        let value = prop_oneof![(-1e6f32..1e6).boxed(), Just(0.1).boxed(), Just(-0.0).boxed(), Just(1e-40).boxed()];
+        let piece = (prop::collection::vec(prop::collection::vec(value, size), 1..4), "[a-z ,\"\n/äß]{1,12}");
+        prop::collection::vec(piece, 1..6).prop_map(move |pieces| {
+            let latent = |(rows, source): (Vec<Vec<f32>>, String)| Latent {
+                values: rows.concat(),
+                size,
+                model: "a-model".into(),
+                source: Some(source),
+            };
+            pieces.into_iter().map(latent).collect()
+        })
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_is_written_is_read(latents in latents()) {
+        for (format, ending) in LatentFormat::ALL {
+            let found = round(&latents, format, ending);
+            if format == LatentFormat::Npy {
+                // Numbers only: every row becomes a piece of its own, of no model.
+                let values = |latents: &[Latent]| latents.iter().flat_map(|l| l.values.clone()).collect::<Vec<f32>>();
+                prop_assert_eq!(values(&found), values(&latents));
+            } else {
+                prop_assert_eq!(&found, &latents);
+            }
+        }
+    }
+
+    #[test]
+    fn strangers_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..300), at in 0usize..4, cut in 0usize..200, flip in any::<u8>()) {
+        let folder = tempfile::tempdir().unwrap();
+        let (format, ending) = LatentFormat::ALL[at];
+        let path = folder.path().join("z").with_extension(ending);
+        std::fs::write(&path, &bytes).unwrap();
+        let _ = read_latents(File::open(&path).unwrap(), &path);
+        // A good file, cut off or with one byte changed.
+        let good = [Latent { values: vec![1.0, 2.0, 3.0, 4.0], size: 2, model: "m".into(), source: Some("s".into()) }];
+        let mut written = Vec::new();
+        write_latents(&good, format, &mut written).unwrap();
+        let mut changed = written.clone();
+        let place = cut % changed.len();
+        changed[place] ^= flip;
+        written.truncate(place);
+        for bytes in [written, changed] {
+            std::fs::write(&path, &bytes).unwrap();
+            let _ = read_latents(File::open(&path).unwrap(), &path);
+        }
+    }
+}
+
+#[test]
+fn numpys_own_file_is_read() {
+    // numpy.save of numpy.array([[1, 2], [3, 4.5]], dtype=float32), version 1.0 of the format.
+    let mut bytes = b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }".to_vec();
+    bytes.resize(127, b' ');
+    bytes.push(b'\n');
+    bytes.extend([1f32, 2.0, 3.0, 4.5].iter().flat_map(|v| v.to_le_bytes()));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("z.npy");
+    std::fs::write(&path, bytes).unwrap();
+    let found = read_latents(File::open(&path).unwrap(), &path).unwrap();
+    assert_eq!(found.iter().map(|l| l.values.clone()).collect::<Vec<_>>(), [vec![1.0, 2.0], vec![3.0, 4.5]]);
+}
+
+#[test]
+fn a_header_that_lies_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("z.npy");
+    let mut bytes =
+        b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 99999999), }".to_vec();
+    bytes.resize(127, b' ');
+    bytes.push(b'\n');
+    std::fs::write(&path, bytes).unwrap();
+    let error = read_latents(File::open(&path).unwrap(), &path).unwrap_err();
+    assert_eq!(error.kind(), latentd::Kind::Input, "{error}");
+    let path = folder.path().join("z.csv");
+    std::fs::write(&path, "source,model,row,z0\na,m,0,1\na,m,2,1\n").unwrap();
+    let error = read_latents(File::open(&path).unwrap(), &path).unwrap_err();
+    assert!(error.to_string().contains("row 2 does not follow"), "{error}");
+}

@@ -1,0 +1,89 @@
+//! The pipelines of the lab: a table that grows, a gate for what is unlike a digit, digits without their noise.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod common;
+mod lab_common;
+
+use common::Home;
+
+fn pipeline(home: &Home, name: &str) {
+    std::fs::create_dir_all(home.path("pipelines")).unwrap();
+    let file = format!("pipelines/{name}.yaml");
+    std::fs::copy(lab_common::root().join(&file), home.path(&file)).unwrap();
+}
+
+fn apply(home: &Home, name: &str, input: &str) -> (i32, String) {
+    let models = lab_common::models();
+    let file = format!("pipelines/{name}.yaml");
+    let output = home.run(&["apply", &file, input, "--models", models.to_str().unwrap()]);
+    (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn the_table_grows_by_a_line_a_picture_and_never_twice() {
+    let home = Home::new();
+    pipeline(&home, "embed-images");
+    lab_common::write(&home.path("pictures"));
+    let table = || std::fs::read_to_string(home.path("latents/latents.csv")).unwrap();
+    let (code, error) = apply(&home, "embed-images", "pictures/3");
+    assert_eq!(code, 0, "{error}");
+    assert_eq!(table().lines().count(), 1 + 4);
+    for _ in 0..2 {
+        let (code, error) = apply(&home, "embed-images", "pictures");
+        assert_eq!(code, 0, "{error}");
+    }
+    // The four were named by their paths within `pictures/3` first, and within `pictures` now.
+    assert_eq!(table().lines().count(), 1 + 4 + 40);
+    // A crash in the middle of a line.
+    let whole = table();
+    std::fs::write(home.path("latents/latents.csv"), &whole[..whole.len() - 30]).unwrap();
+    apply(&home, "embed-images", "pictures");
+    let mut lines: Vec<String> = table().lines().map(str::to_owned).collect();
+    let mut expected: Vec<String> = whole.lines().map(str::to_owned).collect();
+    lines.sort();
+    expected.sort();
+    assert_eq!(lines, expected);
+    let path = home.path("latents/latents.csv");
+    let latents = latentd::media::latent::read_latents(std::fs::File::open(&path).unwrap(), &path).unwrap();
+    assert!(latents.len() == 44 && latents.iter().all(|latent| latent.size == 20 && latent.model == "digits-vae20"));
+}
+
+#[test]
+fn what_is_no_digit_does_not_pass_the_gate() {
+    let home = Home::new();
+    pipeline(&home, "novelty-gate");
+    home.folder("incoming");
+    lab_common::cloth().save(home.path("incoming/cloth.png")).unwrap();
+    lab_common::digits()[5].1.save(home.path("incoming/five.png")).unwrap();
+    let (code, error) = apply(&home, "novelty-gate", "incoming");
+    assert_eq!(code, 65, "{error}");
+    assert!(error.contains("cloth.png") && error.contains("unlike what `digits-vae20` was trained on"), "{error}");
+    assert!(home.path("digits/five.png").is_file() && !home.path("digits/cloth.png").exists());
+}
+
+#[test]
+fn noise_is_taken_out_of_digits() {
+    let home = Home::new();
+    pipeline(&home, "denoise-digits");
+    home.folder("noisy-digits");
+    let (_, clean) = lab_common::digits().swap_remove(8);
+    let mut state = 7u32;
+    let mut uniform = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 24) as f32
+    };
+    let mut noisy = clean.clone();
+    for pixel in noisy.iter_mut() {
+        let normal = (0..12).map(|_| uniform()).sum::<f32>() - 6.0;
+        *pixel = (f32::from(*pixel) + 255.0 * (0.5 + 0.5 * normal)).clamp(0.0, 255.0) as u8;
+    }
+    noisy.save(home.path("noisy-digits/8.png")).unwrap();
+    let (code, error) = apply(&home, "denoise-digits", "noisy-digits");
+    assert_eq!(code, 0, "{error}");
+    let result = image::open(home.path("clean-digits/8.png")).unwrap().into_luma8();
+    let error = |picture: &image::GrayImage| -> f32 {
+        let pairs = picture.as_raw().iter().zip(clean.as_raw());
+        pairs.map(|(a, b)| (f32::from(*a) - f32::from(*b)).powi(2)).sum::<f32>() / 784.0
+    };
+    assert!(error(&result) < error(&noisy) / 8.0, "{} {}", error(&result), error(&noisy));
+}

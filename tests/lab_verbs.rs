@@ -1,0 +1,173 @@
+//! The verbs of the lab on forty digits: encode, decode, reconstruct, sample, perturb, search, plot.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod common;
+mod lab_common;
+
+use std::path::Path;
+
+use common::Home;
+use lab_common::{digits, values};
+
+struct Lab(Home);
+
+impl Lab {
+    fn new() -> Lab {
+        let home = Home::new();
+        lab_common::write(&home.path("digits"));
+        Lab(home)
+    }
+
+    fn run(&self, line: &str) -> (i32, String, String) {
+        let models = lab_common::models();
+        let mut args: Vec<&str> = line.split_whitespace().collect();
+        args.extend(["--models", models.to_str().unwrap()]);
+        let output = self.0.run(&args);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    }
+
+    fn succeed(&self, line: &str) -> String {
+        let (code, out, err) = self.run(line);
+        assert_eq!(code, 0, "{line}: {err}");
+        out
+    }
+
+    fn picture(&self, path: &str) -> image::DynamicImage {
+        image::open(self.0.path(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+    }
+}
+
+fn difference(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f32>() / a.len() as f32
+}
+
+#[test]
+fn encode_and_decode_are_reconstruct() {
+    let lab = Lab::new();
+    for ending in ["safetensors", "npy", "csv", "jsonl"] {
+        lab.succeed(&format!("encode digits-ae digits -o z.{ending}"));
+        lab.succeed(&format!("decode digits-ae z.{ending} -o decoded-{ending}"));
+    }
+    lab.succeed("reconstruct digits-ae digits -o kept");
+    let lines = lab.succeed("encode digits-ae digits");
+    assert_eq!(lines.lines().count(), 40);
+    assert!(lines.lines().all(|line| {
+        serde_json::from_str::<serde_json::Value>(line).unwrap()["values"].as_array().unwrap().len() == 128
+    }));
+    for (index, (class, original)) in digits().iter().enumerate() {
+        let kept = lab.picture(&format!("kept/{class}/{index:02}.png")).into_luma8();
+        assert!(difference(&values(&kept), &values(original)) < 0.02);
+        for ending in ["safetensors", "csv", "jsonl"] {
+            assert_eq!(lab.picture(&format!("decoded-{ending}/{class}/{index:02}.png")).into_luma8(), kept);
+        }
+    }
+    // NumPy's format holds no names; files come in the order of their paths.
+    assert_eq!(lab.picture("decoded-npy/00000.png").into_luma8(), lab.picture("kept/0/00.png").into_luma8());
+}
+
+#[test]
+fn samples_are_the_same_for_the_same_seed_only() {
+    let lab = Lab::new();
+    for (seed, out) in [(1, "a"), (1, "b"), (2, "c")] {
+        lab.succeed(&format!("sample digits-vae20 -n 3 --seed {seed} -o {out}"));
+    }
+    let sample = |out: &str| std::fs::read(lab.0.path(out).join("00001.png")).unwrap();
+    assert!(sample("a") == sample("b") && sample("a") != sample("c"));
+    lab.succeed("sample digits-cvae -n 2 --class 7 -o sevens");
+    let (code, _, error) = lab.run("sample digits-cvae -n 2 -o x");
+    assert_eq!(code, 64);
+    assert!(error.contains("must be told a class") && error.contains("0 to 9"), "{error}");
+}
+
+#[test]
+fn the_more_noise_the_farther_a_digit_strays() {
+    let lab = Lab::new();
+    lab.succeed("perturb digits-vae20 digits/3/03.png --amounts 0,0.5,2 -n 4 -o noisy");
+    lab.succeed("reconstruct digits-vae20 digits/3/03.png -o kept");
+    let kept = values(&lab.picture("kept/03.png").into_luma8());
+    let strayed = |amount: &str| -> f32 {
+        (0..4)
+            .map(|k| difference(&values(&lab.picture(&format!("noisy/03-{k}-{amount}.png")).into_luma8()), &kept))
+            .sum()
+    };
+    assert_eq!(strayed("0"), 0.0);
+    assert!(strayed("0.5") > 0.0 && strayed("2") > 2.0 * strayed("0.5"));
+}
+
+#[test]
+fn search_finds_the_picture_itself_and_remembers() {
+    let lab = Lab::new();
+    let index = lab.0.path("index.safetensors");
+    let line = format!("search digits-vae20 digits/4/14.png --in digits -n 6 --json --index {}", index.display());
+    let found = lab.succeed(&line);
+    let paths: Vec<String> = found
+        .lines()
+        .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["path"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(paths[0], "digits/4/14.png");
+    assert_eq!(paths.len(), 6);
+    let written = std::fs::metadata(&index).unwrap().modified().unwrap();
+    assert_eq!(lab.succeed(&line), found);
+    assert_eq!(std::fs::metadata(&index).unwrap().modified().unwrap(), written, "nothing was new");
+    std::fs::remove_file(lab.0.path("digits/4/14.png")).unwrap();
+    std::fs::copy(lab.0.path("digits/7/07.png"), lab.0.path("query.png")).unwrap();
+    let found = lab.succeed("search digits-vae20 query.png --in digits -n 1");
+    assert!(found.contains("digits/7/07.png"), "{found}");
+}
+
+#[test]
+fn plots_are_pictures() {
+    let lab = Lab::new();
+    lab.succeed("reconstruct digits-ae digits -o kept");
+    std::fs::create_dir_all(lab.0.path("run")).unwrap();
+    let entry = |step: u32| {
+        format!(
+            "{{\"step\":{step},\"seconds\":1.0,\"loss\":{},\"score\":{step},\"learning_rate\":1}}\n",
+            1.0 / f64::from(step)
+        )
+    };
+    std::fs::write(lab.0.path("run/log.jsonl"), (1..20).map(entry).collect::<String>()).unwrap();
+    for (name, line) in [
+        ("scatter", "plot scatter digits-vae2 digits --labels"),
+        ("scatter-pca", "plot scatter digits-vae20 digits --labels"),
+        ("grid", "plot grid digits-vae2 --steps 5"),
+        ("grid-plain", "plot grid digits-vae2 --steps 5 --range 3"),
+        ("grid-classes", "plot grid digits-cvae --steps 4"),
+        ("reconstruct", "plot reconstruct digits-ae,digits-vae2 digits --latents"),
+        ("compare", "plot compare digits kept"),
+        ("curves", "plot curves run"),
+    ] {
+        for ending in ["png", "svg"] {
+            lab.succeed(&format!("{line} -o {name}.{ending}"));
+        }
+        let picture = lab.picture(&format!("{name}.png")).into_rgb8();
+        let colours: std::collections::HashSet<[u8; 3]> = picture.pixels().map(|p| p.0).collect();
+        assert!(colours.len() > 10, "{name} has {} colours", colours.len());
+        let svg = std::fs::read_to_string(lab.0.path(&format!("{name}.svg"))).unwrap();
+        assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{name}");
+    }
+}
+
+#[test]
+fn mistakes_are_told() {
+    let lab = Lab::new();
+    for (line, code, words) in [
+        ("encode denoise-photo digits", 70, "not an autoencoder"),
+        ("encode digits-ae nothing.png", 66, "nothing.png"),
+        ("encode digits-ae digits -o z.txt", 78, ".safetensors, .npy, .csv or .jsonl"),
+        ("plot grid digits-vae2 -o grid.jpg", 64, ".png or .svg"),
+        ("plot grid digits-vae2 --axes 0,2 -o grid.png", 64, "from 0 to 1"),
+        ("plot curves nowhere -o c.png", 66, "log.jsonl"),
+    ] {
+        let (found, _, error) = lab.run(line);
+        assert!(found == code && error.contains(words), "{line}: {found} {error}");
+    }
+    lab.succeed("encode digits-ae16 digits -o z.csv");
+    let (code, _, error) = lab.run("decode digits-ae z.csv -o x");
+    assert!(code == 65 && error.contains("means nothing to `digits-ae`"), "{error}");
+    // Whatever a file of latents calls its sources, nothing is written outside the folder.
+    std::fs::write(lab.0.path("evil.csv"), "source,model,row,z0,z1\n../../evil.png,digits-vae2,0,0,0\n").unwrap();
+    lab.succeed("decode digits-vae2 evil.csv -o safe/deep");
+    assert!(Path::new(&lab.0.path("safe/deep/evil.png")).is_file());
+}

@@ -1,0 +1,450 @@
+//! Devices of every rate, sample format, number of channels and buffer size, by a host that this test makes for cpal: no sound card, no clock.
+// cpal hands buffers to callbacks by raw parts, and a host has to make them.
+#![allow(missing_docs, clippy::unwrap_used, unsafe_code)]
+
+mod live_common;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
+use cpal::{
+    Data, DeviceDescription, DeviceDescriptionBuilder, DeviceId, Error, ErrorKind, FrameCount, FromSample, HostId, I24,
+    InputCallbackInfo, InputStreamTimestamp, OutputCallbackInfo, OutputStreamTimestamp, Sample, SampleFormat,
+    StreamConfig, StreamInstant, SupportedBufferSize, SupportedStreamConfig, SupportedStreamConfigRange,
+};
+use crossbeam::channel::bounded;
+use latentd::Kind;
+use latentd::device::{Devices, Direction, Wanted, feed, tap};
+use latentd::media::audio::{Chain, Format};
+use latentd::pipeline::live::{End, Engine, LiveControl, State, run_on};
+
+type InputCallback = Box<dyn FnMut(&Data, &InputCallbackInfo) + Send>;
+type OutputCallback = Box<dyn FnMut(&mut Data, &OutputCallbackInfo) + Send>;
+type ErrorCallback = Box<dyn FnMut(Error) + Send>;
+
+/// A device as the test wants it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Kindness {
+    rate: u32,
+    channels: u16,
+    format: SampleFormat,
+}
+
+/// What the open streams gave: the test calls them.
+#[derive(Default)]
+struct Streams {
+    input: Option<(StreamConfig, InputCallback)>,
+    output: Option<(StreamConfig, OutputCallback)>,
+    errors: HashMap<&'static str, ErrorCallback>,
+    opened: usize,
+    unplugged: bool,
+}
+
+#[derive(Clone)]
+struct FakeHost {
+    input: Kindness,
+    output: Kindness,
+    streams: Arc<Mutex<Streams>>,
+}
+
+#[derive(Clone)]
+struct FakeDevice {
+    kindness: Kindness,
+    input: bool,
+    streams: Arc<Mutex<Streams>>,
+}
+
+struct FakeStream;
+
+impl FakeHost {
+    fn new(input: Kindness, output: Kindness) -> FakeHost {
+        FakeHost { input, output, streams: Arc::default() }
+    }
+
+    fn devices(&self) -> Devices {
+        Devices::of(cpal::platform::CustomHost::from_host(self.clone()).into())
+    }
+
+    fn device(&self, input: bool) -> FakeDevice {
+        FakeDevice { kindness: if input { self.input } else { self.output }, input, streams: Arc::clone(&self.streams) }
+    }
+
+    /// The microphone brings these samples of all channels.
+    fn hear<T: Sample>(&self, samples: &mut [T], format: SampleFormat) {
+        let mut streams = self.streams.lock().unwrap();
+        let (_, callback) = streams.input.as_mut().unwrap();
+        let data = unsafe { Data::from_parts(samples.as_mut_ptr().cast(), samples.len(), format) };
+        let now = StreamInstant::from_millis(1000);
+        callback(
+            &data,
+            &InputCallbackInfo::new(InputStreamTimestamp { callback: now, capture: StreamInstant::from_millis(990) }),
+        );
+    }
+
+    /// The speaker asks for as many samples.
+    fn play<T: Sample>(&self, samples: &mut [T], format: SampleFormat) {
+        let mut streams = self.streams.lock().unwrap();
+        let (_, callback) = streams.output.as_mut().unwrap();
+        let mut data = unsafe { Data::from_parts(samples.as_mut_ptr().cast(), samples.len(), format) };
+        let now = StreamInstant::from_millis(1000);
+        callback(
+            &mut data,
+            &OutputCallbackInfo::new(OutputStreamTimestamp {
+                callback: now,
+                playback: StreamInstant::from_millis(1010),
+            }),
+        );
+    }
+}
+
+impl HostTrait for FakeHost {
+    type Devices = std::vec::IntoIter<FakeDevice>;
+    type Device = FakeDevice;
+
+    fn is_available() -> bool {
+        true
+    }
+
+    fn devices(&self) -> Result<Self::Devices, Error> {
+        Ok(vec![self.device(true), self.device(false)].into_iter())
+    }
+
+    fn default_input_device(&self) -> Option<FakeDevice> {
+        (!self.streams.lock().unwrap().unplugged).then(|| self.device(true))
+    }
+
+    fn default_output_device(&self) -> Option<FakeDevice> {
+        Some(self.device(false))
+    }
+}
+
+impl PartialEq for FakeDevice {
+    fn eq(&self, other: &Self) -> bool {
+        self.input == other.input
+    }
+}
+
+impl Eq for FakeDevice {}
+
+impl std::hash::Hash for FakeDevice {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.input.hash(state);
+    }
+}
+
+impl std::fmt::Debug for FakeDevice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.kindness)
+    }
+}
+
+impl std::fmt::Display for FakeDevice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.input { "Fake Microphone" } else { "Fake Speaker" })
+    }
+}
+
+impl FakeDevice {
+    fn ranges(&self, input: bool) -> std::vec::IntoIter<SupportedStreamConfigRange> {
+        let Kindness { rate, channels, format } = self.kindness;
+        let buffer = SupportedBufferSize::Range { min: 1, max: 1 << 16 };
+        let range = SupportedStreamConfigRange::new(channels, rate, rate, buffer, format);
+        if input == self.input { vec![range] } else { vec![] }.into_iter()
+    }
+
+    fn config(&self, input: bool) -> Result<SupportedStreamConfig, Error> {
+        let range = self.ranges(input).next().ok_or_else(|| Error::new(ErrorKind::UnsupportedOperation))?;
+        Ok(range.with_sample_rate(self.kindness.rate))
+    }
+}
+
+impl DeviceTrait for FakeDevice {
+    type SupportedInputConfigs = std::vec::IntoIter<SupportedStreamConfigRange>;
+    type SupportedOutputConfigs = std::vec::IntoIter<SupportedStreamConfigRange>;
+    type Stream = FakeStream;
+
+    fn description(&self) -> Result<DeviceDescription, Error> {
+        Ok(DeviceDescriptionBuilder::new(self.to_string()).build())
+    }
+
+    fn id(&self) -> Result<DeviceId, Error> {
+        Ok(DeviceId::new(HostId::Custom, if self.input { "microphone" } else { "speaker" }))
+    }
+
+    fn supported_input_configs(&self) -> Result<Self::SupportedInputConfigs, Error> {
+        Ok(self.ranges(true))
+    }
+
+    fn supported_output_configs(&self) -> Result<Self::SupportedOutputConfigs, Error> {
+        Ok(self.ranges(false))
+    }
+
+    fn default_input_config(&self) -> Result<SupportedStreamConfig, Error> {
+        self.config(true)
+    }
+
+    fn default_output_config(&self) -> Result<SupportedStreamConfig, Error> {
+        self.config(false)
+    }
+
+    fn build_input_stream_raw<D, E>(
+        &self,
+        config: StreamConfig,
+        format: SampleFormat,
+        data: D,
+        error: E,
+        _: Option<Duration>,
+    ) -> Result<FakeStream, Error>
+    where
+        D: FnMut(&Data, &InputCallbackInfo) + Send + 'static,
+        E: FnMut(Error) + Send + 'static,
+    {
+        assert_eq!(
+            (config.sample_rate, config.channels, format),
+            (self.kindness.rate, self.kindness.channels, self.kindness.format)
+        );
+        let mut streams = self.streams.lock().unwrap();
+        streams.input = Some((config, Box::new(data)));
+        streams.errors.insert("input", Box::new(error));
+        streams.opened += 1;
+        Ok(FakeStream)
+    }
+
+    fn build_output_stream_raw<D, E>(
+        &self,
+        config: StreamConfig,
+        format: SampleFormat,
+        data: D,
+        error: E,
+        _: Option<Duration>,
+    ) -> Result<FakeStream, Error>
+    where
+        D: FnMut(&mut Data, &OutputCallbackInfo) + Send + 'static,
+        E: FnMut(Error) + Send + 'static,
+    {
+        assert_eq!(
+            (config.sample_rate, config.channels, format),
+            (self.kindness.rate, self.kindness.channels, self.kindness.format)
+        );
+        let mut streams = self.streams.lock().unwrap();
+        streams.output = Some((config, Box::new(data)));
+        streams.errors.insert("output", Box::new(error));
+        Ok(FakeStream)
+    }
+}
+
+impl StreamTrait for FakeStream {
+    fn play(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn pause(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn buffer_size(&self) -> Result<FrameCount, Error> {
+        Ok(480)
+    }
+
+    fn now(&self) -> StreamInstant {
+        StreamInstant::ZERO
+    }
+}
+
+/// Plays a tone of 300 Hz into the microphone for `seconds`, and returns the first channel that the speaker played, as floats.
+fn round_trip<T: Sample + FromSample<f32>>(
+    input: Kindness,
+    output: Kindness,
+    buffers: (usize, usize),
+    seconds: f64,
+) -> (Vec<f32>, u64)
+where
+    f32: FromSample<T>,
+{
+    assert_eq!(input.format, output.format, "one sample type a run");
+    let host = FakeHost::new(input, output);
+    let devices = host.devices();
+    let wanted = Wanted { device: "default".into(), rate: 48_000, buffer: 480 };
+    let (mut heard, mut played) = (None, None);
+    let _microphone = devices
+        .microphone(&wanted, |opened| {
+            let (tap, ring, counters) = tap(1, opened.rate as usize, &Arc::new(OnceLock::new()));
+            heard = Some(End { ring, counters, rate: opened.rate });
+            tap
+        })
+        .unwrap();
+    let _speaker = devices
+        .speaker(&wanted, |opened| {
+            let (feed, ring, counters) = feed(1, opened.rate as usize);
+            played = Some(End { ring, counters, rate: opened.rate });
+            feed
+        })
+        .unwrap();
+    let control = LiveControl::default();
+    let chain = Chain::new(Format { rate: 48_000, channels: 1 });
+    let mut engine = Engine::new(chain, 1, (heard.unwrap(), played.unwrap()), 0.004, &control).unwrap();
+    let mut out = Vec::new();
+    let (mut heard, mut asked) = (0usize, 0usize);
+    let mut hear = vec![T::EQUILIBRIUM; buffers.0 * usize::from(input.channels)];
+    let mut play = vec![T::EQUILIBRIUM; buffers.1 * usize::from(output.channels)];
+    let begin = std::time::Instant::now();
+    while (heard as f64) < seconds * f64::from(input.rate) {
+        if heard as f64 / f64::from(input.rate) <= asked as f64 / f64::from(output.rate) {
+            for (index, frame) in hear.chunks_exact_mut(usize::from(input.channels)).enumerate() {
+                let time = (heard + index) as f64 / f64::from(input.rate);
+                let value = (0.5 * (2.0 * std::f64::consts::PI * 300.0 * time).sin()) as f32;
+                frame.fill(T::from_sample_(value));
+            }
+            host.hear(&mut hear, input.format);
+            heard += buffers.0;
+            engine.turn(begin + Duration::from_secs_f64(heard as f64 / f64::from(input.rate)));
+        } else {
+            host.play(&mut play, output.format);
+            asked += buffers.1;
+            out.extend(play.chunks_exact(usize::from(output.channels)).map(|frame| f32::from_sample_(frame[0])));
+            for frame in play.chunks_exact(usize::from(output.channels)) {
+                let first: f32 = f32::from_sample_(frame[0]);
+                assert!(frame.iter().all(|s| f32::from_sample_(*s) == first), "one channel becomes all");
+            }
+        }
+    }
+    (out, control.status().xruns)
+}
+
+/// How much of the second half is the tone, and how loud it is.
+fn tone(out: &[f32], rate: u32) -> (f64, f64) {
+    let half = &out[out.len() / 2..];
+    let turn = |n: usize| 2.0 * std::f64::consts::PI * 300.0 * n as f64 / f64::from(rate);
+    let part = |f: fn(f64) -> f64| half.iter().enumerate().map(|(n, v)| f64::from(*v) * f(turn(n))).sum::<f64>();
+    let power = half.iter().map(|v| f64::from(v * v)).sum::<f64>();
+    let amplitude = 2.0 * (part(f64::sin).powi(2) + part(f64::cos).powi(2)).sqrt() / half.len() as f64;
+    (amplitude * amplitude / 2.0 * half.len() as f64 / power, amplitude)
+}
+
+fn check<T: Sample + FromSample<f32>>(
+    input: (u32, u16),
+    output: (u32, u16),
+    buffers: (usize, usize),
+    format: SampleFormat,
+) where
+    f32: FromSample<T>,
+{
+    let kindness = |(rate, channels)| Kindness { rate, channels, format };
+    let (out, xruns) = round_trip::<T>(kindness(input), kindness(output), buffers, 2.0);
+    let (share, amplitude) = tone(&out, output.0);
+    let what = format!("{input:?} -> {output:?}, {format}, buffers {buffers:?}");
+    assert!(share > 0.98, "{what}: only {share:.4} of it is the tone");
+    assert!((amplitude - 0.5).abs() < 0.02, "{what}: {amplitude:.3} instead of 0.5");
+    assert_eq!(xruns, 0, "{what}");
+}
+
+#[test]
+fn every_format_is_converted() {
+    check::<f32>((48_000, 2), (48_000, 2), (480, 480), SampleFormat::F32);
+    check::<i16>((48_000, 1), (48_000, 2), (480, 480), SampleFormat::I16);
+    check::<I24>((48_000, 2), (48_000, 1), (480, 480), SampleFormat::I24);
+    check::<i32>((48_000, 2), (48_000, 2), (480, 480), SampleFormat::I32);
+    check::<u8>((48_000, 1), (48_000, 1), (480, 480), SampleFormat::U8);
+}
+
+#[test]
+fn every_rate_and_number_of_channels_goes_through() {
+    for (number, rate) in
+        [8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 96_000, 176_400, 192_000].into_iter().enumerate()
+    {
+        let channels = (number % 8 + 1) as u16;
+        check::<i16>((rate, channels), (48_000, 9 - channels), (rate as usize / 100, 480), SampleFormat::I16);
+        check::<f32>((48_000, 1), (rate, channels), (480, rate as usize / 100), SampleFormat::F32);
+    }
+    check::<i16>((44_100, 2), (96_000, 8), (441, 960), SampleFormat::I16);
+}
+
+#[test]
+fn odd_buffers_go_through() {
+    for buffers in [(1, 480), (480, 1), (17, 333), (480, 4096), (4096, 480), (4096, 4096), (1024, 441), (2048, 64)] {
+        check::<f32>((48_000, 1), (48_000, 2), buffers, SampleFormat::F32);
+    }
+}
+
+fn plain() -> FakeHost {
+    let kindness = Kindness { rate: 48_000, channels: 1, format: SampleFormat::F32 };
+    FakeHost::new(kindness, kindness)
+}
+
+#[test]
+fn a_device_that_nobody_knows_is_told_with_a_guess() {
+    let devices = plain().devices();
+    let find = |device: &str| {
+        let wanted = Wanted { device: device.into(), rate: 48_000, buffer: 480 };
+        devices.microphone(&wanted, |_| tap(1, 480, &Arc::new(OnceLock::new())).0).map(|s| s.opened)
+    };
+    let error = find("fake mikrophone").unwrap_err();
+    assert_eq!(error.kind(), Kind::Device);
+    assert_eq!(error.mend_text(), Some("did you mean `Fake Microphone`?"));
+    assert!(find("nothing like it").unwrap_err().mend_text().unwrap().contains("latentd devices"));
+    for name in ["default", "Fake Microphone", "fake microphone", "custom:microphone", "microphone"] {
+        assert_eq!(find(name).unwrap().id, "custom:microphone", "{name}");
+    }
+    let list = devices.list();
+    assert_eq!(list.len(), 2);
+    assert!(list.iter().all(|d| d.default && d.rate == Some(48_000)));
+    assert_eq!((list[0].direction, list[1].direction), (Direction::Microphone, Direction::Speaker));
+}
+
+fn wait(what: &str, mut until: impl FnMut() -> bool) {
+    let begin = std::time::Instant::now();
+    while !until() {
+        assert!(begin.elapsed() < Duration::from_secs(30), "waited for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_lost_device_is_found_again() {
+    let host = plain();
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = live_common::live(folder.path(), "high_pass");
+    let control = LiveControl::default();
+    let (stop, stopped) = bounded::<()>(0);
+    let (finder, watcher) = (host.clone(), control.clone());
+    let running = std::thread::spawn(move || run_on(&pipeline, &control, &stopped, || Ok(finder.devices())));
+    let state = || watcher.status().state;
+    let pump = |host: &FakeHost| {
+        let mut streams = host.streams.lock().unwrap();
+        if streams.input.is_none() || streams.output.is_none() {
+            return;
+        }
+        drop(streams);
+        host.hear(&mut [0.1f32; 480], SampleFormat::F32);
+        host.play(&mut [0f32; 480], SampleFormat::F32);
+        streams = host.streams.lock().unwrap();
+        drop(streams);
+    };
+    wait("the start", || {
+        pump(&host);
+        state() == State::Running && host.streams.lock().unwrap().opened == 1
+    });
+    // It is pulled out: the stream says so, and the system has no microphone any more.
+    {
+        let mut streams = host.streams.lock().unwrap();
+        streams.unplugged = true;
+        streams.errors.get_mut("input").unwrap()(Error::new(ErrorKind::DeviceNotAvailable));
+    }
+    wait("the loss", || state() == State::Waiting && watcher.status().reason.is_some());
+    host.streams.lock().unwrap().unplugged = false;
+    wait("the return", || {
+        pump(&host);
+        state() == State::Running && host.streams.lock().unwrap().opened == 2
+    });
+    // A suspend: no callback comes any more, and nobody says why.
+    wait("the standstill", || state() != State::Running || host.streams.lock().unwrap().opened > 2);
+    wait("the return after it", || {
+        pump(&host);
+        state() == State::Running && host.streams.lock().unwrap().opened >= 3
+    });
+    drop(stop);
+    running.join().unwrap().unwrap();
+    assert_eq!(watcher.status().state, State::Stopped);
+}

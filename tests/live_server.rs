@@ -1,0 +1,232 @@
+//! The live path on a real sound server: noisy speech is played into a microphone, and what comes out of the speaker is the cleaned speech. The
+//! server may die and come back in the middle.
+//!
+//! Needs `pulseaudio`, `pulseaudio-utils` and `espeak-ng`; without them the test says so and passes, unless LATENTD_REQUIRE_SOUND is set, as in .ci/run.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod audio_common;
+mod common;
+
+use std::fs;
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use audio_common::{lag, noise, read, rms, si_sdr, write_wav};
+use common::{Daemon, Home, wait_for};
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// A PulseAudio server of this test alone, with two sinks: what is played into `mic` is heard at `mic.monitor`.
+struct Server {
+    child: Option<Child>,
+    runtime: PathBuf,
+}
+
+fn available() -> bool {
+    let there = ["pulseaudio", "paplay", "parec", "espeak-ng"]
+        .iter()
+        .all(|tool| Command::new("which").arg(tool).stdout(Stdio::null()).status().is_ok_and(|s| s.success()));
+    assert!(
+        there || std::env::var_os("LATENTD_REQUIRE_SOUND").is_none(),
+        "install them: apt-get install pulseaudio pulseaudio-utils espeak-ng"
+    );
+    if !there {
+        eprintln!("skipped: pulseaudio, pulseaudio-utils or espeak-ng is not installed");
+    }
+    there
+}
+
+impl Server {
+    fn new(home: &Home) -> Server {
+        let runtime = home.folder("run");
+        fs::set_permissions(&runtime, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        let mut server = Server { child: None, runtime };
+        server.start();
+        server
+    }
+
+    fn start(&mut self) {
+        let sink = |name: &str| {
+            format!(
+                "--load=module-null-sink sink_name={name} rate=48000 channels=1 channel_map=mono sink_properties=device.description={name}-sink"
+            )
+        };
+        let child = self
+            .command("pulseaudio")
+            .args([
+                "--daemonize=no",
+                "--exit-idle-time=-1",
+                "-n",
+                "--disallow-exit=no",
+                "--use-pid-file=no",
+                "--realtime=yes",
+            ])
+            .args(["--load=module-native-protocol-unix", &sink("mic"), &sink("out")])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+        wait_for("the sound server", LONG, || {
+            self.command("pactl").arg("info").output().is_ok_and(|o| o.status.success())
+        });
+    }
+
+    fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env("XDG_RUNTIME_DIR", &self.runtime).env("HOME", &self.runtime).env_remove("PULSE_SERVER");
+        command
+    }
+
+    /// Records what the sink `out` plays, as mono floats at 48 kHz, while `meanwhile` is done.
+    fn record(&self, meanwhile: impl FnOnce()) -> Vec<f32> {
+        let mut child = self
+            .command("parec")
+            .args(["-d", "out.monitor", "--format=float32le", "--rate=48000", "--channels=1", "--latency-msec=20"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut pipe = child.stdout.take().unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let _ = pipe.read_to_end(&mut bytes);
+            bytes
+        });
+        meanwhile();
+        let _ = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+        child.wait().unwrap();
+        reader.join().unwrap().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+    }
+
+    fn play(&self, file: &std::path::Path) {
+        let status = self.command("paplay").args(["-d", "mic", "--latency-msec=50"]).arg(file).status().unwrap();
+        assert!(status.success());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            self.kill();
+        }
+    }
+}
+
+/// Speech of a synthesiser, about 7 s at 48 kHz.
+fn voice(home: &Home) -> Vec<f32> {
+    let file = home.path("voice.wav");
+    let words = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background. These days a chicken leg is a rare dish.";
+    let said = Command::new("espeak-ng").args(["-v", "en", "-s", "150", "-w"]).arg(&file).arg(words).status().unwrap();
+    assert!(said.success());
+    let source = audio_common::open(&file).unwrap();
+    let up = latentd::media::audio::Resample::new(source.format(), 48_000).unwrap();
+    let voice = source.through(up).read_all().unwrap().plane(0).to_vec();
+    let level = 0.08 / rms(&voice);
+    voice.into_iter().map(|v| v * level).collect()
+}
+
+fn start(home: &Home, server: &Server, stages: &str) -> Daemon {
+    let pipeline = home.path("live.yaml");
+    let text = format!(
+        "name: live\nsource: {{microphone: {{device: mic.monitor}}}}\nstages: [{stages}]\nsink: {{speaker: {{device: out}}}}\n"
+    );
+    fs::write(&pipeline, text).unwrap();
+    let log = home.path("live.log");
+    let file = fs::File::options().create(true).append(true).open(&log).unwrap();
+    let child = home
+        .latentd()
+        .arg("run")
+        .arg(&pipeline)
+        .env("XDG_RUNTIME_DIR", &server.runtime)
+        .env("HOME", &server.runtime)
+        .env_remove("PULSE_SERVER")
+        .stdout(Stdio::null())
+        .stderr(file)
+        .spawn()
+        .unwrap();
+    let daemon = Daemon::of(child, log);
+    wait_for("the pipeline to listen", LONG, || daemon.log().contains("listening to"));
+    daemon
+}
+
+#[test]
+fn noisy_speech_comes_out_clean_and_a_killed_server_is_survived() {
+    if !available() {
+        return;
+    }
+    let home = Home::new();
+    let mut server = Server::new(&home);
+    let clean = voice(&home);
+    let noisy: Vec<f32> = clean.iter().zip(noise(clean.len(), 0.04, 3)).map(|(s, n)| s + n).collect();
+    let file = home.path("noisy.wav");
+    write_wav(&file, 48_000, &[noisy.clone()], 16, false);
+    let noisy = read(&file).plane(0).to_vec();
+    let daemon = start(&home, &server, "denoise: { model: denoise-speech }");
+
+    let improvement = |server: &Server| {
+        let heard = server.record(|| {
+            std::thread::sleep(Duration::from_millis(500));
+            server.play(&file);
+            std::thread::sleep(Duration::from_millis(500));
+        });
+        assert!(heard.len() > clean.len(), "only {} frames were recorded", heard.len());
+        let by = lag(&clean, &heard, heard.len() - clean.len());
+        // The middle, where the server's own start and end play no part.
+        let part = 24_000..clean.len() - 24_000;
+        let after = si_sdr(&heard[by + part.start..by + part.end], &clean[part.clone()]);
+        let before = si_sdr(&noisy[part.clone()], &clean[part]);
+        println!("SI-SDR {before:.1} dB before, {after:.1} dB after");
+        after - before
+    };
+    let gain = improvement(&server);
+    assert!(gain >= 5.0, "only {gain:.1} dB better\n{}", daemon.log());
+
+    server.kill();
+    wait_for("the loss to be told", LONG, || daemon.log().contains("waiting for"));
+    server.start();
+    wait_for("its return", LONG, || daemon.log().matches("listening to").count() == 2);
+    let gain = improvement(&server);
+    assert!(gain >= 5.0, "only {gain:.1} dB better after the restart\n{}", daemon.log());
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// `latentd devices` on that server: both directions, ids that can be pinned, and the delay from the speaker to the microphone of a loop.
+#[test]
+fn devices_are_listed_and_the_delay_is_measured() {
+    if !available() {
+        return;
+    }
+    let home = Home::new();
+    let server = Server::new(&home);
+    let run = |args: &[&str]| {
+        let mut command = home.latentd();
+        command
+            .args(args)
+            .env("XDG_RUNTIME_DIR", &server.runtime)
+            .env("HOME", &server.runtime)
+            .env_remove("PULSE_SERVER");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let list = run(&["devices"]);
+    assert!(list.contains("mic-sink") && list.contains("pulseaudio:out"), "{list}");
+    let json: Vec<serde_json::Value> =
+        run(&["devices", "--json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let monitor = json.iter().find(|d| d["id"] == "pulseaudio:mic.monitor").unwrap();
+    assert_eq!((&monitor["direction"], &monitor["rate"]), (&"microphone".into(), &48_000.into()));
+    let measured: serde_json::Value = serde_json::from_str(
+        run(&["devices", "--measure", "--microphone", "mic.monitor", "--speaker", "mic", "--json"]).trim(),
+    )
+    .unwrap();
+    let latency = measured["latency_ms"].as_f64().unwrap();
+    assert!((1.0..500.0).contains(&latency), "{measured}");
+}
