@@ -1,10 +1,10 @@
 //! `latentd interpolate`: the way from one piece to another, or the table between four.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::Common;
 use super::pieces::{self, Output, stem};
+use super::{Common, files};
 use crate::error::{Error, Kind, Result};
 use crate::media::Media;
 use crate::stage::codec;
@@ -32,7 +32,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
-    let model = common.models().get(&args.model, Path::new("."))?;
+    let model = files::model(common, &args.model)?;
     let codec = codec::open_choosing(&model, None, pieces::choice(args.track, args.channel))?;
     let media = args.files.iter().map(|file| pieces::read(codec.media(), file)).collect::<Result<Vec<Media>>>()?;
     let steps = usize::from(args.steps);

@@ -1,10 +1,11 @@
 //! `latentd similar`: pieces near one, or with more or less of a quality.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::Common;
+use super::perturb::draws;
 use super::pieces::{self, Output, stem};
+use super::{Common, files};
 use crate::error::{Error, Kind, Result};
 use crate::media::{Latent, MediaKind};
 use crate::stage::codec::{self, MelodyCodec};
@@ -46,7 +47,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     if !(0.0..=1.0).contains(&args.amount) {
         return Err(Error::new(Kind::Usage, "--amount is from 0 to 1"));
     }
-    let model = common.models().get(&args.model, Path::new("."))?;
+    let model = files::model(common, &args.model)?;
     let codec = codec::open_choosing(&model, None, pieces::choice(args.track, args.channel))?;
     let piece = pieces::read(codec.media(), &args.file)?;
     let mut point = codec.encode(&piece)?;
@@ -61,8 +62,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
         point.values = moved.collect();
     }
     let mut made = Vec::new();
-    for number in 0..u64::from(args.count) {
-        let values = normals(args.seed.wrapping_add(number), point.values.len());
+    for values in draws(args.seed, u32::from(args.count), point.values.len()) {
         let elsewhere = Latent { values, ..point.clone() };
         made.push(codec.decode_between(&between(&point, &elsewhere, args.amount), &[(&piece, 1.0)])?);
     }
@@ -86,15 +86,4 @@ fn wanted(args: &Args) -> Result<Vec<(String, f32)>> {
             Ok((name.to_owned(), sign * amount))
         })
         .collect()
-}
-
-/// Independent draws of the standard normal distribution, by Box and Muller (1958).
-fn normals(seed: u64, count: usize) -> Vec<f32> {
-    let mut random = fastrand::Rng::with_seed(seed);
-    let mut pair = || {
-        let (u, v) = (1.0 - random.f32(), random.f32());
-        let radius = (-2.0 * u.ln()).sqrt();
-        [radius * (std::f32::consts::TAU * v).cos(), radius * (std::f32::consts::TAU * v).sin()]
-    };
-    (0..count.div_ceil(2)).flat_map(|_| pair()).take(count).collect()
 }

@@ -108,3 +108,20 @@ pub struct Image {
     /// What travels with the pixels.
     pub metadata: Metadata,
 }
+
+impl Image {
+    /// The mean difference of samples from those of a picture of the same size and channels, 0..=1; of others 1.
+    pub fn distance(&self, other: &Image) -> f64 {
+        if (self.width, self.height, self.layout) != (other.width, other.height, other.layout) {
+            return 1.0;
+        }
+        let values = |image: &Image| -> Vec<f64> {
+            match &image.samples {
+                Samples::U8(samples) => samples.iter().map(|v| f64::from(*v) / 255.0).collect(),
+                Samples::U16(samples) => samples.iter().map(|v| f64::from(*v) / 65535.0).collect(),
+            }
+        };
+        let (a, b) = (values(self), values(other));
+        a.iter().zip(&b).map(|(a, b)| (a - b).abs()).sum::<f64>() / a.len().max(1) as f64
+    }
+}
