@@ -86,7 +86,7 @@ impl Pipeline {
     /// A pipeline of parts made in code.
     pub fn new(name: &str, mut source: FolderSource, stages: Vec<Box<dyn Stage>>, sink: FolderSink) -> Pipeline {
         source.limits.work_per_pixel = stage::memory_per_pixel(&stages);
-        let takes = stages.first().map_or(MediaKind::Image, |stage| stage.takes());
+        let takes = takes(&stages);
         Pipeline { name: name.to_owned(), fingerprint: Fingerprint::of_code(&stages), takes, source, stages, sink }
     }
 
@@ -105,6 +105,11 @@ impl Pipeline {
     pub fn process_watched(&self, media: Vec<Media>, crew: &Crew, observe: stage::Observer) -> Result<Vec<Media>> {
         stage::process_watched(&self.stages, media, crew, observe)
     }
+}
+
+/// What a chain of stages takes; pictures, if there is no stage that tells.
+fn takes(stages: &[Box<dyn Stage>]) -> MediaKind {
+    stages.first().map_or(MediaKind::Image, |stage| stage.takes())
 }
 
 /// A pipeline of either sort.
@@ -196,11 +201,9 @@ fn assemble(
             problems.push(problem.mend("change the order of the stages, or leave one out"));
         }
     }
-    let source = parts
-        .source
-        .map(|source| FolderSource::build(source, takes(&stages)))
-        .transpose()
-        .map_err(|more| problems.extend(more));
+    let takes = takes(&stages);
+    let source =
+        parts.source.map(|source| FolderSource::build(source, takes)).transpose().map_err(|more| problems.extend(more));
     let yields = stages.last().map_or(MediaKind::Image, |stage| stage.yields());
     let sink = parts.sink.map(|sink| FolderSink::build(sink, yields)).transpose().map_err(|more| problems.extend(more));
     let (Ok(Some(mut source)), Ok(Some(sink)), Some(component)) = (source, sink, parts.sink) else {
