@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crossbeam::channel::unbounded;
 use latentd::config::{self, Component};
 use latentd::model::Models;
-use latentd::pipeline::{CATALOG, Input, Job, Outcome, Pipeline, Pool};
+use latentd::pipeline::{CATALOG, Forgetful, Input, Job, Outcome, Pipeline, Pool};
 use latentd::{Error, Kind, Result};
 
 fn main() -> Result<()> {
@@ -29,28 +29,21 @@ fn main() -> Result<()> {
 
     let pool = Pool::new(2)?;
     let (home, tickets) = unbounded();
-    let jobs = pool.jobs();
-    let feeder = {
-        let pipeline = Arc::clone(&pipeline);
-        std::thread::spawn(move || {
-            for f in found {
-                let relative = f.path.strip_prefix(&pipeline.source.root).unwrap_or(&f.path).to_path_buf();
-                let inputs = vec![Input { relative, path: f.path, stamp: f.stamp }];
-                let job = Job { pipeline: Arc::clone(&pipeline), inputs, home: home.clone() };
-                if jobs.send(job).is_err() {
-                    return;
-                }
-            }
-        })
-    };
+    let lane = pool.lane(1.0);
+    for f in found {
+        let relative = f.path.strip_prefix(&pipeline.source.root).unwrap_or(&f.path).to_path_buf();
+        let inputs = vec![Input { relative, path: f.path, stamp: f.stamp }];
+        let (pipeline, ledger) = (Arc::clone(&pipeline), Arc::new(Forgetful));
+        lane.push(Job { pipeline, inputs, ledger, home: home.clone() });
+    }
+    drop(home);
     for ticket in tickets {
         match ticket.outcome {
-            Outcome::Done(results) => files.extend(results),
+            Outcome::Done(results) | Outcome::Known(results) => files.extend(results),
             Outcome::Failed { error, .. } => eprintln!("{error}"),
             Outcome::Vanished | Outcome::Dropped => {}
         }
     }
-    let _ = feeder.join();
     pool.finish();
     println!("{} thumbnails", files.len());
     Ok(())

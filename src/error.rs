@@ -159,8 +159,10 @@ impl std::error::Error for Error {
     }
 }
 
-/// A path as it may be shown: a file name is a stranger's text, so control characters and invalid UTF-8 are escaped.
+/// A path as it may be shown: a file name is a stranger's text, so control characters, those that turn the direction of writing, and invalid
+/// UTF-8 are escaped.
 pub fn show_path(path: &Path) -> String {
     let text = path.to_string_lossy();
-    if text.chars().any(char::is_control) { text.escape_debug().to_string() } else { text.into_owned() }
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if text.chars().any(|c| c.is_control() || turns(c)) { text.escape_debug().to_string() } else { text.into_owned() }
 }

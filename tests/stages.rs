@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crossbeam::channel::unbounded;
 use latentd::Kind;
 use latentd::media::{Media, MediaKind};
-use latentd::pipeline::{Input, Job, Outcome, Pipeline, Pool};
+use latentd::pipeline::{Forgetful, Input, Job, Outcome, Pipeline, Pool};
 use latentd::sink::FolderSink;
 use latentd::source::{FolderSource, Stamp};
 use latentd::stage::{Context, Stage};
@@ -38,27 +38,23 @@ impl Stage for Stumbles {
 fn a_panicking_stage_fails_its_input_and_the_workers_go_on() {
     let home = common::Home::new();
     let inbox = home.folder("inbox");
-    let pipeline = Arc::new(Pipeline {
-        name: "test".into(),
-        takes: MediaKind::Image,
-        source: FolderSource::everything(&inbox),
-        stages: vec![Box::new(Stumbles)],
-        sink: FolderSink::new(&home.path("outbox"), MediaKind::Image),
-    });
+    let sink = FolderSink::new(&home.path("outbox"), MediaKind::Image);
+    let source = FolderSource::everything(&inbox);
+    let pipeline = Arc::new(Pipeline::new("test", source, vec![Box::new(Stumbles)], sink));
     let pool = Pool::new(2).unwrap();
+    let lane = pool.lane(1.0);
     let (home_sender, tickets) = unbounded();
     for n in 1..=40u32 {
         let path = inbox.join(format!("{n}.png"));
         std::fs::write(&path, common::png(n, 3)).unwrap();
         let stamp = Stamp::of(&path).unwrap();
         let relative = Path::new(&format!("{n}.png")).to_path_buf();
-        pool.jobs()
-            .send(Job {
-                pipeline: Arc::clone(&pipeline),
-                inputs: vec![Input { path, relative, stamp }],
-                home: home_sender.clone(),
-            })
-            .unwrap();
+        lane.push(Job {
+            pipeline: Arc::clone(&pipeline),
+            inputs: vec![Input { path, relative, stamp }],
+            ledger: Arc::new(Forgetful),
+            home: home_sender.clone(),
+        });
     }
     drop(home_sender);
     let outcomes: Vec<Outcome> = tickets.iter().map(|t| t.outcome).collect();
@@ -98,18 +94,13 @@ fn an_input_that_changes_meanwhile_is_neither_deleted_nor_called_done() {
     std::fs::write(&path, common::png(5, 5)).unwrap();
     let mut sink = FolderSink::new(&home.path("outbox"), MediaKind::Image);
     sink.originals = latentd::sink::Originals::Delete;
-    let pipeline = Arc::new(Pipeline {
-        name: "test".into(),
-        takes: MediaKind::Image,
-        source: FolderSource::everything(&home.path("inbox")),
-        stages: vec![Box::new(SavedAgain(path.clone()))],
-        sink,
-    });
+    let source = FolderSource::everything(&home.path("inbox"));
+    let pipeline = Arc::new(Pipeline::new("test", source, vec![Box::new(SavedAgain(path.clone()))], sink));
     let pool = Pool::new(1).unwrap();
     let (sender, tickets) = unbounded();
     let stamp = Stamp::of(&path).unwrap();
     let inputs = vec![Input { path: path.clone(), relative: "a.png".into(), stamp }];
-    pool.jobs().send(Job { pipeline, inputs, home: sender }).unwrap();
+    pool.lane(1.0).push(Job { pipeline, inputs, ledger: Arc::new(Forgetful), home: sender });
     assert!(matches!(tickets.recv().unwrap().outcome, Outcome::Vanished));
     pool.finish();
     assert_eq!(std::fs::read(&path).unwrap(), common::png(9, 9));

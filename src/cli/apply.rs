@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Common, load, terminal, threads};
 use crate::error::{Error, Kind, Result, show_path};
-use crate::pipeline::{Input, Job, Outcome, Pipeline, Pool, Ticket};
+use crate::pipeline::{Forgetful, Input, Job, Outcome, Pipeline, Pool, Ticket};
 use crate::sink::Originals;
 use crate::source::{FolderSource, Stamp, resolve};
 
@@ -136,18 +136,13 @@ fn work(
     let count = groups.len();
     let pool = Pool::new(threads(args.threads))?;
     let (home, tickets) = unbounded();
-    let (jobs, pipeline) = (pool.jobs(), Arc::clone(pipeline));
-    // Fed from a thread of its own, so that tickets are taken as they come.
-    let feeder = std::thread::spawn(move || {
-        for inputs in groups {
-            let job = Job { pipeline: Arc::clone(&pipeline), inputs, home: home.clone() };
-            if jobs.send(job).is_err() {
-                return;
-            }
-        }
-    });
+    let lane = pool.lane(1.0);
+    for inputs in groups {
+        let (pipeline, ledger) = (Arc::clone(pipeline), Arc::new(Forgetful));
+        lane.push(Job { pipeline, inputs, ledger, home: home.clone() });
+    }
+    drop(home);
     let done = report(args, count, &tickets, failures);
-    let _ = feeder.join();
     pool.finish();
     Ok(done)
 }
@@ -160,12 +155,12 @@ fn report(args: &Args, count: usize, tickets: &Receiver<Ticket>, failures: &mut 
     }
     let mut done = 0;
     for ticket in tickets {
-        let Ticket { inputs, outcome, elapsed } = ticket;
+        let Ticket { inputs, outcome, elapsed, .. } = ticket;
         let path = inputs.first().map(|input| input.path.clone()).unwrap_or_default();
         bar.set_message(show_path(Path::new(path.file_name().unwrap_or_default())));
         bar.inc(1);
         match outcome {
-            Outcome::Done(results) => {
+            Outcome::Done(results) | Outcome::Known(results) => {
                 done += 1;
                 if args.json {
                     let json = serde_json::json!({ "input": shown(&inputs), "results": results.iter().map(|p| show_path(p)).collect::<Vec<_>>(), "seconds": elapsed.as_secs_f64() });

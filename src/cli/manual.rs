@@ -1,6 +1,7 @@
 //! `latentd schema`, `completions` and `man`: what other programs show of this one, all made of the same definitions.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
@@ -22,7 +23,12 @@ pub fn completions(shell: clap_complete::Shell) -> Result<ExitCode> {
     print(&text)
 }
 
-pub fn man() -> Result<ExitCode> {
+pub fn man(folder: Option<&Path>) -> Result<ExitCode> {
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(folder).map_err(|e| Error::io("make the folder", folder, e))?;
+        clap_mangen::generate_to(Cli::command(), folder).map_err(|e| Error::io("write in", folder, e))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut text = Vec::new();
     clap_mangen::Man::new(Cli::command())
         .render(&mut text)

@@ -11,11 +11,14 @@ macro_rules! say {
 mod apply;
 mod check;
 mod compare;
+mod daemon;
 mod decode;
 #[cfg(feature = "live")]
 mod devices;
+mod doctor;
 mod encode;
 mod files;
+mod history;
 mod interpolate;
 mod manual;
 mod models;
@@ -24,12 +27,18 @@ mod perturb;
 mod pieces;
 mod plot;
 mod plot_sound;
+mod quarantine;
 mod reconstruct;
+mod repeats;
 mod run;
 mod sample;
 mod search;
+mod service;
 mod similar;
+mod status;
+mod tell;
 mod terminal;
+mod top;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -61,6 +70,9 @@ struct Common {
     /// Say more; twice: everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    /// How the log is written
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    log_format: terminal::LogFormat,
     /// Say nothing but errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
@@ -100,6 +112,28 @@ enum Verb {
     /// List, show, verify and time models
     #[command(subcommand)]
     Models(models::Verb),
+    /// Tell how a running daemon is
+    Status(status::Args),
+    /// Show a running daemon in the terminal
+    Top(top::Args),
+    /// Tell what happened to files
+    History(history::Args),
+    /// Let a pipeline's files wait in their folder
+    Pause(tell::Named),
+    /// Let a paused pipeline go on
+    Resume(tell::Named),
+    /// Read the pipelines anew; if one of them is wrong, nothing changes
+    Reload(daemon::Which),
+    /// Work off what has arrived, then end the daemon
+    Drain(daemon::Which),
+    /// See what could not be worked on, and try it again
+    #[command(subcommand)]
+    Quarantine(quarantine::Verb),
+    /// Start with the machine or the session: systemd, launchd
+    #[command(subcommand)]
+    Service(service::Verb),
+    /// Look for what could keep pipelines from working here
+    Doctor(doctor::Args),
     /// Print the JSON Schema of pipelines, for editors
     Schema,
     /// Print completions for a shell
@@ -108,7 +142,11 @@ enum Verb {
         shell: clap_complete::Shell,
     },
     /// Print the manual page
-    Man,
+    Man {
+        /// Write a page for each verb into this folder instead
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// Parses the command line, does what it says, and gives the exit code by the convention of sysexits.
@@ -161,18 +199,33 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Verb::Interpolate(args) => interpolate::run(args, common),
         Verb::Similar(args) => similar::run(args, common),
         Verb::Models(verb) => models::run(verb, common),
+        Verb::Status(args) => status::run(args),
+        Verb::Top(args) => top::run(args),
+        Verb::History(args) => history::run(args),
+        Verb::Pause(args) => tell::pause(args),
+        Verb::Resume(args) => tell::resume(args),
+        Verb::Reload(which) => tell::reload(which),
+        Verb::Drain(which) => tell::drain(which),
+        Verb::Quarantine(verb) => quarantine::run(verb, common),
+        Verb::Service(verb) => service::run(verb, common),
+        Verb::Doctor(args) => doctor::run(args, common),
         Verb::Schema => manual::schema(),
         Verb::Completions { shell } => manual::completions(*shell),
-        Verb::Man => manual::man(),
+        Verb::Man { out } => manual::man(out.as_deref()),
     }
 }
 
 impl Common {
     fn models(&self) -> Models {
-        let mut folders = self.models.clone();
-        folders.push(paths::data().join("models"));
-        Models::new(folders).remembering(paths::cache())
+        find_models(&self.models)
     }
+}
+
+/// A store of models: these folders first, then the user's own.
+fn find_models(folders: &[PathBuf]) -> Models {
+    let mut folders = folders.to_vec();
+    folders.push(paths::data().join("models"));
+    Models::new(folders).remembering(paths::cache())
 }
 
 /// Loads a pipeline; its mistakes are printed as a report, and the error tells only how many there are.

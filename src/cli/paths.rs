@@ -28,3 +28,26 @@ pub fn state() -> PathBuf {
 pub fn cache() -> PathBuf {
     xdg("XDG_CACHE_HOME", ".cache")
 }
+
+/// Where a daemon's control socket is: as the environment says, as systemd has made room for it, in the user's runtime folder, or beside the
+/// journal.
+pub fn socket() -> PathBuf {
+    let absolute = |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|p| p.is_absolute());
+    if let Some(socket) = absolute("LATENTD_SOCKET") {
+        return socket;
+    }
+    let systemd = absolute("RUNTIME_DIRECTORY");
+    let runtime = systemd.or_else(|| absolute("XDG_RUNTIME_DIR").map(|folder| folder.join("latentd")));
+    runtime.unwrap_or_else(state).join("control.sock")
+}
+
+/// Where to look for a daemon: the user's own, or else the system's.
+pub fn sockets() -> [PathBuf; 2] {
+    [socket(), "/run/latentd/control.sock".into()]
+}
+
+/// The user's home, and configuration beside it as other programs have it.
+pub fn home_and_config() -> (PathBuf, PathBuf) {
+    let home = std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from);
+    (home, config().parent().map(PathBuf::from).unwrap_or_default())
+}

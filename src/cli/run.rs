@@ -1,16 +1,30 @@
 //! `latentd run`: the daemon in the foreground.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crossbeam::channel::{Receiver, bounded};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use crossbeam::channel::{Sender, unbounded};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::{Common, paths, pipeline_files, print_mistakes, threads};
-use crate::daemon::{self, Options};
+use crate::daemon::control::{Doors, Token, listen};
+use crate::daemon::{self, Board, Event, Loaded, Options};
 use crate::error::{Error, Kind, Result};
-use crate::pipeline::Loaded;
+use crate::model::Models;
+#[cfg(feature = "live")]
+use crate::pipeline::live::LivePipeline;
+use crate::pipeline::{self, LoadError};
+use crate::source::{Stamp, Watch, resolve};
+
+/// A pipeline that is being saved is read when nothing more has come for this long.
+const SAVED: Duration = Duration::from_millis(300);
+/// How often the configuration is looked at without a message.
+const LOOK: Duration = Duration::from_secs(5);
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -23,64 +37,175 @@ pub struct Args {
     /// Work again on files that are done already and still in their folder
     #[arg(long)]
     again: bool,
+    /// Reload when a pipeline's file changes, as SIGHUP and `latentd reload` do
+    #[arg(long)]
+    watch_config: bool,
+    /// The control socket, for `latentd status` and the like; in the user's runtime folder if not given
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// Make no control socket
+    #[arg(long, conflicts_with = "socket")]
+    no_socket: bool,
+    /// Answer HTTP at this address too (health, metrics, JSON), as in 127.0.0.1:9414
+    #[arg(long, value_name = "ADDRESS")]
+    http: Option<SocketAddr>,
+    /// A file with the token that HTTP asks for; needed for changes, and for any address but this machine's own
+    #[arg(long, value_name = "FILE", requires = "http")]
+    token_file: Option<PathBuf>,
 }
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
-    let files = if args.files.is_empty() {
-        let folder = paths::config();
-        if !folder.is_dir() {
-            return Err(Error::new(Kind::Usage, "no pipeline is named, and there is no folder of pipelines")
-                .at(&folder)
-                .mend("name a pipeline: `latentd run pipelines/clean-photos.yaml`"));
-        }
-        pipeline_files(&[folder])?
-    } else {
-        pipeline_files(&args.files)?
+    let given = given(&args.files)?;
+    let doors = Doors {
+        socket: (!args.no_socket).then(|| args.socket.clone().unwrap_or_else(paths::socket)),
+        http: args.http,
+        token: args.token_file.as_deref().map(Token::read).transpose()?,
     };
-    let models = common.models();
-    // All mistakes in all files are told before giving up.
-    let (mut pipelines, mut failed) = (Vec::new(), None);
-    #[cfg(feature = "live")]
-    let mut live = Vec::new();
-    for file in &files {
-        match Loaded::load(file, &models) {
-            Ok(Loaded::Files(pipeline)) => pipelines.push(pipeline),
-            #[cfg(feature = "live")]
-            Ok(Loaded::Live(pipeline)) => live.push(pipeline),
-            Err(e) => failed = Some(print_mistakes(e)),
-        }
+    doors.check()?;
+    let events = unbounded();
+    listen_to_signals(events.0.clone())?;
+    let first = first_load(&given, common)?;
+    first.models.tune();
+    if args.watch_config {
+        watch(&given, &events.0)?;
     }
-    if let Some(e) = failed {
-        return Err(e);
-    }
-    let stop = signals()?;
-    models.tune();
-    let options = Options { threads: threads(args.threads), state: paths::state(), again: args.again };
+    let threads = threads(args.threads);
+    let board = Arc::new(Board::new(threads));
+    let listening = listen(&doors, &board, &events.0)?;
+    let options = Options { threads, state: paths::state(), again: args.again };
+    let (again, folders) = (given.clone(), common.models.clone());
+    let load = Box::new(move || reload(&again, &folders));
     #[cfg(feature = "live")]
-    let live = daemon::live::start(live)?;
-    let outcome = daemon::run(pipelines, &options, &stop);
+    let live = daemon::live::start(first.live)?;
+    #[cfg(feature = "live")]
+    board.show_live(live.controls.clone());
+    let outcome = daemon::run(first.pipelines, load, &options, board, events);
     #[cfg(feature = "live")]
     live.stop();
+    drop(listening);
     outcome?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// A channel that gives a message at the first SIGINT or SIGTERM; the second ends the program at once.
-fn signals() -> Result<Receiver<()>> {
+/// What is named, or else the user's folder of pipelines.
+pub(super) fn given(files: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    if !files.is_empty() {
+        return Ok(files.to_vec());
+    }
+    let folder = paths::config();
+    if folder.is_dir() {
+        return Ok(vec![folder]);
+    }
+    let e = Error::new(Kind::Usage, "no pipeline is named, and there is no folder of pipelines").at(&folder);
+    Err(e.mend("name a pipeline: `latentd run pipelines/clean-photos.yaml`"))
+}
+
+/// What the start has read.
+pub(super) struct First {
+    /// Those of folders.
+    pub pipelines: Vec<Loaded>,
+    /// Those of sound devices.
+    #[cfg(feature = "live")]
+    pub live: Vec<LivePipeline>,
+    /// Their models.
+    pub models: Models,
+}
+
+/// Reads all pipelines; all mistakes in all files are printed before giving up.
+pub(super) fn first_load(given: &[PathBuf], common: &Common) -> Result<First> {
+    let models = common.models();
+    let (mut pipelines, mut failed) = (Vec::new(), None);
+    #[cfg(feature = "live")]
+    let mut live = Vec::new();
+    for file in pipeline_files(given)? {
+        match pipeline::Loaded::load(&file, &models) {
+            Ok(pipeline::Loaded::Files(pipeline)) => pipelines.push(Loaded { file, pipeline: Arc::new(pipeline) }),
+            #[cfg(feature = "live")]
+            Ok(pipeline::Loaded::Live(pipeline)) => live.push(pipeline),
+            Err(e) => failed = Some(print_mistakes(e)),
+        }
+    }
+    let first = First {
+        pipelines,
+        #[cfg(feature = "live")]
+        live,
+        models,
+    };
+    failed.map_or(Ok(first), Err)
+}
+
+/// The same while the daemon runs, where nobody reads what is printed. Models are read anew too, since they may have changed.
+fn reload(given: &[PathBuf], folders: &[PathBuf]) -> std::result::Result<Vec<Loaded>, Vec<String>> {
+    let models = super::find_models(folders);
+    let files = pipeline_files(given).map_err(|e| vec![e.to_string()])?;
+    let (mut pipelines, mut problems) = (Vec::new(), Vec::new());
+    for file in files {
+        match pipeline::Loaded::load(&file, &models) {
+            Ok(pipeline::Loaded::Files(pipeline)) => pipelines.push(Loaded { file, pipeline: Arc::new(pipeline) }),
+            // Sound goes on as it is until the next start.
+            #[cfg(feature = "live")]
+            Ok(pipeline::Loaded::Live(_)) => {}
+            Err(LoadError::Report(report)) => problems.extend(report.to_string().lines().map(str::to_owned)),
+            Err(LoadError::Other(e)) => problems.push(e.to_string()),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    models.tune();
+    Ok(pipelines)
+}
+
+/// SIGINT and SIGTERM end the daemon, the second time at once; SIGHUP makes it reload.
+fn listen_to_signals(events: Sender<Event>) -> Result<()> {
     let trouble = |e: std::io::Error| Error::new(Kind::Transient, "the system's signals cannot be heard").because(e);
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(trouble)?;
-    let (stop, stopped) = bounded(1);
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            for (count, signal) in signals.forever().enumerate() {
-                if count == 0 {
-                    let _ = stop.try_send(());
-                } else {
-                    std::process::exit(128 + signal);
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(trouble)?;
+    let work = move || {
+        let mut ending = false;
+        for signal in signals.forever() {
+            match signal {
+                SIGHUP => drop(events.send(Event::Reload(None))),
+                _ if ending => std::process::exit(128 + signal),
+                _ => {
+                    ending = true;
+                    let _ = events.send(Event::Stop);
                 }
             }
-        })
-        .map_err(trouble)?;
-    Ok(stopped)
+        }
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(work).map_err(trouble)?;
+    Ok(())
+}
+
+/// Tells the supervisor when a pipeline's file was written, made or taken away.
+fn watch(given: &[PathBuf], events: &Sender<Event>) -> Result<()> {
+    let folders =
+        given.iter().map(|path| if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(Path::new("")) });
+    let folders: BTreeSet<PathBuf> = folders.map(resolve).collect();
+    for folder in folders {
+        let (watch, events) = (Watch::new(&folder, false)?, events.clone());
+        let work = move || {
+            let mut known = snapshot(&folder);
+            loop {
+                // A file that is taken away sends no message that is of use elsewhere, so it is looked for now and then.
+                let woken = watch.wake().recv_timeout(LOOK).is_ok();
+                // An editor writes, renames and writes again.
+                while woken && watch.wake().recv_timeout(SAVED).is_ok() {}
+                let now = snapshot(&folder);
+                if now != known && events.send(Event::Reload(None)).is_err() {
+                    return;
+                }
+                known = now;
+            }
+        };
+        let thread = std::thread::Builder::new().name("config".into()).spawn(work);
+        thread.map_err(|e| Error::new(Kind::Transient, "no thread to watch the configuration").because(e))?;
+    }
+    Ok(())
+}
+
+/// The pipelines in a folder, and in which state they are.
+fn snapshot(folder: &Path) -> Vec<(PathBuf, Option<Stamp>)> {
+    let files = pipeline_files(&[folder.to_path_buf()]).unwrap_or_default();
+    files.into_iter().map(|file| (file.clone(), Stamp::of(&file).ok())).collect()
 }

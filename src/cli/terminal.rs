@@ -1,8 +1,10 @@
 //! How messages look: coloured on a terminal unless NO_COLOR is set, plain everywhere else.
 
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Common;
+use super::repeats::Repeats;
 use crate::config::Report;
 use crate::error::Error;
 
@@ -15,7 +17,7 @@ pub fn colour() -> bool {
 
 /// Logs to stderr at the level that the flags ask for; `LATENTD_LOG` overrides it by target, as in `LATENTD_LOG=latentd=debug`.
 pub fn start_logging(common: &Common) {
-    use tracing_subscriber::{EnvFilter, fmt};
+    use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
     let level = match (common.quiet, common.verbose) {
         (true, _) => "error",
         (_, 0) => "latentd=info,warn",
@@ -23,14 +25,40 @@ pub fn start_logging(common: &Common) {
         _ => "trace",
     };
     let filter = EnvFilter::try_from_env("LATENTD_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let log = fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(colour())
-        .with_target(false)
-        .log_internal_errors(false);
+    JSON.store(common.log_format == LogFormat::Json, Ordering::Relaxed);
+    let log = fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
+    let layer = match common.log_format {
+        LogFormat::Json => log.json().flatten_event(true).with_filter(Repeats::default()).boxed(),
+        // journald has a clock of its own.
+        LogFormat::Human if std::env::var_os("JOURNAL_STREAM").is_some() => {
+            log.with_ansi(false).without_time().with_target(false).with_filter(Repeats::default()).boxed()
+        }
+        LogFormat::Human => log.with_ansi(colour()).with_target(false).with_filter(Repeats::default()).boxed(),
+    };
     // A second start in one process (a test) keeps the first.
-    let _ = log.try_init();
+    let _ = tracing_subscriber::registry().with(layer).with(filter).try_init();
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Whether the log is JSON, for [`note`].
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// A line in the log by another way than the log's own.
+pub fn note(text: &str) {
+    let mut stderr = std::io::stderr();
+    let _ = match JSON.load(Ordering::Relaxed) {
+        true => writeln!(stderr, "{}", serde_json::json!({ "level": "WARN", "message": text })),
+        false => writeln!(stderr, "{text}"),
+    };
 }
 
 /// `error: what happened`, and `help: what to do` below.

@@ -1,21 +1,31 @@
-//! Keeps pipelines running: one feed for each pipeline finds its inputs, one pool of workers does the work.
+//! Keeps pipelines running: one feed for each pipeline finds its inputs, one pool of workers does the work, one supervisor starts them, changes
+//! them and ends them, and shows on a board how they are.
 
+mod board;
+pub mod control;
+pub mod doctor;
 mod feed;
-mod journal;
+pub mod journal;
 #[cfg(feature = "live")]
 pub mod live;
+mod metrics;
+mod notify;
+pub mod service;
+pub mod status;
+mod supervisor;
+mod together;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crossbeam::channel::{Receiver, bounded, select};
+use crossbeam::channel::{Receiver, Sender};
 
 use crate::error::{Error, Kind, Result};
-use crate::pipeline::{Pipeline, Pool, prepare_folders};
-use feed::Feed;
+use crate::pipeline::Pipeline;
+use status::Reload;
+use supervisor::Supervisor;
 
-pub use journal::Journal;
+pub use board::Board;
 
 /// How to run.
 #[derive(Debug, Clone)]
@@ -28,42 +38,64 @@ pub struct Options {
     pub again: bool,
 }
 
-/// Runs pipelines until `stop` gives a message or its sender is dropped; then finishes what is begun.
+/// A pipeline and where it was read from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The file.
+    pub file: PathBuf,
+    /// The pipeline.
+    pub pipeline: Arc<Pipeline>,
+}
+
+/// Reads all pipelines, at the start and at each reload. The error lists all that is wrong.
+pub type Load = dyn Fn() -> std::result::Result<Vec<Loaded>, Vec<String>> + Send;
+
+/// What the supervisor is told, by signals, by the control API and by the threads it has started.
+#[derive(Debug)]
+pub enum Event {
+    /// Finish what is begun, and end.
+    Stop,
+    /// Work off what has arrived, and end.
+    Drain,
+    /// Read the configuration again; whoever asked may wait for how it went.
+    Reload(Option<Sender<Reload>>),
+    /// Hand over no more files of this pipeline.
+    Pause(String),
+    /// Hand them over again.
+    Resume(String),
+    /// A pipeline's thread has come to its end; `failed` if it did so by a mistake of its own.
+    Ended {
+        /// Which of the threads that were ever started.
+        id: u64,
+        /// Whether it panicked.
+        failed: bool,
+    },
+}
+
+/// Sees that pipelines fit together, beyond what each of them is by itself.
 ///
 /// # Errors
-/// A folder cannot be made, watched or written, or the system gives no threads. What happens to single inputs is no error.
-pub fn run(pipelines: Vec<Pipeline>, options: &Options, stop: &Receiver<()>) -> Result<()> {
-    let pool = Pool::new(options.threads)?;
-    let (halt, halted) = bounded::<()>(0);
-    // All are made before one begins, so that a mistake in the last does not stop the first in mid-work.
-    let mut feeds = Vec::new();
-    for pipeline in pipelines {
-        prepare_folders(&pipeline)?;
-        let journal = Journal::open(&options.state, &pipeline, options.again)?;
-        feeds.push(Feed::new(Arc::new(pipeline), pool.jobs(), journal, halted.clone())?);
-    }
-    let (died, deaths) = bounded(feeds.len());
-    let mut threads = Vec::new();
-    for mut feed in feeds {
-        let died = died.clone();
-        let thread = std::thread::Builder::new().name("feed".into()).spawn(move || {
-            if catch_unwind(AssertUnwindSafe(|| feed.run())).is_err() {
-                let _ = died.send(());
-            }
-        });
-        threads.push(thread.map_err(|e| Error::new(Kind::Transient, "no thread for a pipeline").because(e))?);
-    }
-    let outcome = select! {
-        // A message and a lost sender mean the same.
-        recv(stop) -> _ => Ok(()),
-        recv(deaths) -> _ => Err(Error::new(Kind::Bug, "a pipeline's watch has failed").mend("start latentd again, and report it")),
-    };
-    tracing::info!("stopping: what is begun is finished");
-    pool.stop();
-    drop(halt);
-    for thread in threads {
-        let _ = thread.join();
-    }
-    pool.finish();
-    outcome
+/// All that is wrong.
+pub fn check_together(all: &[Loaded]) -> std::result::Result<(), Vec<String>> {
+    let wrong = together::misfits(all);
+    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}
+
+/// Runs pipelines until told to stop; then finishes what is begun. `events` is both ends of the channel on which it is told.
+///
+/// # Errors
+/// At the start: a folder cannot be made, watched or written, a journal is in use, the system gives no threads. Later nothing is an error: what
+/// goes wrong is shown on the board, and tried again.
+pub fn run(
+    pipelines: Vec<Loaded>,
+    load: Box<Load>,
+    options: &Options,
+    board: Arc<Board>,
+    events: (Sender<Event>, Receiver<Event>),
+) -> Result<()> {
+    check_together(&pipelines).map_err(|wrong| Error::new(Kind::Config, wrong.join("; ")))?;
+    let mut supervisor = Supervisor::new(load, options.clone(), board, events)?;
+    supervisor.start(pipelines)?;
+    supervisor.run();
+    Ok(())
 }

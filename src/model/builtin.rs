@@ -20,4 +20,5 @@ macro_rules! builtin {
 }
 
 /// All of them, by name.
-pub const BUILTIN: &[Builtin] = builtin!["denoise-photo", "melody-2bar", "upscale-photo-x2", "upscale-photo-x4"];
+pub const BUILTIN: &[Builtin] =
+    builtin!["denoise-photo", "denoise-speech", "melody-2bar", "upscale-photo-x2", "upscale-photo-x4"];

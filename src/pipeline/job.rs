@@ -1,15 +1,25 @@
-//! The way of one job through a pipeline: open, decode, stages, sink, originals.
+//! The way of one job through a pipeline: open, claim, decode, stages, sink, originals. Each step is durable before the next one begins, so
+//! that a crash between any two of them loses nothing and repeats nothing.
 
 use std::fs::File;
+use std::io::Seek;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::Sender;
+use sha2::{Digest, Sha256};
 
 use super::Pipeline;
+use super::flight::Flight;
+use super::ledger::{Claim, Key, Ledger, Verdict};
+use super::open::open;
 use crate::crew::Crew;
-use crate::error::{Error, Kind, Result};
+use crate::durable::{self, Publication};
+use crate::error::{Error, Kind, Result, show_path};
 use crate::media::{self, Media};
+use crate::sink::{Originals, Written};
 use crate::source::Stamp;
 
 /// A file to be worked on.
@@ -30,6 +40,8 @@ pub struct Job {
     pub pipeline: Arc<Pipeline>,
     /// What it is made of, in this order.
     pub inputs: Vec<Input>,
+    /// Who remembers what became of it.
+    pub ledger: Arc<dyn Ledger>,
     /// Where the ticket goes home.
     pub home: Sender<Ticket>,
 }
@@ -42,7 +54,9 @@ pub struct Ticket {
     /// What became of it.
     pub outcome: Outcome,
     /// How long it took.
-    pub elapsed: std::time::Duration,
+    pub elapsed: Duration,
+    /// How long each stage took, as far as it came.
+    pub stages: Vec<(&'static str, Duration)>,
 }
 
 /// How a job ended.
@@ -50,6 +64,8 @@ pub struct Ticket {
 pub enum Outcome {
     /// Its results are safe, here.
     Done(Vec<PathBuf>),
+    /// The same contents under the same name were done before, and the results are still here.
+    Known(Vec<PathBuf>),
     /// An input was gone, or has changed meanwhile: no result, and no fault of anyone's.
     Vanished,
     /// It failed; the inputs are unchanged.
@@ -63,51 +79,150 @@ pub enum Outcome {
     Dropped,
 }
 
-impl Job {
-    /// Does the work, on this thread and on idle helpers of the crew.
-    pub(super) fn run(&self, crew: &Crew) -> Outcome {
-        match self.work(crew) {
-            Ok(paths) => Outcome::Done(paths),
-            // A writer that was slower than it seemed, or a user who thought better of it: not a bad file.
-            Err(_) if !self.inputs.iter().all(Input::is_unchanged) => Outcome::Vanished,
-            Err((error, culprit)) => Outcome::Failed { error, culprit },
-        }
-    }
+/// An error, and the input that is to blame if it is one.
+type Blame = (Error, Option<usize>);
 
-    fn work(&self, crew: &Crew) -> Result<Vec<PathBuf>, (Error, Option<usize>)> {
-        let blame = |index| move |error| (error, Some(index));
+impl Job {
+    /// Does the work, on this thread and on idle helpers of the crew, and gives the ticket to send home.
+    pub(super) fn run(&self, crew: &Crew, flight: &Flight) -> Ticket {
+        let begin = Instant::now();
+        let mut attempt = Attempt { job: self, flight, key: None, stages: Vec::new() };
+        let outcome = catch_unwind(AssertUnwindSafe(|| attempt.work(crew))).unwrap_or_else(|_| {
+            let first = self.inputs.first().map(|input| input.relative.clone()).unwrap_or_default();
+            let error = Error::new(Kind::Bug, "latentd stumbled over this file").at(&first);
+            Err((error.mend("please report it, with the file if you can"), None))
+        });
+        let outcome = outcome.unwrap_or_else(|(error, culprit)| {
+            if let Some(key) = attempt.key {
+                self.ledger.failed(key, &error.to_string());
+            }
+            match self.inputs.iter().all(Input::is_unchanged) {
+                true => Outcome::Failed { error, culprit },
+                // A writer that was slower than it seemed, or a user who thought better of it: not a bad file.
+                false => Outcome::Vanished,
+            }
+        });
+        Ticket { inputs: self.inputs.clone(), outcome, elapsed: begin.elapsed(), stages: attempt.stages }
+    }
+}
+
+/// One try at a job.
+struct Attempt<'a> {
+    job: &'a Job,
+    flight: &'a Flight,
+    /// Once it is claimed.
+    key: Option<Key>,
+    stages: Vec<(&'static str, Duration)>,
+}
+
+impl Attempt<'_> {
+    fn work(&mut self, crew: &Crew) -> Result<Outcome, Blame> {
+        let job = self.job;
+        let (pipeline, ledger) = (&job.pipeline, &job.ledger);
         let all = |error| (error, None);
-        let mut media = Vec::new();
-        for (index, input) in self.inputs.iter().enumerate() {
-            media.push(self.read(input).map_err(blame(index))?);
-        }
-        let results = self.pipeline.process(media, crew).map_err(all)?;
-        // Work takes a while. What changed meanwhile is done anew as what it is now, and this result is not wanted.
-        if let Some(index) = self.inputs.iter().position(|input| !input.is_unchanged()) {
-            let e = Error::new(Kind::NoInput, "it changed while it was worked on").at(&self.inputs[index].path);
-            return Err((e, Some(index)));
-        }
-        let relative: Vec<&Path> = self.inputs.iter().map(|input| input.relative.as_path()).collect();
-        let mut paths = Vec::new();
-        for (index, result) in results.into_iter().enumerate() {
-            paths.push(self.pipeline.sink.write(result, &relative, &self.pipeline.name, index + 1).map_err(all)?);
-        }
-        // The result is safe; an original that cannot be moved or deleted stays, and that is told but undoes nothing.
-        for input in self.inputs.iter().filter(|input| input.is_unchanged()) {
-            if let Err(e) = self.pipeline.sink.dispose(&input.path, &input.relative) {
-                tracing::warn!(mend = e.mend_text(), "the original stays: {e}");
+        let begin = Instant::now();
+        let (claim, files) = self.open()?;
+        self.key = Some(claim.key);
+        match ledger.claim(claim.clone()).map_err(all)? {
+            Verdict::Work => {}
+            Verdict::Deadly(times) => {
+                let e = Error::new(Kind::Input, format!("latentd has ended {times} times while it worked on this"));
+                return Err((e.mend("please report it, with the file if you can"), None));
+            }
+            Verdict::Known(results) => {
+                let there = results.iter().all(|r| durable::digest_of(&r.target).is_ok_and(|d| d == r.digest));
+                ledger.known(claim.clone(), there).map_err(all)?;
+                if there {
+                    self.dispose(claim.key);
+                    return Ok(Outcome::Known(results.into_iter().map(|r| r.target).collect()));
+                }
             }
         }
-        Ok(paths)
+        let mut media = Vec::new();
+        for (index, (file, input)) in files.into_iter().zip(&job.inputs).enumerate() {
+            media.push(self.decode(file, input).map_err(|error| (error, Some(index)))?);
+        }
+        let results = self.process(media, crew).map_err(all)?;
+        let relative: Vec<&Path> = job.inputs.iter().map(|input| input.relative.as_path()).collect();
+        let (mut sealed, mut gathered) = (Vec::new(), Vec::new());
+        for (index, result) in results.into_iter().enumerate() {
+            match pipeline.sink.draft(result, &relative, &pipeline.name, index + 1).map_err(all)? {
+                Written::Sealed(file) => sealed.push(file),
+                Written::Gathered(table) => gathered.push(table),
+            }
+        }
+        // Work takes a while. What changed meanwhile is done anew as what it is now, and this result is not wanted.
+        if let Some(index) = job.inputs.iter().position(|input| !input.is_unchanged()) {
+            let e = Error::new(Kind::NoInput, "it changed while it was worked on").at(&job.inputs[index].path);
+            return Err((e, Some(index)));
+        }
+        self.flight.publish().map_err(all)?;
+        let intend = |planned: &[Publication]| ledger.intend(claim.key, planned);
+        let results = durable::publish(sealed, pipeline.sink.collision, intend).map_err(all)?;
+        let stay = pipeline.sink.originals == Originals::Keep;
+        match ledger.done(claim.key, &results, begin.elapsed().as_secs_f64(), stay) {
+            Ok(()) => self.dispose(claim.key),
+            // The next start sees by the names that were intended that the results are there.
+            Err(e) => tracing::warn!(mend = e.mend_text(), "the originals stay: {e}"),
+        }
+        gathered.extend(results.into_iter().map(|r| r.target));
+        Ok(Outcome::Done(gathered))
     }
 
-    fn read(&self, input: &Input) -> Result<Media> {
-        let file = open(&input.path, &input.relative)?;
-        let read = file.metadata().map(|m| Stamp::from(&m)).map_err(|e| Error::io("read", &input.path, e))?;
-        if read != input.stamp {
-            return Err(Error::new(Kind::NoInput, "it changed before it was read").at(&input.path));
+    /// Opens all inputs; from here to the decoder it is the same descriptors, whatever becomes of the names.
+    fn open(&self) -> Result<(Claim, Vec<File>), Blame> {
+        let job = self.job;
+        let mut key = Sha256::new();
+        let mut add = |bytes: &[u8]| {
+            key.update((bytes.len() as u64).to_le_bytes());
+            key.update(bytes);
+        };
+        add(job.pipeline.fingerprint.results.as_bytes());
+        let (mut files, mut inputs) = (Vec::new(), Vec::new());
+        for (index, input) in job.inputs.iter().enumerate() {
+            let blame = |error| (error, Some(index));
+            let io = |e| blame(Error::io("read", &input.path, e));
+            let mut file = open(&input.path, &input.relative).map_err(blame)?;
+            if Stamp::from(&file.metadata().map_err(io)?) != input.stamp {
+                return Err(blame(Error::new(Kind::NoInput, "it changed before it was read").at(&input.path)));
+            }
+            add(input.relative.as_os_str().as_encoded_bytes());
+            // What is too large will be refused, and shall not cost a reading before that.
+            if job.ledger.remembers() && input.stamp.length <= job.pipeline.source.limits.max_bytes {
+                add(&durable::digest(&mut file).map_err(io)?);
+                file.rewind().map_err(io)?;
+            }
+            files.push(file);
+            inputs.push((input.relative.clone(), input.stamp));
         }
-        media::read(self.pipeline.takes, file, &input.relative, &self.pipeline.source.limits)
+        Ok((Claim { key: key.finalize().into(), inputs, fingerprint: job.pipeline.fingerprint.results.clone() }, files))
+    }
+
+    fn decode(&self, file: File, input: &Input) -> Result<Media> {
+        let pipeline = &self.job.pipeline;
+        media::read(pipeline.takes, file, &input.relative, &pipeline.source.limits)
+    }
+
+    fn process(&mut self, media: Vec<Media>, crew: &Crew) -> Result<Vec<Media>> {
+        let (flight, stages) = (self.flight, &mut self.stages);
+        self.job.pipeline.process_watched(media, crew, &mut |name, time| {
+            stages.push((name, time));
+            flight.check()
+        })
+    }
+
+    /// Sees to the originals. One that cannot be moved or deleted stays, and that is told but undoes nothing.
+    fn dispose(&self, key: Key) {
+        let sink = &self.job.pipeline.sink;
+        if sink.originals == Originals::Keep {
+            return;
+        }
+        for input in self.job.inputs.iter().filter(|input| input.is_unchanged()) {
+            if let Err(e) = sink.dispose(&input.path, &input.relative) {
+                return tracing::warn!(mend = e.mend_text(), "the original {} stays: {e}", show_path(&input.path));
+            }
+        }
+        self.job.ledger.settled(key);
     }
 }
 
@@ -116,54 +231,4 @@ impl Input {
     pub fn is_unchanged(&self) -> bool {
         Stamp::of(&self.path).is_ok_and(|now| now == self.stamp)
     }
-}
-
-/// Opens a regular file, and nothing else: a link could lead to a secret, a pipe could block for ever, a device could do anything.
-///
-/// `relative` is the end of `path` that a stranger may have made: in all of it, folders included, no link is followed.
-///
-/// # Errors
-/// Kind input for what is no regular file, kind no-input for what cannot be opened.
-fn open(path: &Path, relative: &Path) -> Result<File> {
-    let refuse = |what: &str| {
-        Err(Error::new(Kind::Input, format!("{what}, not a file")).at(path).mend("put the file itself into the folder"))
-    };
-    let file = match open_without_links(path, relative) {
-        Ok(file) => file,
-        Err(e) if e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => return refuse("a link"),
-        // What a socket, or a device without a driver, says.
-        Err(e) if e.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => {
-            return refuse("a socket or device");
-        }
-        Err(e) => return Err(Error::io("read", path, e)),
-    };
-    match file.metadata() {
-        Ok(m) if m.is_file() => Ok(file),
-        Ok(_) => refuse("a pipe, socket, device or folder"),
-        Err(e) => Err(Error::io("read", path, e)),
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn open_without_links(path: &Path, relative: &Path) -> std::io::Result<File> {
-    use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    // What stands before `relative` is the user's own: there links are welcome.
-    let depth = relative.components().count();
-    let root = path.ancestors().nth(depth).filter(|root| !root.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let root = openat(CWD, root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    match openat2(&root, relative, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH) {
-        // Kernels before 5.6, and sandboxes that do not know the call.
-        Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => {
-            Ok(openat(CWD, path, flags, Mode::empty()).map(File::from)?)
-        }
-        other => Ok(other.map(File::from)?),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn open_without_links(path: &Path, _: &Path) -> std::io::Result<File> {
-    use rustix::fs::{CWD, Mode, OFlags, openat};
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    Ok(openat(CWD, path, flags, Mode::empty()).map(File::from)?)
 }

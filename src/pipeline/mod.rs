@@ -1,9 +1,14 @@
 //! A pipeline put together and ready: source, stages, sink, checked against one another. One worker runs one job through the whole chain;
 //! the daemon, `apply` and library users all go this way.
 
+mod fingerprint;
+mod flight;
 mod job;
+mod lanes;
+mod ledger;
 #[cfg(feature = "live")]
 pub mod live;
+mod open;
 mod pool;
 
 use std::path::{Path, PathBuf};
@@ -18,8 +23,10 @@ use crate::sink::{self, FolderSink, Originals};
 use crate::source::{self, FolderSource, resolve};
 use crate::stage::{self, Site, Stage};
 
+pub use fingerprint::Fingerprint;
 pub use job::{Input, Job, Outcome, Ticket};
-pub use pool::Pool;
+pub use ledger::{Claim, Forgetful, Key, Ledger, Verdict};
+pub use pool::{Lane, Pool};
 
 /// Everything that a pipeline may name.
 pub const CATALOG: Catalog =
@@ -30,6 +37,8 @@ pub const CATALOG: Catalog =
 pub struct Pipeline {
     /// Its name.
     pub name: String,
+    /// Tells pipelines apart whose results differ, and those that differ at all.
+    pub fingerprint: Fingerprint,
     /// The media of its inputs: what its first stage takes.
     pub takes: MediaKind,
     /// Where its inputs come from.
@@ -70,7 +79,15 @@ impl Pipeline {
             )]);
         }
         let (source, stages, sink) = assemble(&parts, true, &config.file, models)?;
-        Ok(Pipeline { name: config.name.clone(), takes: takes(&stages), source, stages, sink })
+        let fingerprint = Fingerprint::new(&parts, &config.file, models);
+        Ok(Pipeline { fingerprint, ..Pipeline::new(&config.name, source, stages, sink) })
+    }
+
+    /// A pipeline of parts made in code.
+    pub fn new(name: &str, mut source: FolderSource, stages: Vec<Box<dyn Stage>>, sink: FolderSink) -> Pipeline {
+        source.limits.work_per_pixel = stage::memory_per_pixel(&stages);
+        let takes = takes(&stages);
+        Pipeline { name: name.to_owned(), fingerprint: Fingerprint::of_code(&stages), takes, source, stages, sink }
     }
 
     /// Runs media through all stages.
@@ -80,6 +97,19 @@ impl Pipeline {
     pub fn process(&self, media: Vec<Media>, crew: &Crew) -> Result<Vec<Media>> {
         stage::process(&self.stages, media, crew)
     }
+
+    /// [`Pipeline::process`] with somebody who watches.
+    ///
+    /// # Errors
+    /// The first error of a stage or of the observer.
+    pub fn process_watched(&self, media: Vec<Media>, crew: &Crew, observe: stage::Observer) -> Result<Vec<Media>> {
+        stage::process_watched(&self.stages, media, crew, observe)
+    }
+}
+
+/// What a chain of stages takes; pictures, if there is no stage that tells.
+fn takes(stages: &[Box<dyn Stage>]) -> MediaKind {
+    stages.first().map_or(MediaKind::Image, |stage| stage.takes())
 }
 
 /// A pipeline of either sort.
@@ -105,7 +135,8 @@ impl Loaded {
         let name = parsed.name.clone().unwrap_or_default();
         let files = || {
             let (source, stages, sink) = assemble(&parts, problems.is_empty(), file, models)?;
-            Ok(Loaded::Files(Pipeline { name: name.clone(), takes: takes(&stages), source, stages, sink }))
+            let fingerprint = Fingerprint::new(&parts, file, models);
+            Ok(Loaded::Files(Pipeline { fingerprint, ..Pipeline::new(&name, source, stages, sink) }))
         };
         #[cfg(feature = "live")]
         let built = if parts.is_live() {
@@ -145,11 +176,6 @@ fn site<'a>(file: &'a Path, models: &'a Models) -> Site<'a> {
     Site { models, folder: file.parent().unwrap_or(Path::new(".")) }
 }
 
-/// What a chain of stages takes; pictures, if there is no stage that tells.
-fn takes(stages: &[Box<dyn Stage>]) -> MediaKind {
-    stages.first().map_or(MediaKind::Image, |stage| stage.takes())
-}
-
 type Assembled = (FolderSource, Vec<Box<dyn Stage>>, FolderSink);
 
 /// Builds all parts and checks that they fit; `complete` tells whether there are no others that could not be read.
@@ -175,11 +201,9 @@ fn assemble(
             problems.push(problem.mend("change the order of the stages, or leave one out"));
         }
     }
-    let source = parts
-        .source
-        .map(|source| FolderSource::build(source, takes(&stages)))
-        .transpose()
-        .map_err(|more| problems.extend(more));
+    let takes = takes(&stages);
+    let source =
+        parts.source.map(|source| FolderSource::build(source, takes)).transpose().map_err(|more| problems.extend(more));
     let yields = stages.last().map_or(MediaKind::Image, |stage| stage.yields());
     let sink = parts.sink.map(|sink| FolderSink::build(sink, yields)).transpose().map_err(|more| problems.extend(more));
     let (Ok(Some(mut source)), Ok(Some(sink)), Some(component)) = (source, sink, parts.sink) else {
@@ -243,7 +267,7 @@ fn misfits(joints: &[Joint]) -> Vec<(usize, String)> {
 }
 
 /// Where a sink writes: what, by which setting, and the folder.
-fn outputs(sink: &FolderSink) -> Vec<(&'static str, &'static str, &Path)> {
+pub fn outputs(sink: &FolderSink) -> Vec<(&'static str, &'static str, &Path)> {
     let mut outputs =
         vec![("the sink", "path", sink.root.as_path()), ("`quarantine`", "quarantine", sink.quarantine.as_path())];
     if let Originals::Move(folder) = &sink.originals {
@@ -259,8 +283,7 @@ fn watched_outputs(source: &FolderSource, sink: &FolderSink) -> Vec<(&'static st
     outputs.filter(|(_, _, path)| inside(path)).collect()
 }
 
-/// Makes the folders of a pipeline, and sees that results can be written: told before work begins, not at the first result. What a crash
-/// left half-written there is cleared away.
+/// Makes the folders of a pipeline, and sees that results can be written: told before work begins, not at the first result.
 ///
 /// # Errors
 /// Kind config, output or transient.
@@ -271,6 +294,5 @@ pub fn prepare_folders(pipeline: &Pipeline) -> Result<()> {
         return Err(Error::new(Kind::Config, "the source is not a folder").at(source));
     }
     drop(durable::Draft::new(&sink.join("probe"))?);
-    durable::sweep(sink);
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use super::name::{Extension, NameTemplate, Names};
 use super::table::Table;
 use crate::config::{Component, Description, Field, Kind, Presence, Problem, Value};
-use crate::durable::{self, Collision, Draft};
+use crate::durable::{self, Collision, Draft, Sealed};
 use crate::error::{Error, Result};
 use crate::media::image::EncodeOptions;
 use crate::media::{self, Media, MediaKind};
@@ -77,6 +77,15 @@ pub enum Originals {
     Delete,
 }
 
+/// A result that was written.
+#[derive(Debug)]
+pub enum Written {
+    /// A file of its own, still under a temporary name.
+    Sealed(Sealed),
+    /// Lines of this table, which are there once however often they are written.
+    Gathered(PathBuf),
+}
+
 /// A folder for results.
 #[derive(Debug)]
 pub struct FolderSink {
@@ -94,6 +103,8 @@ pub struct FolderSink {
     pub quarantine: PathBuf,
     /// The media it takes.
     pub takes: MediaKind,
+    /// In the names of unfinished files, once the daemon has set it; see [`Draft::marked`].
+    pub mark: OnceLock<String>,
     /// The name of the table below the folder that gathers results, and the table once it is used; without it, each gets a file of its own.
     pub gather: Option<(PathBuf, OnceLock<Table>)>,
 }
@@ -164,29 +175,30 @@ impl FolderSink {
             options: EncodeOptions::default(),
             quarantine: root.parent().unwrap_or(root).join("quarantine"),
             takes,
+            mark: OnceLock::new(),
             gather: None,
         }
     }
 
-    /// Writes a result durably and tells its path. `inputs` are the paths of the job's inputs within their source, of which the folder of
+    /// Writes a result durably under a temporary name. `inputs` are the paths of the job's inputs within their source, of which the folder of
     /// the first is mirrored; `index` counts the results of one job from 1.
     ///
     /// # Errors
     /// Kind config: the ending is no format. Kind input: the format cannot hold the picture. Kind output or transient: it cannot be written.
-    pub fn write(&self, media: Media, inputs: &[&Path], pipeline: &str, index: usize) -> Result<PathBuf> {
+    pub fn draft(&self, media: Media, inputs: &[&Path], pipeline: &str, index: usize) -> Result<Written> {
         if let Some((name, table)) = &self.gather {
             let table = table.get_or_init(|| Table::new(self.root.join(name)));
             table.append(media, inputs.first().copied().unwrap_or(Path::new("")))?;
-            return Ok(table.path().to_path_buf());
+            return Ok(Written::Gathered(table.path().to_path_buf()));
         }
         let path = self.root.join(self.path_of(media.size(), inputs, pipeline, index));
         self.takes.check_extension(&path)?;
-        let mut draft = Draft::new(&path)?;
+        let mut draft = Draft::marked(&path, self.mark.get().map_or("once", String::as_str))?;
         let mut out = BufWriter::with_capacity(1 << 18, draft.file());
         media::write(media, &path, &self.options, &mut out)?;
         out.flush().map_err(|e| Error::io("write", &path, e))?;
         drop(out);
-        draft.publish(self.collision)
+        draft.seal().map(Written::Sealed)
     }
 
     /// Where the first result of a job will go if the name is free; a size in the name is told as 0.
@@ -217,42 +229,6 @@ impl FolderSink {
             Originals::Move(folder) => durable::move_file(input, &folder.join(relative)).map(drop),
             Originals::Delete => std::fs::remove_file(input).map_err(|e| Error::io("delete", input, e)),
         }
-    }
-
-    /// Puts an input that cannot be worked on aside, with the reason beside it. Where it cannot be moved, the reason alone is written and
-    /// the input stays.
-    ///
-    /// # Errors
-    /// Kind output or transient: not even the reason could be written.
-    pub fn quarantine(&self, input: &Path, relative: &Path, error: &Error) -> Result<PathBuf> {
-        let target = self.quarantine.join(relative);
-        let (kept, place) = match durable::move_file(input, &target) {
-            Ok(path) => (path.clone(), path),
-            Err(e) => {
-                tracing::debug!("{e}");
-                (input.to_path_buf(), target)
-            }
-        };
-        let mut text = format!(
-            "latentd could not work on this file.\n\nfile:   {}\nreason: {error}\n",
-            crate::error::show_path(input)
-        );
-        if let Some(mend) = error.mend_text() {
-            text += &format!("mend:   {mend}\n");
-        }
-        text += &format!(
-            "\nThe file is unchanged: {}\nDrop it into the folder again to have another try.\n",
-            crate::error::show_path(&kept)
-        );
-        let mut name = place.file_name().unwrap_or_default().to_os_string();
-        // Room for the ending where the name is as long as names can be.
-        if name.len() > 240 {
-            name = name.to_string_lossy().chars().take(60).collect::<String>().into();
-        }
-        name.push(".error.txt");
-        let note = place.with_file_name(name);
-        durable::write(&note, text.as_bytes())?;
-        Ok(kept)
     }
 }
 

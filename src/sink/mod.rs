@@ -2,14 +2,16 @@
 
 pub mod folder;
 mod name;
+pub mod quarantine;
 #[cfg(feature = "live")]
 pub mod speaker;
 pub mod table;
 
 use crate::config::Description;
 
-pub use folder::{FolderSink, Originals};
+pub use folder::{FolderSink, Originals, Written};
 pub use name::{NameTemplate, Names};
+pub use quarantine::{Kept, Quarantine};
 #[cfg(feature = "live")]
 pub use speaker::{SPEAKER, Speaker};
 

@@ -84,9 +84,21 @@ pub const DESCRIPTION: Description = Description {
         },
         Field {
             name: "max_memory",
-            doc: "Pictures that take more memory than this to decode are refused.",
+            doc: "Pictures that take more memory than this, by their header, to decode and to work on are refused before they are decoded.",
             kind: Kind::Size,
             presence: Presence::Default("2GiB"),
+        },
+        Field {
+            name: "max_time",
+            doc: "Work on a file that takes longer than this is given up.",
+            kind: Kind::Duration,
+            presence: Presence::Default("1h"),
+        },
+        Field {
+            name: "priority",
+            doc: "How much of the machine this pipeline gets while others have work too: four times as much, or a quarter.",
+            kind: Kind::Choice(&["low", "normal", "high"]),
+            presence: Presence::Default("normal"),
         },
     ],
 };
@@ -108,6 +120,10 @@ pub struct FolderSource {
     pub poll: Option<Duration>,
     /// What a file may cost.
     pub limits: Limits,
+    /// See the description.
+    pub max_time: Duration,
+    /// Share of the machine beside other pipelines; 1 is normal.
+    pub weight: f64,
     /// Folders within the root that are none of its business: outputs, quarantine, originals moved away.
     pub keep_out: Vec<PathBuf>,
     include: GlobSet,
@@ -140,9 +156,7 @@ impl FolderSource {
         };
         let path = settings.path("path");
         Ok(FolderSource {
-            root: std::fs::canonicalize(path)
-                .or_else(|_| std::path::absolute(path))
-                .unwrap_or_else(|_| path.to_path_buf()),
+            root: resolve(path),
             recursive: settings.flag("recursive"),
             group: usize::try_from(settings.integer("group")).unwrap_or(1),
             settle: settings.duration("settle"),
@@ -155,6 +169,13 @@ impl FolderSource {
                     _ => Limits::default().max_bytes,
                 }),
                 max_alloc: settings.size("max_memory"),
+                work_per_pixel: 0,
+            },
+            max_time: settings.duration("max_time"),
+            weight: match settings.choice("priority") {
+                "low" => 0.25,
+                "high" => 4.0,
+                _ => 1.0,
             },
             keep_out: Vec::new(),
             include,
@@ -172,6 +193,8 @@ impl FolderSource {
             quiet: Duration::ZERO,
             poll: None,
             limits: Limits::default(),
+            max_time: Duration::from_secs(3600),
+            weight: 1.0,
             keep_out: Vec::new(),
             include: glob_set(&["*"]).unwrap_or_default(),
             exclude: GlobSet::empty(),

@@ -18,6 +18,7 @@ mod upscale;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::config::{Component, Description, Problem};
 use crate::crew::Crew;
@@ -40,6 +41,14 @@ pub trait Stage: Send + Sync + std::fmt::Debug {
     fn yields(&self) -> MediaKind {
         self.takes()
     }
+
+    /// How many times as large its result is as what it takes, in pixels.
+    fn growth(&self) -> u64 {
+        1
+    }
+
+    /// Lets go of what it can make again, such as plans for sizes that it has met: nothing has happened for a while.
+    fn rest(&self) {}
 
     /// Does its work on the media of one job, most often a single piece.
     ///
@@ -123,12 +132,42 @@ pub fn build(component: &Component, site: &Site) -> std::result::Result<Box<dyn 
 ///
 /// # Errors
 /// The first error of a stage.
-pub fn process(stages: &[Box<dyn Stage>], mut media: Vec<Media>, crew: &Crew) -> Result<Vec<Media>> {
+pub fn process(stages: &[Box<dyn Stage>], media: Vec<Media>, crew: &Crew) -> Result<Vec<Media>> {
+    process_watched(stages, media, crew, &mut |_, _| Ok(()))
+}
+
+/// What is told of each stage when it is done: its name, and how long it took. An error ends the work.
+pub type Observer<'a> = &'a mut dyn FnMut(&'static str, Duration) -> Result<()>;
+
+/// [`process`] with somebody who watches.
+///
+/// # Errors
+/// The first error of a stage or of the observer.
+pub fn process_watched(
+    stages: &[Box<dyn Stage>],
+    mut media: Vec<Media>,
+    crew: &Crew,
+    observe: Observer,
+) -> Result<Vec<Media>> {
     for (index, stage) in stages.iter().enumerate() {
         let context = Context { crew: crew.clone(), intermediate: index + 1 < stages.len() };
+        let begin = Instant::now();
         media = stage.run(media, &context)?;
+        observe(stage.name(), begin.elapsed())?;
     }
     Ok(media)
+}
+
+/// The most memory that a chain of stages takes for each pixel of the picture it is given, in bytes: what a stage takes and what it gives,
+/// three colours at 8 bits at the ends and at 16 bits between stages.
+pub fn memory_per_pixel(stages: &[Box<dyn Stage>]) -> u64 {
+    let (mut size, mut most) = (1u64, 3);
+    for (index, stage) in stages.iter().enumerate() {
+        let before = size * if index == 0 { 3 } else { 6 };
+        size = size.saturating_mul(stage.growth());
+        most = most.max(before + size * if index + 1 == stages.len() { 3 } else { 6 });
+    }
+    most
 }
 
 /// The most megapixels that a stage makes: 2.3 GB at 8 bits. The source's limits bound what comes in, this what becomes of it.

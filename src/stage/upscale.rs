@@ -42,6 +42,14 @@ impl Stage for Upscale {
         self.model.card.media
     }
 
+    fn growth(&self) -> u64 {
+        (self.model.card.scale * self.model.card.scale) as u64
+    }
+
+    fn rest(&self) {
+        self.model.forget_plans();
+    }
+
     fn run(&self, media: Vec<Media>, context: &Context) -> Result<Vec<Media>> {
         each_image(media, |image| {
             let settings = tiles::Settings { sigma: 0.0, strength: 1.0, ensemble: self.ensemble };

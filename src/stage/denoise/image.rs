@@ -34,6 +34,10 @@ impl Stage for Denoise {
         self.model.card.media
     }
 
+    fn rest(&self) {
+        self.model.forget_plans();
+    }
+
     fn run(&self, media: Vec<Media>, context: &Context) -> Result<Vec<Media>> {
         each_image(media, |image| {
             let told = self.model.card.input(Role::Sigma).is_some();

@@ -20,7 +20,7 @@ const MODELS: [(&str, &str, f64); 9] = [
     ("digits-upscale-x2", "restore --damage halving", 0.06),
     ("digits-vae2", "autoencoder --kind variational --latent 2 --likeness squared-error --dense 256,128", 0.18),
     ("digits-vae20", "autoencoder --kind variational --latent 20 --dense 256", 0.20),
-    ("digits-cvae", "autoencoder --kind conditional --latent 10", 0.11),
+    ("digits-cvae", "autoencoder --kind conditional --latent 3", 0.11),
     ("digits-aae", "autoencoder --kind adversarial --latent 8", 0.09),
 ];
 

@@ -27,11 +27,13 @@ pub struct Limits {
     pub max_bytes: u64,
     /// Bytes that the decoded picture and the decoder's own buffers may take together; by default 2 GiB.
     pub max_alloc: u64,
+    /// What all of the work on the picture takes for each of its pixels, in bytes; counts against `max_alloc` too.
+    pub work_per_pixel: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { max_pixels: 128_000_000, max_bytes: 1 << 30, max_alloc: 2 << 30 }
+        Limits { max_pixels: 128_000_000, max_bytes: 1 << 30, max_alloc: 2 << 30, work_per_pixel: 0 }
     }
 }
 
@@ -51,11 +53,11 @@ impl Limits {
             );
             return Err(too_large(message));
         }
-        let bytes = pixels.saturating_mul(bytes_per_pixel as u64);
+        let bytes = pixels.saturating_mul(self.work_per_pixel.max(bytes_per_pixel as u64));
         if bytes > self.max_alloc {
             let mib = |n: u64| n >> 20;
             let message = format!(
-                "the picture is {width} x {height} and takes {} MiB to decode; the limit is {} MiB",
+                "the picture is {width} x {height} and takes {} MiB of memory to work on; the limit is {} MiB",
                 mib(bytes),
                 mib(self.max_alloc)
             );

@@ -1,0 +1,33 @@
+//! What the verbs share that ask a running daemon.
+
+use std::path::PathBuf;
+
+use super::paths;
+use crate::daemon::control::Client;
+
+/// Which daemon is meant.
+#[derive(Debug, clap::Args)]
+pub struct Which {
+    /// The daemon's control socket; the user's own daemon, or else the system's, if not given
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+}
+
+impl Which {
+    /// Its client.
+    pub fn client(&self) -> Client {
+        let [own, system] = paths::sockets();
+        let usual = if !own.exists() && system.exists() { system } else { own };
+        Client::new(self.socket.as_ref().unwrap_or(&usual))
+    }
+}
+
+/// `3 s`, `5 min`, `2 h`, `4 days`.
+pub fn ago(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}

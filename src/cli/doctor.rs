@@ -1,0 +1,59 @@
+//! `latentd doctor`: what could keep pipelines from working here.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::daemon::Which;
+use super::{Common, paths, run};
+use crate::daemon::doctor::{Check, Verdict, examine};
+use crate::error::{Error, Kind, Result};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Pipelines, or folders of them; those in the user's configuration folder if none is named
+    #[arg(value_name = "FILE|DIR")]
+    files: Vec<PathBuf>,
+    /// Print one JSON object for each check
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    which: Which,
+}
+
+pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
+    let given = run::given(&args.files)?;
+    let pipelines = run::first_load(&given, common)?.pipelines;
+    let mut checks = examine(&pipelines, &paths::state());
+    checks.push(match args.which.client().status() {
+        Ok(status) if status.ready => {
+            good("daemon", format!("process {} runs {} pipelines", status.pid, status.pipelines.len()))
+        }
+        Ok(status) => Check { verdict: Verdict::Doubtful, ..good("daemon", status.reasons.join("; ")) },
+        Err(e) if e.kind() == Kind::Device => good("daemon", "none runs".to_owned()),
+        Err(e) => Check::bad("daemon", &e),
+    });
+    for check in &checks {
+        if args.json {
+            let json = serde_json::to_string(check);
+            say!("{}", json.map_err(|e| Error::new(Kind::Bug, "a check cannot be written").because(e))?);
+            continue;
+        }
+        let sign = match check.verdict {
+            Verdict::Good => "ok   ",
+            Verdict::Doubtful => "maybe",
+            Verdict::Bad => "BAD  ",
+        };
+        say!("{sign} {}: {}", check.what, check.found);
+        if let Some(mend) = &check.mend {
+            say!("      {mend}");
+        }
+    }
+    match checks.iter().filter(|check| check.verdict == Verdict::Bad).count() {
+        0 => Ok(ExitCode::SUCCESS),
+        bad => Err(Error::new(Kind::Config, format!("{bad} things do not work"))),
+    }
+}
+
+fn good(what: &str, found: String) -> Check {
+    Check { what: what.to_owned(), verdict: Verdict::Good, found, mend: None }
+}

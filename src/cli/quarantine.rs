@@ -1,0 +1,146 @@
+//! `latentd quarantine`: what could not be worked on, and another try at it. Works on the folders alone, whether a daemon runs or not.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::{Common, run};
+use crate::daemon::Loaded;
+use crate::error::{Error, Kind, Result, show_path};
+use crate::sink::{Kept, Quarantine};
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// List what is in quarantine, and why
+    List {
+        /// Print one JSON object for each file
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Print the whole reason of a file
+    Show {
+        /// Its name, as `list` shows it
+        name: PathBuf,
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Put files back into the folder they came from
+    Retry {
+        #[command(flatten)]
+        what: What,
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Delete files and their reasons for good
+    Purge {
+        #[command(flatten)]
+        what: What,
+        #[command(flatten)]
+        of: Of,
+    },
+}
+
+/// Whose quarantine.
+#[derive(Debug, clap::Args)]
+pub struct Of {
+    /// Pipelines, or folders of them; those in the user's configuration folder if none is named
+    #[arg(long = "pipeline", short, value_name = "FILE|DIR")]
+    files: Vec<PathBuf>,
+}
+
+/// Which of its files.
+#[derive(Debug, clap::Args)]
+pub struct What {
+    /// Names, as `list` shows them
+    #[arg(required_unless_present = "all")]
+    names: Vec<PathBuf>,
+    /// All of them
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
+}
+
+pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode> {
+    match verb {
+        Verb::List { json, of } => {
+            for (loaded, kept) in everything(of, common)? {
+                if *json {
+                    let (name, file) = (show_path(&kept.name), kept.file.as_deref().map(show_path));
+                    let pipeline = &loaded.pipeline.name;
+                    let value =
+                        serde_json::json!({ "pipeline": pipeline, "name": name, "file": file, "reason": kept.reason });
+                    say!("{value}");
+                } else {
+                    let gone = if kept.file.is_some() { "" } else { " (not here)" };
+                    say!("{}: {}{gone}: {}", loaded.pipeline.name, show_path(&kept.name), kept.reason);
+                }
+            }
+        }
+        Verb::Show { name, of } => {
+            for (_, kept) in chosen(of, common, std::slice::from_ref(name))? {
+                let text = std::fs::read_to_string(&kept.note).map_err(|e| Error::io("read", &kept.note, e))?;
+                say!("{}", text.trim_end());
+            }
+        }
+        Verb::Retry { what, of } => {
+            let done = each(what, of, common, |loaded, kept| {
+                let back = quarantine(loaded).put_back(kept, &loaded.pipeline.source.root)?;
+                say!("{} is tried again: {}", show_path(&kept.name), show_path(&back));
+                Ok(())
+            });
+            return done;
+        }
+        Verb::Purge { what, of } => {
+            return each(what, of, common, |loaded, kept| {
+                quarantine(loaded).purge(kept)?;
+                say!("{} is deleted", show_path(&kept.name));
+                Ok(())
+            });
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn quarantine(loaded: &Loaded) -> Quarantine<'_> {
+    Quarantine(&loaded.pipeline.sink.quarantine)
+}
+
+/// Everything in quarantine. A folder that two pipelines share is listed once, for the first of them.
+fn everything(of: &Of, common: &Common) -> Result<Vec<(Loaded, Kept)>> {
+    let pipelines = run::first_load(&run::given(&of.files)?, common)?.pipelines;
+    let mut seen = Vec::new();
+    let mut all = Vec::new();
+    for loaded in pipelines {
+        let folder = loaded.pipeline.sink.quarantine.clone();
+        if !seen.contains(&folder) {
+            all.extend(quarantine(&loaded).list().into_iter().map(|kept| (loaded.clone(), kept)));
+            seen.push(folder);
+        }
+    }
+    Ok(all)
+}
+
+fn chosen(of: &Of, common: &Common, names: &[PathBuf]) -> Result<Vec<(Loaded, Kept)>> {
+    let all = everything(of, common)?;
+    let is_there = |name: &Path| all.iter().any(|(_, kept)| kept.name == name);
+    if let Some(missing) = names.iter().find(|name| !is_there(name)) {
+        let e = Error::new(Kind::NoInput, "it is not in quarantine").at(missing);
+        return Err(e.mend("`latentd quarantine list` shows what is"));
+    }
+    Ok(all.into_iter().filter(|(_, kept)| names.contains(&kept.name)).collect())
+}
+
+/// Does something to each; goes on when one fails, and tells the first failure in the end.
+fn each(what: &What, of: &Of, common: &Common, work: impl Fn(&Loaded, &Kept) -> Result<()>) -> Result<ExitCode> {
+    let files = if what.all { everything(of, common)? } else { chosen(of, common, &what.names)? };
+    let mut first = None;
+    for (loaded, kept) in &files {
+        if let Err(e) = work(loaded, kept) {
+            super::terminal::print_error(&e);
+            first = first.or(Some(e));
+        }
+    }
+    Ok(first.map_or(ExitCode::SUCCESS, |e| e.kind().exit_code().into()))
+}

@@ -1,0 +1,54 @@
+//! `latentd pause`, `resume`, `reload` and `drain`: what a running daemon can be told.
+
+use std::process::ExitCode;
+
+use super::daemon::Which;
+use crate::daemon::control::encode;
+use crate::daemon::status::Reload;
+use crate::error::{Error, Kind, Result};
+
+#[derive(Debug, clap::Args)]
+pub struct Named {
+    /// The pipeline's name
+    pipeline: String,
+    #[command(flatten)]
+    which: Which,
+}
+
+pub fn pause(args: &Named) -> Result<ExitCode> {
+    args.which.client().post(&format!("/v1/pipelines/{}/pause", encode(&args.pipeline)))?;
+    say!("{} is paused: files wait in their folder until `latentd resume {}`", args.pipeline, args.pipeline);
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn resume(args: &Named) -> Result<ExitCode> {
+    args.which.client().post(&format!("/v1/pipelines/{}/resume", encode(&args.pipeline)))?;
+    say!("{} goes on", args.pipeline);
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn drain(which: &Which) -> Result<ExitCode> {
+    which.client().post("/v1/drain")?;
+    say!("what has arrived is worked off, then the daemon ends");
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn reload(which: &Which) -> Result<ExitCode> {
+    let (_, value) = which.client().ask("POST", "/v1/reload")?;
+    let reload: Reload = serde_json::from_value(value)
+        .map_err(|e| Error::new(Kind::Transient, "the daemon's answer cannot be read").because(e))?;
+    if !reload.ok {
+        reload.problems.iter().for_each(|problem| eprintln!("{problem}"));
+        let e = Error::new(Kind::Config, format!("{} mistakes; the old configuration stays", reload.problems.len()));
+        return Err(e.mend("`latentd check` shows them with their places"));
+    }
+    let Reload { added, changed, removed, .. } = &reload;
+    let told = [("added", added), ("changed", changed), ("removed", removed)];
+    for (what, names) in told.iter().filter(|(_, names)| !names.is_empty()) {
+        say!("{what}: {}", names.join(", "));
+    }
+    if told.iter().all(|(_, names)| names.is_empty()) {
+        say!("nothing has changed");
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,175 @@
+//! What the supervisor shows to whoever asks: read without waiting for anybody's work.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::journal::{Book, Event};
+use super::metrics::Metrics;
+use super::status::{self, PipelineStatus, Reload, Slot, Status};
+use crate::error::{Error, Kind, Result};
+#[cfg(feature = "live")]
+use crate::pipeline::live::LiveControl;
+
+/// A supervisor that was not heard of for this long hangs.
+const HANGS: Duration = Duration::from_secs(20);
+
+/// The board.
+#[derive(Debug)]
+pub struct Board {
+    threads: usize,
+    started: u64,
+    /// What is counted.
+    pub metrics: Metrics,
+    shown: Mutex<Shown>,
+}
+
+#[derive(Debug)]
+struct Shown {
+    beat: Instant,
+    /// Pipelines with their journals, by name.
+    pipelines: BTreeMap<String, (Slot, Option<Book>)>,
+    reload: Option<Reload>,
+    /// Pipelines of sound devices, and what can be asked of them.
+    #[cfg(feature = "live")]
+    live: Vec<(String, LiveControl)>,
+    /// Whether all pipelines were started, and none is to end.
+    up: bool,
+}
+
+impl Board {
+    /// An empty board of a daemon with this many workers.
+    pub fn new(threads: usize) -> Board {
+        let shown = Shown {
+            beat: Instant::now(),
+            pipelines: BTreeMap::new(),
+            reload: None,
+            #[cfg(feature = "live")]
+            live: Vec::new(),
+            up: false,
+        };
+        Board { threads, started: status::now(), metrics: Metrics::default(), shown: Mutex::new(shown) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The supervisor lives.
+    pub fn beat(&self) {
+        self.lock().beat = Instant::now();
+    }
+
+    /// Whether it does.
+    pub fn is_alive(&self) -> bool {
+        self.lock().beat.elapsed() < HANGS
+    }
+
+    /// Shows a pipeline.
+    pub fn put(&self, name: &str, slot: Slot, book: Book) {
+        self.lock().pipelines.insert(name.to_owned(), (slot, Some(book)));
+    }
+
+    /// Shows a pipeline that does not run, and why.
+    pub fn set_state(&self, name: &str, status: PipelineStatus, state: &str, reason: Option<String>) {
+        let slot = Slot::new(PipelineStatus { state: state.to_owned(), reason, ..status });
+        self.lock().pipelines.insert(name.to_owned(), (slot, None));
+    }
+
+    /// Shows pipelines of sound devices.
+    #[cfg(feature = "live")]
+    pub fn show_live(&self, live: Vec<(String, LiveControl)>) {
+        self.lock().live = live;
+    }
+
+    /// Shows a pipeline no longer.
+    pub fn remove(&self, name: &str) {
+        self.lock().pipelines.remove(name);
+    }
+
+    /// Shows whether everything is up.
+    pub fn set_up(&self, up: bool) {
+        self.lock().up = up;
+    }
+
+    /// Shows how a reload went.
+    pub fn set_reload(&self, reload: Reload) {
+        self.lock().reload = Some(reload);
+    }
+
+    /// Everything.
+    pub fn status(&self) -> Status {
+        let shown = self.lock();
+        let pipelines = shown.pipelines.values().map(|(slot, _)| slot.lock().clone());
+        #[cfg(feature = "live")]
+        let pipelines = pipelines.chain(shown.live.iter().map(|(name, control)| live_status(name, control)));
+        let pipelines: Vec<_> = pipelines.collect();
+        let mut reasons: Vec<String> = Vec::new();
+        if !shown.up {
+            reasons.push("it is starting or stopping".to_owned());
+        }
+        for pipeline in &pipelines {
+            match (pipeline.state.as_str(), &pipeline.reason) {
+                ("running" | "paused", _) => {}
+                (state, Some(reason)) => reasons.push(format!("{} is {state}: {reason}", pipeline.name)),
+                (state, None) => reasons.push(format!("{} is {state}", pipeline.name)),
+            }
+        }
+        Status {
+            version: status::VERSION,
+            latentd: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            started: self.started,
+            threads: self.threads,
+            memory: status::memory(),
+            ready: reasons.is_empty(),
+            reasons,
+            reload: shown.reload.clone(),
+            pipelines,
+        }
+    }
+
+    /// What happened in all pipelines since `since` (microseconds since 1970), newest first, each with its pipeline's name.
+    ///
+    /// # Errors
+    /// Kind transient: a journal cannot be read.
+    pub fn history(&self, since: u64, limit: usize, file: Option<&str>) -> Result<Vec<(String, Event)>> {
+        let books: Vec<(String, Book)> =
+            self.lock().pipelines.iter().filter_map(|(name, (_, book))| Some((name.clone(), book.clone()?))).collect();
+        let mut all = Vec::new();
+        for (name, book) in books {
+            let events = book.history(since, limit, file.map(str::to_owned))?;
+            all.extend(events.into_iter().map(|event| (name.clone(), event)));
+        }
+        all.sort_by_key(|(_, event)| std::cmp::Reverse(event.time));
+        all.truncate(limit);
+        Ok(all)
+    }
+
+    /// An error with a mend if there is no such pipeline.
+    ///
+    /// # Errors
+    /// Kind usage.
+    pub fn check_name(&self, name: &str) -> Result<()> {
+        let shown = self.lock();
+        if shown.pipelines.contains_key(name) {
+            return Ok(());
+        }
+        let e = Error::new(Kind::Usage, format!("there is no pipeline `{}`", name.escape_debug()));
+        Err(match crate::did_you_mean(name, shown.pipelines.keys().map(String::as_str)) {
+            Some(near) => e.mend(format!("did you mean `{near}`?")),
+            None => e.mend("`latentd status` lists them"),
+        })
+    }
+}
+
+/// A pipeline of sound devices as the others are shown; its numbers are in `live`.
+#[cfg(feature = "live")]
+fn live_status(name: &str, control: &LiveControl) -> PipelineStatus {
+    let status = control.status();
+    let live = serde_json::to_value(&status).unwrap_or_default();
+    let state = live["state"].as_str().unwrap_or("running").to_owned();
+    let (source, sink) = ("microphone".into(), "speaker".into());
+    let (name, kind, reason, live) = (name.to_owned(), "live".into(), status.reason, Some(live));
+    PipelineStatus { name, kind, state, reason, source, sink, live, ..PipelineStatus::default() }
+}

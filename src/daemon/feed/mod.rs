@@ -1,0 +1,291 @@
+//! One pipeline's inputs: watches its folder, waits until files are whole, hands them to the workers, and sees to what became of them.
+
+mod intake;
+mod outcome;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, Sender, never, select, unbounded};
+
+use super::journal::{Book, Found, Unsettled, ledger, sign_of};
+use super::metrics::Metrics;
+use super::status::{Counts, PipelineStatus, Queue, Slot};
+use crate::error::{Result, show_path};
+use crate::pipeline::{Input, Job, Lane, Ledger, Pipeline, Ticket};
+use crate::sink::Originals;
+use crate::source::{Mark, Settle, Stamp, Watch, identity};
+use outcome::{Hold, Later};
+
+/// Models let go of what they can make again when there was no work for this long.
+const REST: Duration = Duration::from_secs(60);
+
+/// What a feed can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Hand nothing over, but go on watching.
+    Pause,
+    /// Hand over again.
+    Resume,
+    /// Work off what has arrived by now, then end.
+    Drain,
+    /// Finish what is begun, then end.
+    Halt,
+}
+
+/// What a feed is given by the supervisor.
+pub struct Tools {
+    /// Where its jobs go.
+    pub lane: Lane,
+    /// How many jobs may be with the workers at once.
+    pub limit: usize,
+    /// Its journal, and what the start found in it.
+    pub book: (Book, Found),
+    /// What it is told.
+    pub orders: Receiver<Order>,
+    /// Where it shows how it is.
+    pub slot: Slot,
+    /// What it counts.
+    pub metrics: Metrics,
+}
+
+/// The source of one pipeline at work.
+pub struct Feed {
+    pipeline: Arc<Pipeline>,
+    lane: Lane,
+    limit: usize,
+    book: Book,
+    ledger: Arc<dyn Ledger>,
+    orders: Receiver<Order>,
+    slot: Slot,
+    metrics: Metrics,
+    watch: Option<Watch>,
+    settle: Settle,
+    /// Signs of files that are done and still there.
+    done: HashSet<u128>,
+    /// Signs of files that the program ended with: each is tried alone, so that it takes no blameless one with it.
+    interrupted: HashSet<u128>,
+    /// Whole, and waiting for a worker, or for others to make a group.
+    ready: VecDeque<Input>,
+    /// Ready or handed over, and not yet home.
+    open: HashMap<PathBuf, Stamp>,
+    /// How many jobs are handed over.
+    handed: usize,
+    /// One of those that are tried alone is handed over.
+    alone: bool,
+    /// To be tried again.
+    later: HashMap<PathBuf, Later>,
+    /// Nothing is handed over, since it would fail.
+    hold: Option<Hold>,
+    paused: bool,
+    draining: bool,
+    /// Folders to look at, and when.
+    looks: Vec<(Instant, PathBuf)>,
+    next_scan: Instant,
+    home: Sender<Ticket>,
+    tickets: Receiver<Ticket>,
+    root_gone: bool,
+    /// Device and inode of the folder when it was last begun to be watched.
+    root: Option<(u64, u64)>,
+    counts: Counts,
+    /// When there was work last; nothing once the models have been told to rest.
+    worked: Option<Instant>,
+}
+
+impl Feed {
+    /// Begins to watch, so that nothing is missed between this and [`Feed::run`].
+    ///
+    /// # Errors
+    /// Kind config: the folder cannot be watched.
+    pub fn new(pipeline: Arc<Pipeline>, tools: Tools) -> Result<Feed> {
+        let source = &pipeline.source;
+        let watch = match source.poll {
+            Some(_) => None,
+            None => Some(Watch::new(&source.root, source.recursive)?),
+        };
+        let Tools { lane, limit, book: (book, found), orders, slot, metrics } = tools;
+        let (home, tickets) = unbounded();
+        let mut feed = Feed {
+            settle: Settle::new(source.settle, source.quiet.max(source.poll.unwrap_or_default())),
+            root: identity(&pipeline.source.root),
+            ledger: ledger(&book),
+            done: found.done,
+            interrupted: found.interrupted,
+            pipeline,
+            lane,
+            limit: limit.max(1),
+            book,
+            orders,
+            slot,
+            metrics,
+            watch,
+            ready: VecDeque::new(),
+            open: HashMap::new(),
+            handed: 0,
+            alone: false,
+            later: HashMap::new(),
+            hold: None,
+            paused: false,
+            draining: false,
+            looks: Vec::new(),
+            next_scan: Instant::now(),
+            home,
+            tickets,
+            root_gone: false,
+            counts: Counts::default(),
+            worked: Some(Instant::now()),
+        };
+        feed.settle_originals(found.unsettled);
+        Ok(feed)
+    }
+
+    /// Works until told to end, then waits for what is in flight.
+    pub fn run(&mut self) {
+        tracing::info!(pipeline = self.pipeline.name, "watching {}", show_path(&self.pipeline.source.root));
+        self.scan(&self.pipeline.source.root.clone(), Mark::Present);
+        self.plan_next_scan(Duration::ZERO);
+        while !(self.draining && self.is_drained()) {
+            if !self.draining {
+                self.take_marks();
+                self.look_again();
+            }
+            self.take_ready();
+            self.hand_over();
+            self.show();
+            let wake = self.watch.as_ref().map_or_else(never, |w| w.wake().clone());
+            let wait = self.wait();
+            select! {
+                recv(self.orders) -> order => match order {
+                    Ok(Order::Pause) => self.paused = true,
+                    Ok(Order::Resume) => self.paused = false,
+                    Ok(Order::Drain) => self.begin_draining(),
+                    // A supervisor that is gone wants nothing more.
+                    Ok(Order::Halt) | Err(_) => break,
+                },
+                recv(wake) -> _ => {}
+                recv(self.tickets) -> ticket => {
+                    // All that are home by now: what happens next is decided once for all of them.
+                    for ticket in ticket.into_iter().chain(self.tickets.clone().try_iter()) {
+                        self.settle_ticket(ticket);
+                    }
+                }
+                default(wait) => self.rest(),
+            }
+        }
+        while self.handed > 0 {
+            match self.tickets.recv() {
+                Ok(ticket) => self.settle_ticket(ticket),
+                Err(_) => break,
+            }
+        }
+    }
+
+    /// Closes the journal.
+    pub fn close(&self) {
+        self.book.close();
+    }
+
+    /// Sees to originals whose results were safe when the program ended.
+    fn settle_originals(&mut self, unsettled: Vec<Unsettled>) {
+        let pipeline = Arc::clone(&self.pipeline);
+        for (key, files) in unsettled {
+            let mut settled = true;
+            for (path, sign) in files {
+                let there = Stamp::of(&path).is_ok_and(|stamp| sign_of(&path, stamp) == sign);
+                let relative = path.strip_prefix(&pipeline.source.root).unwrap_or(&path);
+                if there
+                    && pipeline.sink.originals != Originals::Keep
+                    && let Err(e) = pipeline.sink.dispose(&path, relative)
+                {
+                    tracing::warn!(mend = e.mend_text(), "the original stays: {e}");
+                    settled = false;
+                }
+                self.done.insert(sign);
+            }
+            if settled {
+                self.book.settled(key);
+            }
+        }
+    }
+
+    fn begin_draining(&mut self) {
+        self.take_marks();
+        self.scan(&self.pipeline.source.root.clone(), Mark::Seen);
+        self.draining = true;
+    }
+
+    /// A lone file of a group, and what must be tried later, is left for the next start.
+    fn is_drained(&self) -> bool {
+        let workable = !self.paused && self.hold.is_none() && self.ready.len() >= self.pipeline.source.group;
+        self.handed == 0 && self.settle.is_empty() && !workable
+    }
+
+    fn hand_over(&mut self) {
+        let group = self.pipeline.source.group;
+        while !self.paused && !self.alone && self.ready.len() >= group {
+            let limit = match &self.hold {
+                Some(hold) if hold.until > Instant::now() => 0,
+                // One, to see whether it goes well again.
+                Some(_) => 1,
+                None => self.limit,
+            };
+            let next = self.ready.iter().take(group);
+            let suspect = !self.interrupted.is_empty()
+                && next.map(|input| sign_of(&input.path, input.stamp)).any(|sign| self.interrupted.contains(&sign));
+            if self.handed >= limit || (suspect && self.handed > 0) {
+                return;
+            }
+            self.alone = suspect;
+            self.handed += 1;
+            self.lane.push(Job {
+                pipeline: Arc::clone(&self.pipeline),
+                inputs: self.ready.drain(..group).collect(),
+                ledger: Arc::clone(&self.ledger),
+                home: self.home.clone(),
+            });
+        }
+    }
+
+    fn wait(&self) -> Duration {
+        let now = Instant::now();
+        let looks = self.looks.iter().map(|(at, _)| *at);
+        let retries = self.later.values().filter_map(|later| later.at);
+        let hold = self.hold.iter().map(|hold| hold.until).filter(|_| self.handed == 0 && !self.ready.is_empty());
+        let rest = self.worked.map(|at| at + REST).filter(|_| self.open.is_empty());
+        let next = looks.chain(retries).chain(hold).chain(rest).chain([self.next_scan]).min().unwrap_or(now);
+        let wait = next.saturating_duration_since(now);
+        // Not shorter than a tick: with thousands of files on their way, each wake-up looks at all of them.
+        self.settle.next(now).map_or(wait, |s| wait.min(s)).max(Duration::from_millis(5))
+    }
+
+    /// Lets models rest when there was nothing to do for a while.
+    fn rest(&mut self) {
+        if self.open.is_empty() && self.worked.is_some_and(|at| at.elapsed() >= REST) {
+            self.pipeline.stages.iter().for_each(|stage| stage.rest());
+            self.worked = None;
+        }
+    }
+
+    /// Shows how it is.
+    fn show(&self) {
+        let (state, reason) = match (&self.hold, self.paused, self.draining) {
+            (_, true, _) => ("paused", None),
+            (Some(hold), ..) => ("waiting", Some(hold.reason.clone())),
+            _ if self.root_gone => ("waiting", Some("the folder is gone".to_owned())),
+            (_, _, true) => ("draining", None),
+            _ => ("running", None),
+        };
+        let queue = Queue {
+            settling: self.settle.len(),
+            ready: self.ready.len(),
+            working: self.handed,
+            later: self.later.values().filter(|later| later.at.is_some()).count(),
+        };
+        self.metrics.queue(&self.pipeline.name, &queue);
+        let mut status = self.slot.lock();
+        let PipelineStatus { state: s, reason: r, queue: q, counts: c, .. } = &mut *status;
+        (*s, *r, *q, *c) = (state.to_owned(), reason, queue, self.counts.clone());
+    }
+}

@@ -1,0 +1,226 @@
+//! What a feed does when a ticket comes home: remember, try again, put aside, or wait until somebody has mended what is wrong.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::super::journal::sign_of;
+use super::super::status::LastResult;
+use super::Feed;
+use crate::error::{Error, Kind, show_path};
+use crate::pipeline::{Input, Outcome, Ticket};
+use crate::sink::Quarantine;
+use crate::source::{Mark, Stamp};
+
+/// First and longest wait before another try of what failed for a passing reason.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// A file that cannot be read this often is put aside: about eight minutes of trying.
+const MOST_TRIES: u32 = 12;
+
+/// A file whose result cannot be written this often, while those of others can, is put aside.
+const FAILED_ALONE: u32 = 5;
+
+/// A file to be tried again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Later {
+    /// How often it failed.
+    pub tries: u32,
+    /// When it is due; nothing while it is being tried.
+    pub at: Option<Instant>,
+    /// How many others were done when it failed last.
+    pub done: u64,
+}
+
+/// A state in which every job would fail, and what is known of it.
+#[derive(Debug)]
+pub(super) struct Hold {
+    /// When to try the next one.
+    pub until: Instant,
+    /// How often one was tried.
+    pub tries: u32,
+    /// For people.
+    pub reason: String,
+}
+
+impl Feed {
+    pub(super) fn settle_ticket(&mut self, ticket: Ticket) {
+        self.metrics.ticket(&self.pipeline.name, &ticket);
+        let Ticket { inputs, outcome, elapsed, .. } = ticket;
+        self.handed -= 1;
+        self.alone = false;
+        self.worked = Some(Instant::now());
+        for input in &inputs {
+            self.open.remove(&input.path);
+        }
+        let dropped = matches!(outcome, Outcome::Dropped);
+        if !self.interrupted.is_empty() && !dropped {
+            for input in &inputs {
+                self.interrupted.remove(&sign_of(&input.path, input.stamp));
+            }
+        }
+        match outcome {
+            Outcome::Done(results) => {
+                let shown: Vec<String> = inputs.iter().map(|input| show_path(&input.path)).collect();
+                let results: Vec<String> = results.iter().map(|p| show_path(p)).collect();
+                let (seconds, from, to) = (elapsed.as_secs_f64(), shown.join(" + "), results.join(", "));
+                tracing::info!(seconds = format!("{seconds:.2}"), "{from} -> {to}");
+                self.counts.done += 1;
+                self.counts.seconds += seconds;
+                self.slot.lock().last = Some(LastResult::now(from, to));
+                self.go_on();
+                self.note_all_done(inputs);
+            }
+            Outcome::Known(results) => {
+                let shown: Vec<String> = results.iter().map(|p| show_path(p)).collect();
+                let first = inputs.first().map(|input| show_path(&input.path)).unwrap_or_default();
+                tracing::info!("{first} was done before: {}", shown.join(", "));
+                self.counts.known += 1;
+                self.note_all_done(inputs);
+            }
+            Outcome::Failed { error, culprit: None } if is_the_worlds_fault(error.kind()) => {
+                if self.is_alone_in_failing(&inputs) {
+                    let error = Error::new(Kind::Input, format!("others went well, and this one did not: {error}"));
+                    inputs.into_iter().for_each(|input| self.settle_failure(input, &error));
+                } else {
+                    self.wait_for_mending(&error);
+                    // Behind the others, so that the next one to be tried is not the same.
+                    self.open.extend(inputs.iter().map(|input| (input.path.clone(), input.stamp)));
+                    self.ready.extend(inputs);
+                }
+            }
+            Outcome::Failed { error, culprit } => {
+                let (guilty, others): (Vec<_>, Vec<_>) =
+                    inputs.into_iter().enumerate().partition(|(index, _)| culprit.is_none_or(|c| c == *index));
+                guilty.into_iter().for_each(|(_, input)| self.settle_failure(input, &error));
+                self.hand_back(others.into_iter().map(|(_, input)| input).collect());
+            }
+            Outcome::Vanished => {
+                let mut unchanged = Vec::new();
+                for input in inputs {
+                    self.later.remove(&input.path);
+                    match Stamp::of(&input.path) {
+                        Ok(stamp) if stamp == input.stamp => unchanged.push(input),
+                        Ok(stamp) => self.mark(input.path, Mark::Seen, stamp),
+                        Err(_) => tracing::debug!("{} is gone", show_path(&input.path)),
+                    }
+                }
+                self.hand_back(unchanged);
+            }
+            Outcome::Dropped => {}
+        }
+    }
+
+    /// Files that came to nothing by no fault of theirs are next again.
+    fn hand_back(&mut self, inputs: Vec<Input>) {
+        for input in inputs.into_iter().rev() {
+            self.open.insert(input.path.clone(), input.stamp);
+            self.ready.push_front(input);
+        }
+    }
+
+    fn settle_failure(&mut self, input: Input, error: &Error) {
+        let tries = self.later.get(&input.path).map_or(0, |later| later.tries);
+        // A model that is wrong is wrong for every input: those wait until somebody has mended it, however long that takes.
+        let patient = matches!(error.kind(), Kind::Model | Kind::Config | Kind::Usage);
+        if !is_inputs_fault(error.kind()) && (patient || tries + 1 < MOST_TRIES) {
+            return self.try_later(input.path, error);
+        }
+        if !input.is_unchanged() {
+            // Another file lies there by now, and that one has done nothing wrong.
+            self.later.remove(&input.path);
+            return self.note_done(&input.path, input.stamp);
+        }
+        match Quarantine(&self.pipeline.sink.quarantine).put(&input.path, &input.relative, error) {
+            Ok(kept) => {
+                self.later.remove(&input.path);
+                tracing::warn!(
+                    kind = error.kind().name(),
+                    mend = error.mend_text(),
+                    kept = show_path(&kept),
+                    "{error}"
+                );
+                self.counts.quarantined += 1;
+                self.metrics.quarantined(&self.pipeline.name);
+                self.book.quarantined(&input, &self.pipeline.fingerprint.results, error, kept == input.path);
+                self.note_done(&input.path, input.stamp);
+            }
+            Err(worse) => {
+                tracing::error!("{error}; and it cannot be put aside: {worse}");
+                self.try_later(input.path, &worse);
+            }
+        }
+    }
+
+    fn note_all_done(&mut self, inputs: Vec<Input>) {
+        for input in inputs {
+            self.later.remove(&input.path);
+            self.note_done(&input.path, input.stamp);
+        }
+    }
+
+    /// A file that stays in the folder must not be taken again; one that changed while it was worked on must.
+    fn note_done(&mut self, path: &Path, stamp: Stamp) {
+        match Stamp::of(path) {
+            Ok(now) if now == stamp => drop(self.done.insert(sign_of(path, stamp))),
+            Ok(now) => self.mark(path.to_path_buf(), Mark::Seen, now),
+            Err(_) => {}
+        }
+    }
+
+    fn try_later(&mut self, path: PathBuf, error: &Error) {
+        let tries = self.later.get(&path).map_or(0, |later| later.tries);
+        let wait = backoff(tries);
+        tracing::warn!(mend = error.mend_text(), "{error}; trying again in {:.1} s", wait.as_secs_f64());
+        self.counts.retried += 1;
+        let later = Later { tries: tries + 1, at: Some(Instant::now() + wait), done: self.counts.done };
+        self.later.insert(path, later);
+    }
+
+    /// Whether these fail again and again while others are done between their failures: a name that the sink's file system does not take, say.
+    fn is_alone_in_failing(&mut self, inputs: &[Input]) -> bool {
+        let done = self.counts.done;
+        let mut most = 0;
+        for input in inputs {
+            let later = self.later.entry(input.path.clone()).or_insert(Later { tries: 0, at: None, done });
+            later.tries += u32::from(done > later.done);
+            (later.at, later.done) = (None, done);
+            most = most.max(later.tries);
+        }
+        most >= FAILED_ALONE
+    }
+
+    /// A full disk, a sink that may not be written: every input would fail, so they wait, and one is tried now and then.
+    fn wait_for_mending(&mut self, error: &Error) {
+        // Others that were under way when the first failed tell nothing new.
+        let tries = match &self.hold {
+            Some(hold) if hold.until > Instant::now() => return,
+            Some(hold) => hold.tries,
+            None => 0,
+        };
+        let wait = backoff(tries);
+        tracing::warn!(mend = error.mend_text(), "{error}; waiting, and trying again in {:.1} s", wait.as_secs_f64());
+        self.counts.retried += 1;
+        self.hold = Some(Hold { until: Instant::now() + wait, tries: tries + 1, reason: error.to_string() });
+    }
+
+    fn go_on(&mut self) {
+        if self.hold.take().is_some() {
+            tracing::info!(pipeline = self.pipeline.name, "it goes well again");
+        }
+    }
+}
+
+/// Twice as long each time, and spread by a quarter, so that many that failed together do not come back together.
+fn backoff(tries: u32) -> Duration {
+    let wait = BACKOFF.0.saturating_mul(1 << tries.min(6)).min(BACKOFF.1);
+    wait.mul_f64(0.75 + 0.5 * fastrand::f64())
+}
+
+/// Whether the input is to blame, so that it goes to quarantine.
+fn is_inputs_fault(kind: Kind) -> bool {
+    matches!(kind, Kind::Input | Kind::NoInput | Kind::Bug)
+}
+
+/// Whether the next input would fare no better.
+fn is_the_worlds_fault(kind: Kind) -> bool {
+    matches!(kind, Kind::Output | Kind::Transient | Kind::Device)
+}

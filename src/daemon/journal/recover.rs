@@ -1,0 +1,98 @@
+//! What the start finds in the journal: results that were about to get their names when the program ended get them now, and inputs that it
+//! ended with are counted.
+
+use std::path::Path;
+
+use super::record::{Record, State};
+use super::store::{Change, long_ago};
+use super::{Found, sign};
+use crate::durable::{self, Publication};
+use crate::error::{Result, show_path};
+use crate::pipeline::Key;
+
+/// Goes through all records once.
+///
+/// # Errors
+/// Kind transient: the journal cannot be written.
+pub fn recover(change: &Change, root: &Path, fingerprint: &str) -> Result<Found> {
+    let mut found = Found { run: change.number("runs", |n| n + 1)?, ..Found::default() };
+    prune(change, root)?;
+    for (key, mut record) in change.all()? {
+        if let State::Publishing(publications) = &record.state {
+            record.state = match finish(publications) {
+                Some(results) => State::Done { results, settled: false },
+                None => State::Claimed,
+            };
+            change.put(&key, &record)?;
+        }
+        if let State::Claimed = record.state {
+            record.interrupted += 1;
+            record.state = State::Failed("latentd ended while it worked on it".into());
+            change.put(&key, &record)?;
+        }
+        if record.fingerprint != fingerprint {
+            continue;
+        }
+        let signs = record.inputs.iter().map(|input| sign(&root.join(&input.path), input.stamp));
+        match &record.state {
+            State::Done { settled: false, .. } => {
+                let paths = record.inputs.iter().map(|input| root.join(&input.path));
+                found.unsettled.push((key, paths.zip(signs).collect()));
+            }
+            State::Done { .. } | State::Refused => found.done.extend(signs),
+            State::Failed(_) if record.interrupted > 0 => found.interrupted.extend(signs),
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Forgets what is old and whose files are gone.
+///
+/// # Errors
+/// Kind transient: the journal cannot be written.
+pub fn prune(change: &Change, root: &Path) -> Result<()> {
+    let old = change.all()?.into_iter().filter(|(_, record)| forgettable(record, root)).map(|(key, _)| key);
+    change.forget(&old.collect::<Vec<_>>())?;
+    change.forget_old_events()
+}
+
+/// Gives results the names they were about to get. Nothing if one of them is lost, so that the work is to be done anew.
+fn finish(publications: &[Publication]) -> Option<Vec<Publication>> {
+    let mut results = Vec::new();
+    for publication in publications {
+        let Publication { draft, target, digest } = publication;
+        let holds = |path: &Path| durable::digest_of(path).is_ok_and(|d| d == *digest);
+        let path = if holds(draft) {
+            match durable::rename_to_free_name(draft, target) {
+                Ok(path) => path,
+                Err(e) => {
+                    tracing::warn!(mend = e.mend_text(), "{e}; it is made anew");
+                    return None;
+                }
+            }
+        } else if holds(target) {
+            target.clone()
+        } else {
+            return None;
+        };
+        tracing::info!("{} was finished before the last end of the program", show_path(&path));
+        results.push(Publication { target: path, ..publication.clone() });
+    }
+    Some(results)
+}
+
+/// Whether a record is old and its files are gone, so that nobody will ask for it.
+fn forgettable(record: &Record, root: &Path) -> bool {
+    // What is about to be published is never old.
+    !matches!(record.state, State::Publishing(_))
+        && record.time < long_ago()
+        && record.inputs.iter().all(|i| std::fs::symlink_metadata(root.join(&i.path)).is_err())
+}
+
+/// For records that have no key of their own.
+pub fn key_of_sign(sign: u128) -> Key {
+    let mut key = [0; 32];
+    key[..16].copy_from_slice(&sign.to_le_bytes());
+    key
+}

@@ -1,0 +1,74 @@
+//! What must hold between pipelines of one daemon: names that tell them apart, and no file that goes in circles or is taken twice.
+
+use std::path::Path;
+
+use super::Loaded;
+use crate::pipeline::{Pipeline, outputs};
+use crate::sink::Originals;
+use crate::source::{FolderSource, resolve};
+
+/// All that is wrong, one sentence each.
+pub fn misfits(all: &[Loaded]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let pipelines: Vec<&Pipeline> = all.iter().map(|loaded| loaded.pipeline.as_ref()).collect();
+    for (index, a) in pipelines.iter().enumerate() {
+        for b in &pipelines[..index] {
+            if a.name == b.name {
+                wrong.push(format!("two pipelines are called `{}`; give each a `name` of its own", a.name));
+            }
+            let takes = |p: &Pipeline| p.sink.originals != Originals::Keep;
+            let overlap = watches(&a.source, &b.source.root) || watches(&b.source, &a.source.root);
+            if overlap && (takes(a) || takes(b)) {
+                let text = format!(
+                    "`{}` and `{}` take files from the same folder, and one of them takes the originals away; let both keep them",
+                    b.name, a.name
+                );
+                wrong.push(text);
+            }
+        }
+    }
+    for pipeline in &pipelines {
+        let quarantine = resolve(&pipeline.sink.quarantine);
+        for other in pipelines.iter().filter(|other| watches(&other.source, &quarantine)) {
+            let text = format!(
+                "the quarantine of `{}` is in the folder that `{}` watches, which would take bad files as inputs; set another `quarantine`",
+                pipeline.name, other.name
+            );
+            wrong.push(text);
+        }
+    }
+    wrong.extend(circle(&pipelines));
+    wrong
+}
+
+/// A circle of pipelines, each of which writes into the folder that the next one watches.
+fn circle(pipelines: &[&Pipeline]) -> Option<String> {
+    let feeds = |from: usize, to: usize| {
+        let mut folders = outputs(&pipelines[from].sink).into_iter().map(|(.., path)| resolve(path));
+        folders.any(|folder| watches(&pipelines[to].source, &folder))
+    };
+    // From each, all that can be reached; few pipelines, so the plain way does.
+    for start in 0..pipelines.len() {
+        let (mut reached, mut next) = (vec![false; pipelines.len()], vec![start]);
+        while let Some(from) = next.pop() {
+            for to in (0..pipelines.len()).filter(|&to| feeds(from, to)) {
+                if to == start {
+                    let name = &pipelines[start].name;
+                    return Some(format!(
+                        "what `{name}` writes comes back to the folder that it watches, by way of other pipelines; files would go in circles"
+                    ));
+                }
+                if !std::mem::replace(&mut reached[to], true) {
+                    next.push(to);
+                }
+            }
+        }
+    }
+    None
+}
+
+/// Whether files put into `folder` are in the source's reach.
+fn watches(source: &FolderSource, folder: &Path) -> bool {
+    let kept_out = source.keep_out.iter().any(|out| folder.starts_with(out));
+    !kept_out && (*folder == source.root || (source.recursive && folder.starts_with(&source.root)))
+}

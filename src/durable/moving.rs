@@ -1,0 +1,127 @@
+//! Moving files without ever writing over another one.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::{Collision, Draft, folder_of, sync_after};
+use crate::error::{Error, Kind, Result};
+
+/// How many files of one name there may be: `cat.png`, `cat-1.png`, ...
+pub(super) const NUMBERS: u32 = 10_000;
+
+/// Moves a file within or between file systems; never over another one. Tells the name it got.
+///
+/// # Errors
+/// Kind output or transient: the file is then still where it was.
+pub fn move_file(from: &Path, to: &Path) -> Result<PathBuf> {
+    for path in names(to) {
+        match move_to(from, &path) {
+            Ok(()) => return Ok(path),
+            Err(e) if e.kind() == Kind::Usage => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Err(too_many(to))
+}
+
+/// [`move_file`] to this name and no other.
+///
+/// # Errors
+/// Kind usage: the name is taken. Kind output or transient: it cannot be moved. The file is then still where it was.
+pub fn move_to(from: &Path, to: &Path) -> Result<()> {
+    let taken = || Error::new(Kind::Usage, "there is a file of that name").at(to);
+    let folder = folder_of(to);
+    std::fs::create_dir_all(folder).map_err(|e| Error::io("make the folder", folder, e))?;
+    match rename_noreplace(from, to) {
+        Ok(()) => {
+            sync_after(folder);
+            sync_after(folder_of(from));
+            Ok(())
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Err(taken()),
+        Err(e) if e.kind() == std::io::ErrorKind::CrossesDevices => {
+            let mut source = open_regular(from)?;
+            let mut draft = Draft::new(to)?;
+            std::io::copy(&mut source, draft.file()).map_err(|e| Error::io("write", to, e))?;
+            let got = draft.publish(Collision::Rename)?;
+            if got != to {
+                std::fs::remove_file(&got).map_err(|e| Error::io("delete", &got, e))?;
+                return Err(taken());
+            }
+            std::fs::remove_file(from).map_err(|e| Error::io("delete", from, e))?;
+            sync_after(folder_of(from));
+            Ok(())
+        }
+        Err(e) => Err(Error::io("move", from, e)),
+    }
+}
+
+/// Gives a finished file its name, or the next that is free. Tells the name it got.
+///
+/// # Errors
+/// Kind output or transient: the file is then still where it was.
+pub fn rename_to_free_name(from: &Path, to: &Path) -> Result<PathBuf> {
+    for path in names(to) {
+        match rename_noreplace(from, &path) {
+            Ok(()) => {
+                sync_after(folder_of(&path));
+                return Ok(path);
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(Error::io("write", &path, e)),
+        }
+    }
+    Err(too_many(to))
+}
+
+/// A name, and those to fall back to when it is taken.
+pub fn names(path: &Path) -> impl Iterator<Item = PathBuf> + '_ {
+    (0..NUMBERS).map(|number| if number == 0 { path.to_path_buf() } else { numbered(path, number) })
+}
+
+pub(super) fn too_many(path: &Path) -> Error {
+    Error::new(Kind::Output, "there are 10,000 files of that name").at(path)
+}
+
+/// Between file systems a file is copied; a link must not be followed then, nor a pipe be waited for.
+pub(super) fn open_regular(path: &Path) -> Result<File> {
+    use rustix::fs::{CWD, Mode, OFlags, openat};
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file =
+        openat(CWD, path, flags, Mode::empty()).map(File::from).map_err(|e| Error::io("read", path, e.into()))?;
+    match file.metadata() {
+        Ok(metadata) if metadata.is_file() => Ok(file),
+        _ => Err(Error::new(Kind::Input, "not a file, so it stays where it is").at(path)),
+    }
+}
+
+#[cfg(target_os = "linux")]
+pub(super) fn rename_noreplace(from: &Path, to: &Path) -> std::io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Some network file systems do not know the flag; a hard link is as safe.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => link_and_unlink(from, to),
+        other => Ok(other?),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn rename_noreplace(from: &Path, to: &Path) -> std::io::Result<()> {
+    link_and_unlink(from, to)
+}
+
+fn link_and_unlink(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::hard_link(from, to)?;
+    std::fs::remove_file(from)
+}
+
+/// `cat.png` becomes `cat-3.png`.
+pub fn numbered(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_os_string();
+    name.push(format!("-{number}"));
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}

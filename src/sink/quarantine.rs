@@ -1,0 +1,157 @@
+//! Where inputs go that cannot be worked on: each with its reason beside it, to be read by people and by `latentd quarantine`.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::durable;
+use crate::error::{Error, Kind, Result, show_path};
+
+/// The ending of a file that tells a reason.
+const NOTE: &str = ".error.txt";
+/// How the line begins that tells where the file is.
+const UNCHANGED: &str = "The file is unchanged: ";
+
+/// A quarantine folder.
+#[derive(Debug, Clone)]
+pub struct Quarantine<'a>(pub &'a Path);
+
+/// An input in quarantine.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Kept {
+    /// Its name within the quarantine folder.
+    pub name: PathBuf,
+    /// Where it is; nothing if it could not be moved and lies where it was, or was taken away by somebody.
+    pub file: Option<PathBuf>,
+    /// The file with its reason.
+    pub note: PathBuf,
+    /// Why it is here.
+    pub reason: String,
+}
+
+impl Quarantine<'_> {
+    /// Puts an input aside, with the reason beside it. The reason is there before the file is, so that no crash leaves a file without one.
+    /// Where the file cannot be moved, the reason alone is written and the file stays. Tells where it is now.
+    ///
+    /// # Errors
+    /// Kind output or transient: not even the reason could be written.
+    pub fn put(&self, input: &Path, relative: &Path, error: &Error) -> Result<PathBuf> {
+        let target = self.0.join(relative);
+        for place in durable::names(&target).filter(|place| std::fs::symlink_metadata(place).is_err()) {
+            let note = note_of(&place);
+            durable::write(&note, text(input, &place, error).as_bytes())?;
+            match durable::move_to(input, &place) {
+                Ok(()) => return Ok(place),
+                Err(e) if e.kind() == Kind::Usage => {
+                    // Somebody was faster; the reason belongs to another name.
+                    let _ = std::fs::remove_file(&note);
+                }
+                Err(e) => {
+                    tracing::debug!("{e}");
+                    durable::write(&note, text(input, input, error).as_bytes())?;
+                    return Ok(input.to_path_buf());
+                }
+            }
+        }
+        Err(Error::new(Kind::Output, "there are 10,000 files of that name").at(&target))
+    }
+
+    /// What is in it, by name.
+    pub fn list(&self) -> Vec<Kept> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.0.to_path_buf()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let Ok(kind) = entry.file_type() else { continue };
+                if kind.is_dir() {
+                    folders.push(entry.path());
+                } else if let Some(kept) = self.read(&entry.path()).filter(|_| kind.is_file()) {
+                    found.push(kept);
+                }
+            }
+        }
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        found
+    }
+
+    /// What a note tells.
+    fn read(&self, note: &Path) -> Option<Kept> {
+        let name = note.file_name()?.to_str().map(str::to_owned);
+        // A name that is not text has its note under the same bytes.
+        let plain: OsString = match name {
+            Some(name) => name.strip_suffix(NOTE)?.into(),
+            None => strip_bytes(note.file_name()?)?,
+        };
+        let mut file = note.with_file_name(plain);
+        let text = std::fs::read_to_string(note).ok()?;
+        // Of a very long name the note bears only the beginning.
+        let told = text.lines().find_map(|line| line.strip_prefix(UNCHANGED)).map(PathBuf::from);
+        if let Some(told) = told.filter(|told| told.parent() == file.parent() && told.exists()) {
+            file = told;
+        }
+        let reason = text.lines().find_map(|line| line.strip_prefix("reason: "))?.to_owned();
+        let name = file.strip_prefix(self.0).ok()?.to_path_buf();
+        let there = std::fs::symlink_metadata(&file).is_ok();
+        Some(Kept { name, file: there.then_some(file), note: note.to_path_buf(), reason })
+    }
+
+    /// Puts a file back into the folder it came from, to be tried again. Tells its name there.
+    ///
+    /// # Errors
+    /// Kind no-input: the file is not here. Kind output or transient: it cannot be moved.
+    pub fn put_back(&self, kept: &Kept, source: &Path) -> Result<PathBuf> {
+        let Some(file) = &kept.file else {
+            let e = Error::new(Kind::NoInput, "only the reason is here, the file is not").at(&kept.note);
+            return Err(e.mend("drop the file itself into the folder again"));
+        };
+        let back = durable::move_file(file, &source.join(&kept.name))?;
+        remove(&kept.note)?;
+        Ok(back)
+    }
+
+    /// Deletes a file and its reason for good.
+    ///
+    /// # Errors
+    /// Kind output or transient: one of them cannot be deleted.
+    pub fn purge(&self, kept: &Kept) -> Result<()> {
+        if let Some(file) = &kept.file {
+            remove(file)?;
+        }
+        remove(&kept.note)
+    }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    std::fs::remove_file(path).map_err(|e| Error::io("delete", path, e))
+}
+
+fn strip_bytes(name: &std::ffi::OsStr) -> Option<OsString> {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    name.as_bytes().strip_suffix(NOTE.as_bytes()).map(|plain| OsString::from_vec(plain.to_vec()))
+}
+
+/// Where the reason of a file goes.
+fn note_of(place: &Path) -> PathBuf {
+    let mut name = place.file_name().unwrap_or_default().to_os_string();
+    // Room for the ending where the name is as long as names can be.
+    if name.len() > 240 {
+        name = name.to_string_lossy().chars().take(60).collect::<String>().into();
+    }
+    name.push(NOTE);
+    place.with_file_name(name)
+}
+
+fn text(input: &Path, kept: &Path, error: &Error) -> String {
+    let one_line = |text: &str| text.replace(['\n', '\r'], " ");
+    let mut text = format!(
+        "latentd could not work on this file.\n\nfile:   {}\nreason: {}\n",
+        show_path(input),
+        one_line(&error.to_string())
+    );
+    if let Some(mend) = error.mend_text() {
+        text += &format!("mend:   {}\n", one_line(mend));
+    }
+    text + &format!(
+        "\n{UNCHANGED}{}\nDrop it into the folder again, or `latentd quarantine retry`, to have another try.\n",
+        show_path(kept)
+    )
+}

@@ -1,0 +1,129 @@
+//! One input, however bad, stops nobody: a stage that hangs or panics over it, or memory that it would take, costs that input alone.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use common::{Home, count, png, wait_for};
+use crossbeam::channel::unbounded;
+use latentd::media::{Media, MediaKind};
+use latentd::pipeline::{Forgetful, Input, Job, Outcome, Pipeline, Pool};
+use latentd::sink::FolderSink;
+use latentd::source::{FolderSource, Stamp};
+use latentd::stage::{Context, Stage};
+
+const LONG: Duration = Duration::from_secs(120);
+
+/// Hangs over pictures of width 7 until it is let go.
+#[derive(Debug)]
+struct Hangs(Arc<AtomicBool>);
+
+impl Stage for Hangs {
+    fn name(&self) -> &'static str {
+        "hangs"
+    }
+
+    fn takes(&self) -> MediaKind {
+        MediaKind::Image
+    }
+
+    fn run(&self, media: Vec<Media>, _: &Context) -> latentd::Result<Vec<Media>> {
+        while media.iter().any(|media| media.size().0 == 7) && !self.0.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(media)
+    }
+}
+
+#[test]
+fn a_stage_that_hangs_is_given_up_and_its_late_result_is_not_published() {
+    let home = Home::new();
+    let inbox = home.folder("inbox");
+    let mut source = FolderSource::everything(&inbox);
+    source.max_time = Duration::from_millis(300);
+    let release = Arc::new(AtomicBool::new(false));
+    let sink = FolderSink::new(&home.path("outbox"), MediaKind::Image);
+    let pipeline = Arc::new(Pipeline::new("test", source, vec![Box::new(Hangs(Arc::clone(&release)))], sink));
+    // With one worker alone, a hanging one would be the end.
+    let pool = Pool::new(1).unwrap();
+    let lane = pool.lane(1.0);
+    let (sender, tickets) = unbounded();
+    for (name, width) in [("a", 5), ("hangs", 7), ("b", 5), ("hangs too", 7), ("c", 5)] {
+        let path = inbox.join(name).with_extension("png");
+        fs::write(&path, png(width, 3)).unwrap();
+        let stamp = Stamp::of(&path).unwrap();
+        let relative = Path::new(name).with_extension("png");
+        let inputs = vec![Input { path, relative, stamp }];
+        lane.push(Job { pipeline: Arc::clone(&pipeline), inputs, ledger: Arc::new(Forgetful), home: sender.clone() });
+    }
+    drop(sender);
+    let mut told = Vec::new();
+    for ticket in (0..5).map(|_| tickets.recv_timeout(LONG).unwrap()) {
+        let name = ticket.inputs[0].relative.display().to_string();
+        match ticket.outcome {
+            Outcome::Done(_) => told.push(name),
+            Outcome::Failed { error, .. } => told.push(format!("{name}: {}", error.mend_text().unwrap())),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(told.len(), 5);
+    assert_eq!(told.iter().filter(|told| told.contains("max_time")).count(), 2, "{told:?}");
+    release.store(true, Ordering::Relaxed);
+    pool.finish();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(count(&home.path("outbox")), 3);
+    let left: Vec<_> = fs::read_dir(home.path("outbox")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 3, "nothing half-written is left either: {left:?}");
+}
+
+#[test]
+fn what_would_take_too_much_memory_is_refused_by_its_header() {
+    let home = Home::new();
+    // 1000 x 1000 pixels take 3 MB, and 51 MB to enlarge fourfold.
+    let pipeline = home.pipeline(", max_memory: 40MB", "upscale: { model: upscale-photo-x4 }", "");
+    let daemon = home.daemon(&pipeline, &[]);
+    let begin = Instant::now();
+    fs::write(home.path("inbox/large.png"), png(1000, 1000)).unwrap();
+    wait_for("it to be refused", LONG, || home.path("quarantine/large.png.error.txt").is_file());
+    let note = fs::read_to_string(home.path("quarantine/large.png.error.txt")).unwrap();
+    assert!(note.contains("takes 48 MiB of memory to work on; the limit is 38 MiB"), "{note}");
+    assert!(begin.elapsed() < LONG);
+    // A file that is too long is not even read for its digest.
+    let file = fs::File::create(home.path("inbox/endless.png")).unwrap();
+    file.set_len(1 << 40).unwrap();
+    drop(file);
+    wait_for("that one too", LONG, || home.path("quarantine/endless.png.error.txt").is_file());
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// A file is swapped for a link to a secret, again and again, while the daemon looks.
+#[test]
+fn a_race_between_check_and_use_reaches_no_secret() {
+    let home = Home::new();
+    let pipeline = home.pipeline(", quiet: 50ms, settle: 0", "resize: { long_side: 4 }", "");
+    fs::write(home.path("secret.png"), png(5, 40)).unwrap();
+    let daemon = home.daemon(&pipeline, &[]);
+    let inbox = home.path("inbox");
+    for n in 0..300 {
+        let name = inbox.join(format!("{}.png", n % 5));
+        fs::write(inbox.join(".new"), png(40, 5)).unwrap();
+        fs::rename(inbox.join(".new"), &name).unwrap();
+        std::thread::sleep(Duration::from_millis(n % 13));
+        std::os::unix::fs::symlink("../secret.png", inbox.join(".link")).unwrap();
+        fs::rename(inbox.join(".link"), &name).unwrap();
+        std::thread::sleep(Duration::from_millis(n % 7));
+    }
+    fs::write(inbox.join("last.png"), png(40, 5)).unwrap();
+    wait_for("the last one", LONG, || home.path("outbox/last.png").is_file());
+    assert_eq!(daemon.stop(), Some(0));
+    for name in common::files(&home.path("outbox")) {
+        let (width, height) = image::image_dimensions(home.path("outbox").join(&name)).unwrap();
+        assert!(width > height, "{} was made of the secret", name.display());
+    }
+    assert!(home.path("secret.png").is_file());
+}

@@ -1,0 +1,82 @@
+//! What could not be worked on can be listed, looked into, tried again and thrown away.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::time::Duration;
+
+use common::{Home, count, png, wait_for};
+
+const LONG: Duration = Duration::from_secs(120);
+
+fn text(home: &Home, args: &[&str], code: i32) -> String {
+    let output = home.run(args);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {out}{err}");
+    format!("{out}{err}")
+}
+
+#[test]
+fn list_show_retry_and_purge() {
+    let home = Home::new();
+    let pipeline = home.pipeline(", quiet: 200ms", "resize: { long_side: 4 }", "");
+    let of = ["--pipeline", "pipeline.yaml"];
+    let daemon = home.daemon(&pipeline, &[]);
+    let whole = png(20, 20);
+    let long = format!("{}.png", "n".repeat(250));
+    fs::write(home.folder("inbox/deep").join("cut.png"), &whole[..whole.len() / 2]).unwrap();
+    for name in ["b.png", "c.png", long.as_str()] {
+        fs::write(home.path("inbox").join(name), "no picture").unwrap();
+    }
+    wait_for("four in quarantine", LONG, || count(&home.path("quarantine")) == 8);
+
+    let list = text(&home, &[&["quarantine", "list"], &of[..]].concat(), 0);
+    let lines: Vec<&str> = list.lines().collect();
+    assert_eq!(lines.len(), 4, "{list}");
+    assert!(lines[0].starts_with("test: b.png: "), "{list}");
+    assert!(list.contains("test: deep/cut.png: ") && list.contains(&long) && !list.contains("not here"), "{list}");
+    let json = text(&home, &[&["quarantine", "list", "--json"], &of[..]].concat(), 0);
+    for line in json.lines() {
+        let kept: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(kept["reason"].is_string() && kept["file"].is_string(), "{line}");
+    }
+    let shown = text(&home, &[&["quarantine", "show", "deep/cut.png"], &of[..]].concat(), 0);
+    assert!(shown.contains("reason:") && shown.contains("deep/cut.png"), "{shown}");
+    assert!(text(&home, &[&["quarantine", "show", "none.png"], &of[..]].concat(), 66).contains("quarantine list"));
+
+    // Mended where it lies, and tried again.
+    fs::write(home.path("quarantine/deep/cut.png"), &whole).unwrap();
+    text(&home, &[&["quarantine", "retry", "deep/cut.png"], &of[..]].concat(), 0);
+    wait_for("its result", LONG, || home.path("outbox/deep/cut.png").is_file());
+    assert!(!home.path("quarantine/deep/cut.png.error.txt").exists());
+    // Not mended: it comes back with its reason.
+    text(&home, &[&["quarantine", "retry", "b.png"], &of[..]].concat(), 0);
+    wait_for("it to come back", LONG, || home.path("quarantine/b.png.error.txt").is_file());
+
+    text(&home, &[&["quarantine", "purge", "c.png"], &of[..]].concat(), 0);
+    assert_eq!(count(&home.path("quarantine")), 4);
+    text(&home, &[&["quarantine", "purge", "--all"], &of[..]].concat(), 0);
+    assert_eq!(count(&home.path("quarantine")), 0);
+    assert_eq!(text(&home, &[&["quarantine", "list"], &of[..]].concat(), 0), "");
+    text(&home, &[&["quarantine", "purge"], &of[..]].concat(), 64);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn names_that_meet_in_quarantine_are_kept_apart_each_with_its_reason() {
+    let home = Home::new();
+    let pipeline = home.pipeline(", quiet: 200ms", "resize: { long_side: 4 }", "");
+    let daemon = home.daemon(&pipeline, &[]);
+    for round in 1..=3 {
+        fs::write(home.path("inbox/a.png"), format!("no picture {round}")).unwrap();
+        wait_for("it to go", LONG, || count(&home.path("quarantine")) == 2 * round);
+    }
+    for (round, name) in ["a.png", "a-1.png", "a-2.png"].iter().enumerate() {
+        let kept = fs::read_to_string(home.path("quarantine").join(name)).unwrap();
+        assert_eq!(kept, format!("no picture {}", round + 1));
+        let note = fs::read_to_string(home.path("quarantine").join(format!("{name}.error.txt"))).unwrap();
+        assert!(note.contains(&format!("quarantine/{name}")), "{note}");
+    }
+    assert_eq!(daemon.stop(), Some(0));
+}

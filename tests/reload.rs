@@ -1,0 +1,140 @@
+//! A running daemon is changed without stopping: what is new is validated first, only what differs is rebuilt, and a mistake changes nothing.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use common::{Daemon, Home, count, png, wait_for};
+
+const LONG: Duration = Duration::from_secs(120);
+
+/// Writes a pipeline from `NAME-in` to `NAME-out` that makes pictures this small.
+fn write(home: &Home, name: &str, side: &str) -> PathBuf {
+    let text = format!(
+        "name: {name}\nsource:\n  folder: {{ path: ../{name}-in, quiet: 200ms }}\nstages: [resize: {{ long_side: {side} }}]\nsink:\n  folder: {{ path: ../{name}-out, quarantine: ../{name}-bad }}\n"
+    );
+    let path = home.folder("pipelines").join(format!("{name}.yaml"));
+    fs::write(&path, text).unwrap();
+    path
+}
+
+fn drop_in(home: &Home, pipeline: &str, name: &str) -> PathBuf {
+    fs::write(home.folder(&format!("{pipeline}-in")).join(name), png(30, 20)).unwrap();
+    home.path(&format!("{pipeline}-out/{name}"))
+}
+
+fn size_of(path: &Path) -> u32 {
+    wait_for("a result", LONG, || path.is_file());
+    image::image_dimensions(path).unwrap().0
+}
+
+fn status(home: &Home) -> serde_json::Value {
+    serde_json::from_slice(&home.run(&["status", "--json"]).stdout).unwrap()
+}
+
+fn names(home: &Home) -> Vec<String> {
+    let status = status(home);
+    status["pipelines"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap().to_owned()).collect()
+}
+
+fn watched(daemon: &Daemon, name: &str) -> usize {
+    daemon.log().lines().filter(|line| line.contains("watching") && line.contains(&format!("{name}-in"))).count()
+}
+
+#[test]
+fn only_what_differs_is_rebuilt() {
+    let home = Home::new();
+    write(&home, "first", "10");
+    write(&home, "second", "10");
+    let daemon = home.daemon(&home.path("pipelines"), &[]);
+    assert_eq!(size_of(&drop_in(&home, "first", "a.png")), 10);
+    write(&home, "first", "5");
+    write(&home, "third", "7");
+    let output = home.run(&["reload"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "added: third\nchanged: first\n");
+    // What was kept in the folder is another input to the changed pipeline.
+    assert_eq!(size_of(&home.path("first-out/a-1.png")), 5);
+    assert_eq!(size_of(&drop_in(&home, "third", "c.png")), 7);
+    assert_eq!(size_of(&drop_in(&home, "second", "b.png")), 10);
+    assert_eq!((watched(&daemon, "first"), watched(&daemon, "second"), watched(&daemon, "third")), (2, 1, 1));
+
+    // A removed one goes, and what is dropped for it stays where it is.
+    fs::remove_file(home.path("pipelines/second.yaml")).unwrap();
+    daemon.signal("-HUP");
+    wait_for("it to go", LONG, || names(&home) == ["first", "third"]);
+    drop_in(&home, "second", "late.png");
+    assert_eq!(size_of(&drop_in(&home, "first", "d.png")), 5);
+    assert_eq!(count(&home.path("second-out")), 1);
+    let output = home.run(&["reload"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "nothing has changed\n");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_mistake_changes_nothing_and_is_told() {
+    let home = Home::new();
+    write(&home, "first", "10");
+    let daemon = home.daemon(&home.path("pipelines"), &[]);
+    write(&home, "second", "10");
+    write(&home, "first", "nonsense");
+    let output = home.run(&["reload"]);
+    assert_eq!(output.status.code(), Some(78));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("first.yaml:4:") && text.contains("the old configuration stays"), "{text}");
+    let status = status(&home);
+    assert_eq!(status["ready"], true, "the old one runs on: {status}");
+    assert_eq!(status["reload"]["ok"], false);
+    assert_eq!(names(&home), ["first"]);
+    assert_eq!(size_of(&drop_in(&home, "first", "a.png")), 10);
+    write(&home, "first", "5");
+    daemon.signal("-HUP");
+    wait_for("the mended one", LONG, || names(&home) == ["first", "second"]);
+    assert_eq!(size_of(&home.path("first-out/a-1.png")), 5);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn what_is_being_worked_on_is_finished_by_the_old_pipeline() {
+    let home = Home::new();
+    write(&home, "first", "10");
+    for n in 0..200 {
+        drop_in(&home, "first", &format!("{n}.png"));
+    }
+    let daemon = home.daemon(&home.path("pipelines"), &[]);
+    // The same results in another place: nothing of what is done is done again.
+    let text = fs::read_to_string(home.path("pipelines/first.yaml")).unwrap().replace("long_side: 10", "long_side: 9");
+    wait_for("some results", LONG, || count(&home.path("first-out")) > 5);
+    fs::write(home.path("pipelines/first.yaml"), text).unwrap();
+    assert_eq!(home.run(&["reload"]).status.code(), Some(0));
+    wait_for("all of them by the new one", LONG, || {
+        let sizes = (0..200).filter(|n| {
+            let either = [format!("first-out/{n}.png"), format!("first-out/{n}-1.png")];
+            either.iter().any(|name| image::image_dimensions(home.path(name)).is_ok_and(|size| size.0 == 9))
+        });
+        sizes.count() == 200
+    });
+    assert_eq!(count(&home.path("first-bad")), 0);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn watched_configuration_is_reloaded_by_itself() {
+    let home = Home::new();
+    let path = write(&home, "first", "10");
+    let daemon = home.daemon(&home.path("pipelines"), &["--watch-config"]);
+    assert_eq!(size_of(&drop_in(&home, "first", "a.png")), 10);
+    // As editors do it: another file, renamed over the old one.
+    let text = fs::read_to_string(&path).unwrap().replace("long_side: 10", "long_side: 6");
+    fs::write(home.path("pipelines/.first.yaml.swp"), text).unwrap();
+    fs::rename(home.path("pipelines/.first.yaml.swp"), &path).unwrap();
+    assert_eq!(size_of(&home.path("first-out/a-1.png")), 6);
+    write(&home, "second", "3");
+    assert_eq!(size_of(&drop_in(&home, "second", "b.png")), 3);
+    fs::remove_file(home.path("pipelines/second.yaml")).unwrap();
+    wait_for("it to go", LONG, || names(&home) == ["first"]);
+    assert_eq!(daemon.stop(), Some(0));
+}

@@ -1,0 +1,166 @@
+//! Service files are what their readers want: systemd finds no fault with them, and they keep the daemon where it belongs.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::process::Command;
+
+use common::Home;
+
+fn print(home: &Home, more: &[&str]) -> String {
+    let output = home.run(&[&["service", "install", "--print", "pipeline.yaml"], more].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn systemd_finds_no_fault_with_any_unit() {
+    let home = Home::new();
+    home.pipeline("", "resize: { long_side: 4 }", "");
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        eprintln!("systemd-analyze is not here");
+        return;
+    }
+    for more in [
+        &[][..],
+        &["--profile", "audio"],
+        &["--system"],
+        &["--system", "--profile", "audio"],
+        &["--system", "--http", "127.0.0.1:9414"],
+    ] {
+        let unit = home.folder("units").join("latentd.service");
+        fs::write(&unit, print(&home, more)).unwrap();
+        let who = if more.contains(&"--system") { "--system" } else { "--user" };
+        let output = Command::new("systemd-analyze")
+            .args(["verify", "--man=no", "--recursive-errors=no", who])
+            .arg(&unit)
+            .env("XDG_RUNTIME_DIR", home.folder("runtime"))
+            .output()
+            .unwrap();
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && text.trim().is_empty(), "{more:?}: {text}");
+    }
+}
+
+#[test]
+fn the_files_profile_needs_no_device_and_no_network() {
+    let home = Home::new();
+    home.pipeline("", "resize: { long_side: 4 }", "");
+    let unit = print(&home, &["--system"]);
+    let inbox = home.path("inbox");
+    for line in [
+        "Type=notify",
+        "WatchdogSec=60",
+        "ExecReload=/bin/kill -HUP $MAINPID",
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+        "PrivateDevices=yes",
+        "PrivateNetwork=yes",
+        "CapabilityBoundingSet=",
+        "RestrictAddressFamilies=AF_UNIX",
+        &format!("ReadWritePaths=-{}", inbox.display()),
+    ] {
+        assert!(unit.lines().any(|l| l == line), "{line} is not in\n{unit}");
+    }
+    let audio = print(&home, &["--system", "--profile", "audio"]);
+    assert!(audio.contains("DeviceAllow=char-alsa rw") && !audio.contains("PrivateDevices"), "{audio}");
+    assert!(audio.contains("LimitRTPRIO=") && !audio.contains("RestrictRealtime"), "{audio}");
+    let http = print(&home, &["--system", "--http", "127.0.0.1:9414"]);
+    assert!(http.contains("AF_INET") && !http.contains("PrivateNetwork"), "{http}");
+}
+
+#[test]
+fn installed_for_a_user_it_goes_where_systemd_looks_and_away_again() {
+    let home = Home::new();
+    home.pipeline("", "resize: { long_side: 4 }", "");
+    assert_eq!(home.run(&["service", "status"]).status.code(), Some(66));
+    let output = home.run(&["service", "install", "pipeline.yaml"]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("systemctl --user"), "{output:?}");
+    let unit = fs::read_to_string(home.path("XDG_CONFIG_HOME/systemd/user/latentd.service")).unwrap();
+    assert!(unit.contains("WantedBy=default.target") && !unit.contains("User="), "{unit}");
+    assert!(unit.contains("pipeline.yaml") && !unit.contains(" pipeline.yaml"), "an absolute path: {unit}");
+    assert_eq!(home.run(&["service", "status"]).status.code(), Some(0));
+    assert_eq!(home.run(&["service", "uninstall"]).status.code(), Some(0));
+    assert_eq!(home.run(&["service", "uninstall"]).status.code(), Some(73));
+    // What cannot be loaded is not installed.
+    fs::write(home.path("wrong.yaml"), "name: wrong\n").unwrap();
+    assert_eq!(home.run(&["service", "install", "wrong.yaml"]).status.code(), Some(78));
+}
+
+/// What systemd sends and expects, by a socket as it makes one.
+#[test]
+fn the_service_manager_is_told() {
+    let home = Home::new();
+    let pipeline = home.pipeline("", "resize: { long_side: 4 }", "");
+    let path = home.path("notify");
+    let manager = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+    let next = || {
+        let mut buffer = [0; 4096];
+        let length = manager.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    let mut child = home
+        .latentd()
+        .arg("run")
+        .arg(&pipeline)
+        .env("NOTIFY_SOCKET", &path)
+        .env("WATCHDOG_USEC", "400000")
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    assert!(next().contains("READY=1"));
+    let alive = next();
+    assert!(alive.contains("WATCHDOG=1") && alive.contains("STATUS=1 pipelines"), "{alive}");
+    let kill = |signal: &str| Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    let until = |wanted: &str| {
+        let seen: Vec<String> = std::iter::repeat_with(next).take(30).take_while(|m| !m.contains(wanted)).collect();
+        assert!(seen.len() < 30, "{wanted} did not come: {seen:?}");
+    };
+    kill("-HUP");
+    // Both in one message, as systemd wants it.
+    let reloading = std::iter::repeat_with(next).take(30).find(|m| m.contains("RELOADING=1")).unwrap();
+    assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
+    until("READY=1");
+    kill("-TERM");
+    until("STOPPING=1");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn the_doctor_finds_what_is_wrong_and_says_the_mend() {
+    let home = Home::new();
+    home.pipeline("", "resize: { long_side: 4 }", "");
+    let output = home.run(&["doctor", "pipeline.yaml"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && text.contains("test: source") && text.contains("daemon: none runs"), "{text}");
+    // A file where the sink should be.
+    fs::write(home.path("outbox"), "in the way").unwrap();
+    let output = home.run(&["doctor", "pipeline.yaml", "--json"]);
+    assert_eq!(output.status.code(), Some(78));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let checks: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(checks.iter().any(|check| check["verdict"] == "bad" && check["what"] == "test: the sink"), "{text}");
+}
+
+/// The units of the Debian package are what the program itself writes (`UPDATE_GOLDEN=1` writes them).
+#[test]
+fn packaged_units_are_those_that_install_writes() {
+    use latentd::daemon::service::{Profile, Unit, systemd};
+    for (name, system) in [("latentd.service", true), ("latentd.user.service", false)] {
+        let unit = Unit {
+            program: "/usr/bin/latentd".into(),
+            arguments: vec!["--watch-config".into()],
+            system,
+            profile: Profile::Files,
+            writes: Vec::new(),
+            network: false,
+        };
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging").join(name);
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::write(&path, systemd(&unit)).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap_or_default(), systemd(&unit), "{name}");
+    }
+}

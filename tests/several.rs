@@ -1,0 +1,90 @@
+//! Several pipelines in one daemon: they share the machine fairly, and those that would feed on one another are refused.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::time::Duration;
+
+use common::{Home, count, png, wait_for};
+
+const LONG: Duration = Duration::from_secs(120);
+
+fn write(home: &Home, name: &str, source: &str, sink: &str, originals: &str) {
+    let text = format!(
+        "name: {name}\nsource:\n  folder: {{ path: ../{source}, quiet: 200ms }}\nstages: [resize: {{ long_side: 4 }}]\nsink:\n  folder: {{ path: ../{sink}, quarantine: ../bad, originals: {originals} }}\n"
+    );
+    let count = fs::read_dir(home.folder("pipelines")).unwrap().count();
+    fs::write(home.path(&format!("pipelines/{count}.yaml")), text).unwrap();
+}
+
+fn refused(home: &Home) -> String {
+    let output = home.run(&["run", "pipelines"]);
+    assert_eq!(output.status.code(), Some(78));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_backlog_of_one_does_not_make_another_wait() {
+    let home = Home::new();
+    write(&home, "many", "many-in", "many-out", "keep");
+    write(&home, "few", "few-in", "few-out", "keep");
+    home.folder("few-in");
+    let inbox = home.folder("many-in");
+    let large = png(700, 700);
+    for n in 0..400 {
+        fs::write(inbox.join(format!("{n}.png")), &large).unwrap();
+    }
+    let daemon = home.daemon(&home.path("pipelines"), &["-j", "1"]);
+    wait_for("the backlog to be worked on", LONG, || count(&home.path("many-out")) > 3);
+    fs::write(home.path("few-in/urgent.png"), png(6, 6)).unwrap();
+    wait_for("the urgent one", LONG, || home.path("few-out/urgent.png").is_file());
+    assert!(count(&home.path("many-out")) < 300, "it waited for {} others", count(&home.path("many-out")));
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn results_that_would_go_in_circles_are_refused() {
+    let home = Home::new();
+    write(&home, "there", "a", "b", "keep");
+    write(&home, "onwards", "b", "c", "keep");
+    let daemon = home.daemon(&home.path("pipelines"), &[]);
+    fs::write(home.path("a/x.png"), png(6, 6)).unwrap();
+    wait_for("the result of the result", LONG, || home.path("c/x.png").is_file());
+    assert_eq!(daemon.stop(), Some(0));
+    write(&home, "back", "c", "a/deep", "keep");
+    let text = refused(&home);
+    assert!(text.contains("files would go in circles"), "{text}");
+}
+
+#[test]
+fn one_name_is_one_pipeline() {
+    let home = Home::new();
+    write(&home, "same", "a", "b", "keep");
+    write(&home, "same", "c", "d", "keep");
+    assert!(refused(&home).contains("two pipelines are called `same`"));
+}
+
+#[test]
+fn nobody_takes_away_what_another_still_needs() {
+    let home = Home::new();
+    write(&home, "first", "a", "b", "keep");
+    write(&home, "second", "a", "c", "keep");
+    let daemon = home.daemon(&home.path("pipelines"), &[]);
+    fs::write(home.path("a/x.png"), png(6, 6)).unwrap();
+    wait_for("both results", LONG, || home.path("b/x.png").is_file() && home.path("c/x.png").is_file());
+    assert_eq!(daemon.stop(), Some(0));
+    write(&home, "third", "a", "d", "delete");
+    assert!(refused(&home).contains("take files from the same folder"));
+}
+
+#[test]
+fn a_quarantine_is_nobodys_inbox() {
+    let home = Home::new();
+    write(&home, "first", "a", "b", "keep");
+    write(&home, "second", "bad", "c", "keep");
+    let second = home.path("pipelines/1.yaml");
+    let text = fs::read_to_string(&second).unwrap().replace("quarantine: ../bad", "quarantine: ../worse");
+    fs::write(&second, text).unwrap();
+    assert!(refused(&home).contains("which would take bad files as inputs"));
+}
