@@ -6,7 +6,7 @@ use latentd::media::melody::{
     HIGHEST, LOWEST, Line, Meter, Note, Part, STEP_CLASSES, Score, Step, dequantise, drum_notes, drum_pattern, lines,
     quantise, quantise_aloud, roll, stretches,
 };
-use melody_common::{JACQUES, MAMAN, shown, tune};
+use melody_common::{JACQUES, MAMAN, repeated, shown, tune};
 use proptest::prelude::*;
 
 /// Steps as a tune has them: no silence after silence, none held before the first note.
@@ -104,7 +104,7 @@ fn triplets_go_to_the_nearest_16th_aloud() {
 
 #[test]
 fn stretches_are_of_whole_bars_in_any_meter() {
-    let mut piece = tune(&MAMAN.repeat(2));
+    let mut piece = repeated(&tune(MAMAN), 2);
     let lengths = |piece: &latentd::media::Melody| -> Vec<usize> {
         stretches(piece, 96, 32).expect("fits").iter().map(|stretch| stretch.length).collect()
     };
