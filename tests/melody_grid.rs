@@ -104,7 +104,7 @@ fn triplets_go_to_the_nearest_16th_aloud() {
 
 #[test]
 fn stretches_are_of_whole_bars_in_any_meter() {
-    let mut piece = tune(&MAMAN.repeat(2));
+    let mut piece = tune(&[MAMAN, MAMAN].join(" "));
     let lengths = |piece: &latentd::media::Melody| -> Vec<usize> {
         stretches(piece, 96, 32).expect("fits").iter().map(|stretch| stretch.length).collect()
     };
