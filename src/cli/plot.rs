@@ -97,7 +97,7 @@ pub struct GridArgs {
 pub struct ReconstructArgs {
     /// Autoencoders of pictures: names or paths, with commas between them
     #[arg(value_delimiter = ',', required = true)]
-    models: Vec<String>,
+    autoencoders: Vec<String>,
     /// Files and folders
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
@@ -263,7 +263,7 @@ fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Sheet> {
     let pictures = inputs.iter().map(read).collect::<Result<Vec<_>>>()?;
     let mut sheet =
         Sheet { zoom: args.out.zoom, title: args.out.title.clone().unwrap_or_default(), ..Sheet::default() };
-    for name in &args.models {
+    for name in &args.autoencoders {
         let model = files::model(common, name)?;
         let codec = ImageCodec::open(&model, None)?;
         let [_, height, width] = codec.shape();

@@ -113,6 +113,8 @@ fn takes(stages: &[Box<dyn Stage>]) -> MediaKind {
 }
 
 /// A pipeline of either sort.
+// There are few of them, and each is moved once.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub enum Loaded {
     /// From folder to folder, file by file.

@@ -60,7 +60,7 @@ pub(super) fn build(component: &Component, site: &Site) -> std::result::Result<B
         codec,
         calibration,
         above: settings.number("above") as f32,
-        refuse: settings.text("then") == "quarantine",
+        refuse: settings.choice("then") == "quarantine",
     }))
 }
 

@@ -32,6 +32,9 @@ pub(super) const ENSEMBLE: Field = Field {
     presence: Presence::Default("false"),
 };
 
+/// What makes planes of a tile's planes.
+type Network = Box<dyn Fn(&[f32]) -> Result<Vec<f32>> + Send + Sync>;
+
 /// One axis cut up: `count` tiles of `size` input pixels, of which the middle `step` are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Cut {
@@ -85,7 +88,7 @@ pub fn run(model: &Arc<Model>, image: Image, settings: Settings, context: &Conte
 
     let channels = model.card.channels();
     let source = Arc::clone(&image);
-    let network: Box<dyn Fn(&[f32]) -> Result<Vec<f32>> + Send + Sync> = if settings.ensemble {
+    let network: Network = if settings.ensemble {
         let ensemble = Ensemble::new(model, rows.size, columns.size, kernel)?;
         Box::new(move |planes| ensemble.run(planes, settings.sigma))
     } else {

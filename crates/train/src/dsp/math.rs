@@ -64,7 +64,7 @@ mod tests {
     fn powers_are_those_of_the_standard_library() {
         for exponent in [0.15f32, -0.35, -0.85, 2.0] {
             for i in -60..=60 {
-                for x in [1.0f32, 1.3, 1.4142, 1.9].map(|m| m * 2f32.powi(i / 2)) {
+                for x in [1.0f32, 1.3, 1.4, 1.9].map(|m| m * 2f32.powi(i / 2)) {
                     let found = power(x, exponent);
                     assert!((found / x.powf(exponent) - 1.0).abs() < 1e-5, "{x}^{exponent}: {found}");
                 }

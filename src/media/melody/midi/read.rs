@@ -36,7 +36,7 @@ pub fn read(mut file: impl Read) -> Result<Melody> {
 }
 
 fn parse(bytes: &[u8]) -> Result<Melody> {
-    if !bytes.starts_with(b"MThd") && !(bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"RMID")) {
+    if !(bytes.starts_with(b"MThd") || bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"RMID")) {
         return Err(Error::new(Kind::Input, "no MIDI file: it does not start with `MThd`")
             .mend("give a Standard MIDI File (.mid)"));
     }

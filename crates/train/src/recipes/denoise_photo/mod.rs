@@ -93,6 +93,7 @@ impl Recipe for DenoisePhoto {
 
 impl PhotoRecipe for DenoisePhoto {
     fn infer(&self, network: &Denoiser, picture: &Frame, sigma: f32, device: &Device) -> Vec<f32> {
+        let sigma = if self.noise == Noise::Camera { 0.0 } else { sigma };
         let device = device.clone().inner();
         let (height, width) = (picture.height, picture.width);
         let depth = space_to_depth(&picture.planes, 3, height, width, 2);

