@@ -1,28 +1,29 @@
 //! The doors themselves.
 
+use std::net::TcpListener;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crossbeam::channel::Sender;
-use tiny_http::{Header, Method, Request, Response, Server};
 
 use super::super::{Board, Event};
 use super::answer::{Answer, Question, answer};
+use super::exchange::{Request, Stream, exchange};
 use super::{Doors, Token};
 use crate::error::{Error, Kind, Result};
 
-/// Requests that may be worked on at once: a reload takes a while, and health must be told meanwhile.
-const THREADS: usize = 3;
+/// Connections that may be open at once at one door.
+const MOST: usize = 256;
+/// How long to wait when no connection can be accepted.
+const PAUSE: Duration = Duration::from_millis(100);
 
-/// Open doors; they are closed when this is dropped.
-#[derive(Default)]
-pub struct Listening {
-    servers: Vec<(Arc<Server>, Vec<JoinHandle<()>>)>,
-    socket: Option<PathBuf>,
-}
+/// Open doors; the socket is taken away when this is dropped.
+#[derive(Debug, Default)]
+pub struct Listening(Option<PathBuf>);
 
 /// Who may ask what, by the door they came in.
 #[derive(Debug, Clone)]
@@ -44,22 +45,20 @@ pub fn listen(doors: &Doors, board: &Arc<Board>, events: &Sender<Event>) -> Resu
     if let Some(path) = &doors.socket {
         match bind(path) {
             Ok(listener) => {
-                let server = Server::from_listener(listener, None);
-                let server = server.map_err(|e| Error::new(Kind::Config, "no control socket").at(path).because(e))?;
-                listening.serve(server, Guard::Socket, board, events)?;
-                listening.socket = Some(path.clone());
+                listening.0 = Some(path.clone());
+                serve(move || listener.accept().map(|(stream, _)| stream), Guard::Socket, board, events)?;
             }
             Err(e) => tracing::warn!(mend = e.mend_text(), "{e}; running without it"),
         }
     }
     if let Some(address) = doors.http {
-        let server = Server::http(address).map_err(|e| {
+        let listener = TcpListener::bind(address).map_err(|e| {
             let e = Error::new(Kind::Config, format!("cannot listen on {address}")).because(e);
             e.mend("choose another port, or stop the program that has it")
         })?;
         let guard = Guard::Tcp { token: doors.token.clone(), open: address.ip().is_loopback() };
-        tracing::info!("listening on http://{}", server.server_addr());
-        listening.serve(server, guard, board, events)?;
+        tracing::info!("listening on http://{}", listener.local_addr().unwrap_or(address));
+        serve(move || listener.accept().map(|(stream, _)| stream), guard, board, events)?;
     }
     Ok(listening)
 }
@@ -85,81 +84,69 @@ fn bind(path: &Path) -> Result<UnixListener> {
     Ok(listener)
 }
 
-impl Listening {
-    fn serve(&mut self, server: Server, guard: Guard, board: &Arc<Board>, events: &Sender<Event>) -> Result<()> {
-        let server = Arc::new(server);
-        let mut threads = Vec::new();
-        for _ in 0..THREADS {
-            let (server, guard, board, events) =
-                (Arc::clone(&server), guard.clone(), Arc::clone(board), events.clone());
-            let work = move || {
-                for request in server.incoming_requests() {
-                    respond(request, &guard, &board, &events);
-                }
+/// Accepts connections on a thread of its own, which ends with the program; each gets a thread until it is answered.
+fn serve<S: Stream>(
+    accept: impl Fn() -> std::io::Result<S> + Send + 'static,
+    guard: Guard,
+    board: &Arc<Board>,
+    events: &Sender<Event>,
+) -> Result<()> {
+    let (board, events) = (Arc::clone(board), events.clone());
+    let open = Arc::new(AtomicUsize::new(0));
+    let work = move || {
+        loop {
+            let Ok(stream) = accept() else {
+                // No descriptors left, most likely; connections that end give some back.
+                std::thread::sleep(PAUSE);
+                continue;
             };
-            let thread = std::thread::Builder::new().name("control".into()).spawn(work);
-            threads.push(thread.map_err(|e| Error::new(Kind::Transient, "no thread for control").because(e))?);
+            // Beyond that many, a connection is closed as it comes; those before it have a deadline.
+            if open.fetch_add(1, Ordering::Relaxed) >= MOST {
+                open.fetch_sub(1, Ordering::Relaxed);
+                continue;
+            }
+            let (guard, board, events, counted) =
+                (guard.clone(), Arc::clone(&board), events.clone(), Arc::clone(&open));
+            let one = move || {
+                let reply = |request: &Request| match guard.check(request) {
+                    Ok(()) => answer(Question { post: request.post, url: &request.url }, &board, &events),
+                    Err(refused) => refused,
+                };
+                exchange(stream, reply);
+                counted.fetch_sub(1, Ordering::Relaxed);
+            };
+            if std::thread::Builder::new().name("control".into()).spawn(one).is_err() {
+                open.fetch_sub(1, Ordering::Relaxed);
+            }
         }
-        self.servers.push((server, threads));
-        Ok(())
-    }
+    };
+    let thread = std::thread::Builder::new().name("control".into()).spawn(work);
+    thread.map(drop).map_err(|e| Error::new(Kind::Transient, "no thread for control").because(e))
 }
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        for (server, threads) in self.servers.drain(..) {
-            threads.iter().for_each(|_| server.unblock());
-            // A request that is still being answered is not waited for: its reader may be slow.
-            drop(threads);
-        }
-        if let Some(path) = &self.socket {
+        if let Some(path) = &self.0 {
             let _ = std::fs::remove_file(path);
         }
     }
 }
 
-fn respond(request: Request, guard: &Guard, board: &Board, events: &Sender<Event>) {
-    let post = match request.method() {
-        Method::Get | Method::Head => Some(false),
-        Method::Post => Some(true),
-        _ => None,
-    };
-    let Answer { code, kind, text } = match post {
-        None => Answer::error(405, "only GET and POST are known here", None),
-        Some(post) => match guard.check(&request, post) {
-            Ok(()) => answer(Question { post, url: request.url() }, board, events),
-            Err(refused) => refused,
-        },
-    };
-    let mut response = Response::from_string(text).with_status_code(code);
-    for (name, value) in [("Content-Type", kind), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
-    {
-        if let Ok(header) = Header::from_bytes(name, value) {
-            response = response.with_header(header);
-        }
-    }
-    // Whoever asked may have gone away.
-    let _ = request.respond(response);
-}
-
 impl Guard {
-    fn check(&self, request: &Request, post: bool) -> std::result::Result<(), Answer> {
+    fn check(&self, request: &Request) -> std::result::Result<(), Answer> {
         let Guard::Tcp { token, open } = self else { return Ok(()) };
-        let header = |name: &'static str| {
-            request.headers().iter().find(|h| h.field.equiv(name)).map(|h| h.value.as_str().to_owned())
-        };
         // A page in a browser that has pointed its own name at this machine is not this machine.
-        if *open && !header("Host").is_some_and(|host| is_local(&host)) {
+        if *open && !request.host.as_deref().is_some_and(is_local) {
             return Err(Answer::error(403, "this name is not this machine's", Some("ask for 127.0.0.1 or localhost")));
         }
-        if !post && *open {
+        if !request.post && *open {
             return Ok(());
         }
         let Some(token) = token else {
             let mend = "start it with `--token-file`, or use the Unix socket: `latentd status` and the like do";
             return Err(Answer::error(403, "changes over TCP need a token, and there is none", Some(mend)));
         };
-        let shown = header("Authorization").and_then(|value| value.strip_prefix("Bearer ").map(Token::new));
+        let shown = request.authorization.as_deref().and_then(|value| value.strip_prefix("Bearer ").map(Token::new));
         match shown {
             Some(shown) if shown == *token => Ok(()),
             _ => Err(Answer::error(401, "the token is missing or wrong", Some("send `Authorization: Bearer TOKEN`"))),

@@ -7,6 +7,7 @@
 
 mod answer;
 mod client;
+mod exchange;
 mod listen;
 
 use std::net::SocketAddr;
