@@ -5,6 +5,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
 
+use super::hiss::without_hiss;
 use super::{EXTENSIONS, read};
 use crate::data::find_files;
 
@@ -42,19 +43,19 @@ pub struct Corpus {
 }
 
 impl Corpus {
-    /// Reads `speech` and `noise`, folders of audio files, with all their subfolders.
+    /// Reads `speech` and `noise`, folders of audio files, with all their subfolders. The speech loses its steady hiss.
     ///
     /// # Errors
     /// When a file cannot be read, or a folder has none.
     pub fn load(speech: &[PathBuf], noise: &[PathBuf]) -> Result<Corpus> {
-        let load = |folders: &[PathBuf]| -> Result<Material> {
+        let load = |folders: &[PathBuf], mend: fn(&[f32]) -> Vec<f32>| -> Result<Material> {
             let mut recordings = Vec::new();
             for folder in folders {
-                recordings.extend(load(folder)?);
+                recordings.extend(load(folder, mend)?);
             }
             Ok(Material::new(recordings))
         };
-        let corpus = Corpus { speech: load(speech)?, noise: load(noise)? };
+        let corpus = Corpus { speech: load(speech, without_hiss)?, noise: load(noise, <[f32]>::to_vec)? };
         if corpus.speech.is_empty() || corpus.noise.is_empty() {
             bail!("all recordings of one kind are shorter than half a second");
         }
@@ -67,23 +68,24 @@ impl Corpus {
     }
 }
 
-fn load(folder: &Path) -> Result<Vec<Recording>> {
+fn load(folder: &Path, mend: fn(&[f32]) -> Vec<f32>) -> Result<Vec<Recording>> {
     let files = find_files(folder, &EXTENSIONS)?;
     if files.is_empty() {
         bail!("no audio files ({}) below {}", EXTENSIONS.join(", "), folder.display());
     }
-    let recordings: Result<Vec<_>> = files.par_iter().map(|path| Recording::open(path)).collect();
+    let recordings: Result<Vec<_>> = files.par_iter().map(|path| Recording::open(path, mend)).collect();
     Ok(recordings?.into_iter().filter(|recording| recording.samples.len() >= SHORTEST).collect())
 }
 
 impl Recording {
-    /// Reads a file, resampled to [`RATE`].
+    /// Reads a file, resampled to [`RATE`], and puts it through `mend`.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn open(path: &Path) -> Result<Recording> {
+    pub fn open(path: &Path, mend: fn(&[f32]) -> Vec<f32>) -> Result<Recording> {
         let samples = read(path, RATE)?;
         let bandwidth = super::colour::bandwidth(&samples);
+        let samples = mend(&samples);
         let samples = samples.iter().map(|v| (v * 32767.0).round().clamp(-32768.0, 32767.0) as i16).collect();
         Ok(Recording { path: path.to_owned(), samples, bandwidth })
     }

@@ -3,6 +3,7 @@
 mod colour;
 mod corpus;
 mod files;
+mod hiss;
 mod mix;
 mod noise;
 mod room;
