@@ -5,9 +5,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crossbeam::channel::{Receiver, unbounded};
-use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Common, load, terminal, threads};
+use super::{Common, files, load, terminal, threads};
 use crate::error::{Error, Kind, Result, show_path};
 use crate::pipeline::{Forgetful, Input, Job, Outcome, Pipeline, Pool, Ticket};
 use crate::sink::Originals;
@@ -148,11 +147,7 @@ fn work(
 }
 
 fn report(args: &Args, count: usize, tickets: &Receiver<Ticket>, failures: &mut Vec<(PathBuf, Error)>) -> usize {
-    // On stderr, and hidden by itself where that is no terminal.
-    let bar = ProgressBar::new(count as u64);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} left  {wide_msg}") {
-        bar.set_style(style);
-    }
+    let bar = files::bar(count);
     let mut done = 0;
     for ticket in tickets {
         let Ticket { inputs, outcome, elapsed, .. } = ticket;

@@ -77,12 +77,7 @@ fn read(path: &Path) -> Result<Image> {
 
 fn write(image: &Image, path: &Path) -> Result<()> {
     let format = Format::from_extension(path)?;
-    let mut draft = Draft::new(path)?;
-    {
-        let mut out = std::io::BufWriter::new(draft.file());
-        encode::write(image, format, &EncodeOptions::default(), &mut out)?;
-        std::io::Write::flush(&mut out).map_err(|e| Error::io("write", path, e))?;
-    }
+    let draft = Draft::new(path)?.fill(|out| encode::write(image, format, &EncodeOptions::default(), out))?;
     draft.publish(Collision::Replace).map(drop)
 }
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{Common, files};
+use super::{Common, files, models};
 use crate::error::{Error, Result, show_path};
 use crate::media::latent::read_latents;
 use crate::stage::codec;
@@ -25,7 +25,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
-    let model = files::model(common, &args.model)?;
+    let model = models::find(common, &args.model)?;
     let codec = codec::open(&model, args.class)?;
     for path in &args.inputs {
         let file = File::open(path).map_err(|e| Error::io("read", path, e))?;

@@ -26,10 +26,10 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let mut checks = examine(&pipelines, &paths::state());
     checks.push(match args.which.client().status() {
         Ok(status) if status.ready => {
-            good("daemon", format!("process {} runs {} pipelines", status.pid, status.pipelines.len()))
+            Check::good("daemon", format!("process {} runs {} pipelines", status.pid, status.pipelines.len()))
         }
-        Ok(status) => Check { verdict: Verdict::Doubtful, ..good("daemon", status.reasons.join("; ")) },
-        Err(e) if e.kind() == Kind::Device => good("daemon", "none runs".to_owned()),
+        Ok(status) => Check { verdict: Verdict::Doubtful, ..Check::good("daemon", status.reasons.join("; ")) },
+        Err(e) if e.kind() == Kind::Device => Check::good("daemon", "none runs"),
         Err(e) => Check::bad("daemon", &e),
     });
     for check in &checks {
@@ -52,8 +52,4 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
         0 => Ok(ExitCode::SUCCESS),
         bad => Err(Error::new(Kind::Config, format!("{bad} things do not work"))),
     }
-}
-
-fn good(what: &str, found: String) -> Check {
-    Check { what: what.to_owned(), verdict: Verdict::Good, found, mend: None }
 }

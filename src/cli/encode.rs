@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{Common, files};
+use super::{Common, files, models};
 use crate::durable::{Collision, Draft};
 use crate::error::{Error, Kind, Result};
 use crate::media::latent::{LatentFormat, write_latents};
@@ -26,7 +26,7 @@ pub struct Args {
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let format = args.out.as_deref().map(LatentFormat::from_extension).transpose()?;
-    let codec = codec::open(&files::model(common, &args.model)?, args.class)?;
+    let codec = codec::open(&models::find(common, &args.model)?, args.class)?;
     let mut latents = Vec::new();
     let outcome = files::each(&files::collect(&args.inputs, codec.media())?, |input| {
         let mut latent = codec.encode(&input.read(codec.media())?)?;
@@ -44,8 +44,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
         if latents.is_empty() {
             return outcome.and(Err(Error::new(Kind::NoInput, "there is nothing to encode")));
         }
-        let mut draft = Draft::new(path)?;
-        write_latents(&latents, format, draft.file()).map_err(|e| e.at(path))?;
+        let draft = Draft::new(path)?.fill(|out| write_latents(&latents, format, out).map_err(|e| e.at(path)))?;
         draft.publish(Collision::Replace)?;
     }
     outcome.map(|()| ExitCode::SUCCESS)

@@ -1,18 +1,14 @@
 //! What verbs share that read media, do something with each, and write media.
 
 use std::fs::File;
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::Common;
 use crate::durable::{Collision, Draft};
 use crate::error::{Error, Kind, Result, show_path};
-use crate::media::image::{EncodeOptions, Format, Limits};
+use crate::media::image::{EncodeOptions, Limits};
 use crate::media::{self, Media, MediaKind};
-use crate::model::Model;
 
 /// A file and what it is called in results: its path within the folder that was named, or its name.
 pub struct Input {
@@ -28,14 +24,17 @@ impl Input {
 
     /// Reads it.
     pub fn read(&self, kind: MediaKind) -> Result<Media> {
-        let file = File::open(&self.path).map_err(|e| Error::io("read", &self.path, e))?;
-        media::read(kind, file, &self.path, &Limits::default())
+        read(kind, &self.path)
     }
 }
 
-/// The model that a verb's argument names: a name, or a path.
-pub fn model(common: &Common, name: &str) -> Result<Arc<Model>> {
-    super::models::find(common, name)
+/// Reads a file as media of one kind.
+pub fn read(kind: MediaKind, path: &Path) -> Result<Media> {
+    let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+    if file.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(Error::new(Kind::NoInput, "not a file").at(path));
+    }
+    media::read(kind, file, path, &Limits::default())
 }
 
 /// All files that are named, those in folders included, in the order of their names.
@@ -71,19 +70,12 @@ fn walk(folder: &Path, kind: MediaKind, found: &mut Vec<PathBuf>) -> Result<()> 
             match entry.file_type() {
                 _ if entry.file_name().to_string_lossy().starts_with('.') => {}
                 Ok(kind) if kind.is_dir() => folders.push(path),
-                Ok(file) if file.is_file() && fits(kind, &path) => found.push(path),
+                Ok(file) if file.is_file() && kind.check_extension(&path).is_ok() => found.push(path),
                 _ => {}
             }
         }
     }
     Ok(())
-}
-
-fn fits(kind: MediaKind, path: &Path) -> bool {
-    match kind {
-        MediaKind::Image => Format::from_extension(path).is_ok(),
-        other => other.check_extension(path).is_ok(),
-    }
 }
 
 /// Does something with each input, under a bar on a terminal. What fails is told, and the rest is done all the same; the first failure is the
@@ -109,7 +101,7 @@ pub fn each(inputs: &[Input], mut work: impl FnMut(&Input) -> Result<()>) -> Res
 /// A progress bar on stderr, hidden by itself where that is no terminal.
 pub fn bar(length: usize) -> ProgressBar {
     let bar = ProgressBar::new(length as u64);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} left") {
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} left  {wide_msg}") {
         bar.set_style(style);
     }
     bar
@@ -123,11 +115,7 @@ pub fn write(media: Media, folder: &Path, name: &str) -> Result<PathBuf> {
     if path.file_stem().is_none_or(|stem| stem.is_empty()) {
         path = folder.join("unnamed").with_added_extension(media.kind().extension());
     }
-    let mut draft = Draft::new(&path)?;
-    let mut out = BufWriter::new(draft.file());
-    media::write(media, &path, &EncodeOptions::default(), &mut out)?;
-    std::io::Write::flush(&mut out).map_err(|e| Error::io("write", &path, e))?;
-    drop(out);
+    let draft = Draft::new(&path)?.fill(|out| media::write(media, &path, &EncodeOptions::default(), out))?;
     draft.publish(Collision::Rename)
 }
 

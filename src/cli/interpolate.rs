@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::pieces::{self, Output, stem};
-use super::{Common, files};
+use super::pieces::{Output, stem};
+use super::{Common, files, models};
 use crate::error::{Error, Kind, Result};
 use crate::media::Media;
+use crate::media::melody::Choice;
 use crate::stage::codec;
 use crate::stage::interpolate::{table, walk};
 
@@ -32,9 +33,9 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
-    let model = files::model(common, &args.model)?;
-    let codec = codec::open_choosing(&model, None, pieces::choice(args.track, args.channel))?;
-    let media = args.files.iter().map(|file| pieces::read(codec.media(), file)).collect::<Result<Vec<Media>>>()?;
+    let model = models::find(common, &args.model)?;
+    let codec = codec::open_choosing(&model, None, Choice::of(args.track, args.channel))?;
+    let media = args.files.iter().map(|file| files::read(codec.media(), file)).collect::<Result<Vec<Media>>>()?;
     let steps = usize::from(args.steps);
     let names: Vec<String> = args.files.iter().map(|file| stem(file)).collect();
     let (made, labels, columns) = match media.as_slice() {

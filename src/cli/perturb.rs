@@ -7,7 +7,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::{Common, files};
+use super::{Common, files, models};
 use crate::error::{Error, Kind, Result, show_path};
 use crate::media::Latent;
 use crate::stage::codec;
@@ -36,7 +36,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
-    let codec = codec::open(&files::model(common, &args.model)?, args.class)?;
+    let codec = codec::open(&models::find(common, &args.model)?, args.class)?;
     if args.amounts.iter().any(|amount| !amount.is_finite() || *amount < 0.0) {
         return Err(Error::new(Kind::Usage, "the amounts of noise are numbers from 0"));
     }

@@ -5,10 +5,10 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use crate::durable::{Collision, Draft};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::media::image::EncodeOptions;
 use crate::media::melody::render::{Instrument, write_wav};
-use crate::media::{self, Media, MediaKind, Melody, melody};
+use crate::media::{self, Media, Melody, melody};
 use crate::plot::piano_roll::PianoRolls;
 
 /// Where pieces go, and what is made of melodies beside them.
@@ -29,15 +29,6 @@ pub struct Output {
     /// Print one JSON object for each file
     #[arg(long)]
     pub json: bool,
-}
-
-/// Reads a file as the media that a model takes.
-pub fn read(kind: MediaKind, path: &Path) -> Result<Media> {
-    let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
-    if file.metadata().is_ok_and(|metadata| !metadata.is_file()) {
-        return Err(Error::new(Kind::NoInput, "not a file").at(path));
-    }
-    media::read(kind, file, path, &media::image::Limits::default())
 }
 
 impl Output {
@@ -83,12 +74,7 @@ impl Output {
         what: Option<&str>,
         write: impl FnOnce(&mut BufWriter<&mut File>) -> Result<()>,
     ) -> Result<()> {
-        let mut draft = Draft::new(path)?;
-        let mut out = BufWriter::with_capacity(1 << 18, draft.file());
-        write(&mut out)?;
-        std::io::Write::flush(&mut out).map_err(|e| Error::io("write", path, e))?;
-        drop(out);
-        let path = draft.publish(Collision::Replace)?;
+        let path = Draft::new(path)?.fill(write)?.publish(Collision::Replace)?;
         self.tell(&path, what);
         Ok(())
     }
@@ -106,13 +92,4 @@ impl Output {
 /// The stem of a file's name, for names of what is made of it.
 pub fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// Which voice is the melody, as options tell.
-pub fn choice(track: Option<usize>, channel: Option<usize>) -> melody::Choice {
-    match (track, channel) {
-        (Some(track), _) => melody::Choice::Track(track),
-        (_, Some(channel)) => melody::Choice::Channel(channel),
-        _ => melody::Choice::Auto,
-    }
 }

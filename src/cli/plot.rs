@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{Common, files, plot_sound};
+use super::{Common, files, models, plot_sound};
 use crate::error::{Error, Kind, Result, show_path};
 use crate::media::latent::{LatentFormat, read_latents};
 use crate::media::{Image, Media, MediaKind};
@@ -157,7 +157,7 @@ fn draw(verb: &Verb, common: &Common) -> Result<ExitCode> {
 }
 
 fn scatter(args: &ScatterArgs, common: &Common) -> Result<Scatter> {
-    let model = files::model(common, &args.model)?;
+    let model = models::find(common, &args.model)?;
     let (mut points, mut labels) = (Vec::new(), Vec::new());
     match args.data.as_slice() {
         [file] if LatentFormat::from_extension(file).is_ok() => {
@@ -212,7 +212,7 @@ fn scatter(args: &ScatterArgs, common: &Common) -> Result<Scatter> {
 }
 
 fn grid(args: &GridArgs, common: &Common) -> Result<Sheet> {
-    let model = files::model(common, &args.model)?;
+    let model = models::find(common, &args.model)?;
     let space = model.card.latent.clone();
     let (size, classes) = space.map_or((0, 0), |space| (space.size, space.classes));
     let &[first, second] = args.axes.as_slice() else {
@@ -228,11 +228,11 @@ fn grid(args: &GridArgs, common: &Common) -> Result<Sheet> {
         return Err(Error::new(Kind::Usage, "`--range` is a number above 0"));
     }
     let values = manifold::values(args.steps as usize, args.range);
-    let (told, caption) = match args.range {
-        Some(range) => (format!("z {first} and z {second} from -{range} to {range}"), ""),
-        None => (format!("z {first} and z {second} in equal shares of the prior"), ""),
+    let caption = match args.range {
+        Some(range) => format!("z {first} and z {second} from -{range} to {range}"),
+        None => format!("z {first} and z {second} in equal shares of the prior"),
     };
-    let mut sheet = Sheet { zoom: args.out.zoom, seamless: true, caption: told + caption, ..Sheet::default() };
+    let mut sheet = Sheet { zoom: args.out.zoom, seamless: true, caption, ..Sheet::default() };
     // A conditional model is shown with a class a row, along the first axis only.
     let rows: Vec<(Option<usize>, Option<f64>)> = match args.class {
         None if classes > 0 => (0..classes).map(|class| (Some(class), None)).collect(),
@@ -264,7 +264,7 @@ fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Sheet> {
     let mut sheet =
         Sheet { zoom: args.out.zoom, title: args.out.title.clone().unwrap_or_default(), ..Sheet::default() };
     for name in &args.autoencoders {
-        let model = files::model(common, name)?;
+        let model = models::find(common, name)?;
         let codec = ImageCodec::open(&model, None)?;
         let [_, height, width] = codec.shape();
         if sheet.rows.is_empty() {

@@ -85,12 +85,11 @@ pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode> {
             }
         }
         Verb::Retry { what, of } => {
-            let done = each(what, of, common, |loaded, kept| {
+            return each(what, of, common, |loaded, kept| {
                 let back = quarantine(loaded).put_back(kept, &loaded.pipeline.source.root)?;
                 say!("{} is tried again: {}", show_path(&kept.name), show_path(&back));
                 Ok(())
             });
-            return done;
         }
         Verb::Purge { what, of } => {
             return each(what, of, common, |loaded, kept| {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{Common, files};
+use super::{Common, files, models};
 use crate::error::{Result, show_path};
 use crate::stage::codec;
 
@@ -23,7 +23,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
-    let codec = codec::open(&files::model(common, &args.model)?, args.class)?;
+    let codec = codec::open(&models::find(common, &args.model)?, args.class)?;
     files::each(&files::collect(&args.inputs, codec.media())?, |input| {
         let media = codec.reconstruct(&input.read(codec.media())?)?;
         let written = files::write(media, &args.out, &files::stem(&input.name))?;

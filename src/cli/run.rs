@@ -100,8 +100,8 @@ pub(super) fn given(files: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Err(e.mend("name a pipeline: `latentd run pipelines/clean-photos.yaml`"))
 }
 
-/// What the start has read.
-pub(super) struct First {
+/// What was read.
+pub(super) struct Read {
     /// Those of folders.
     pub pipelines: Vec<Loaded>,
     /// Those of sound devices.
@@ -111,10 +111,9 @@ pub(super) struct First {
     pub models: Models,
 }
 
-/// Reads all pipelines; all mistakes in all files are printed before giving up.
-pub(super) fn first_load(given: &[PathBuf], common: &Common) -> Result<First> {
-    let models = common.models();
-    let (mut pipelines, mut failed) = (Vec::new(), None);
+/// Reads all pipelines, and tells what is wrong with those that cannot be read.
+fn read(given: &[PathBuf], models: Models) -> Result<(Read, Vec<LoadError>)> {
+    let (mut pipelines, mut failed) = (Vec::new(), Vec::new());
     #[cfg(feature = "live")]
     let mut live = Vec::new();
     for file in pipeline_files(given)? {
@@ -122,38 +121,37 @@ pub(super) fn first_load(given: &[PathBuf], common: &Common) -> Result<First> {
             Ok(pipeline::Loaded::Files(pipeline)) => pipelines.push(Loaded { file, pipeline: Arc::new(pipeline) }),
             #[cfg(feature = "live")]
             Ok(pipeline::Loaded::Live(pipeline)) => live.push(pipeline),
-            Err(e) => failed = Some(print_mistakes(e)),
+            Err(e) => failed.push(e),
         }
     }
-    let first = First {
+    let read = Read {
         pipelines,
         #[cfg(feature = "live")]
         live,
         models,
     };
-    failed.map_or(Ok(first), Err)
+    Ok((read, failed))
+}
+
+/// Reads all pipelines; all mistakes in all files are printed before giving up.
+pub(super) fn first_load(given: &[PathBuf], common: &Common) -> Result<Read> {
+    let (first, failed) = read(given, common.models())?;
+    failed.into_iter().map(print_mistakes).last().map_or(Ok(first), Err)
 }
 
 /// The same while the daemon runs, where nobody reads what is printed. Models are read anew too, since they may have changed.
 fn reload(given: &[PathBuf], folders: &[PathBuf]) -> std::result::Result<Vec<Loaded>, Vec<String>> {
-    let models = super::find_models(folders);
-    let files = pipeline_files(given).map_err(|e| vec![e.to_string()])?;
-    let (mut pipelines, mut problems) = (Vec::new(), Vec::new());
-    for file in files {
-        match pipeline::Loaded::load(&file, &models) {
-            Ok(pipeline::Loaded::Files(pipeline)) => pipelines.push(Loaded { file, pipeline: Arc::new(pipeline) }),
-            // Sound goes on as it is until the next start.
-            #[cfg(feature = "live")]
-            Ok(pipeline::Loaded::Live(_)) => {}
-            Err(LoadError::Report(report)) => problems.extend(report.to_string().lines().map(str::to_owned)),
-            Err(LoadError::Other(e)) => problems.push(e.to_string()),
-        }
+    let (again, failed) = read(given, super::find_models(folders)).map_err(|e| vec![e.to_string()])?;
+    if !failed.is_empty() {
+        let told = failed.into_iter().flat_map(|e| match e {
+            LoadError::Report(report) => report.to_string().lines().map(str::to_owned).collect(),
+            LoadError::Other(e) => vec![e.to_string()],
+        });
+        return Err(told.collect());
     }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    models.tune();
-    Ok(pipelines)
+    again.models.tune();
+    // Sound goes on as it is until the next start.
+    Ok(again.pipelines)
 }
 
 /// SIGINT and SIGTERM end the daemon, the second time at once; SIGHUP makes it reload.

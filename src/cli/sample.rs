@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::perturb::draws;
-use super::{Common, files};
+use super::{Common, files, models};
 use crate::error::{Error, Kind, Result, show_path};
 use crate::media::Latent;
 use crate::stage::codec;
@@ -31,7 +31,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
-    let model = files::model(common, &args.model)?;
+    let model = models::find(common, &args.model)?;
     let codec = codec::open(&model, args.class)?;
     if !(0.0..=10.0).contains(&args.temperature) {
         return Err(Error::new(Kind::Usage, "the temperature is 0 to 10"));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{Common, files, paths};
+use super::{Common, files, models, paths};
 use crate::durable;
 use crate::error::{Error, Kind, Result, show_path};
 use crate::media::Latent;
@@ -36,7 +36,7 @@ pub struct Args {
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     args.index.as_deref().map(check_index).transpose()?;
-    let model = files::model(common, &args.model)?;
+    let model = models::find(common, &args.model)?;
     let codec = codec::open(&model, None)?;
     let query = files::Input { path: args.query.clone(), name: String::new() };
     let query = codec.encode(&query.read(codec.media())?).map_err(|e| e.at(&args.query))?;

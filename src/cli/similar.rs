@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::perturb::draws;
-use super::pieces::{self, Output, stem};
-use super::{Common, files};
+use super::pieces::{Output, stem};
+use super::{Common, files, models};
 use crate::error::{Error, Kind, Result};
+use crate::media::melody::Choice;
 use crate::media::{Latent, MediaKind};
 use crate::stage::codec::{self, MelodyCodec};
 use crate::stage::interpolate::between;
@@ -47,9 +48,9 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     if !(0.0..=1.0).contains(&args.amount) {
         return Err(Error::new(Kind::Usage, "--amount is from 0 to 1"));
     }
-    let model = files::model(common, &args.model)?;
-    let codec = codec::open_choosing(&model, None, pieces::choice(args.track, args.channel))?;
-    let piece = pieces::read(codec.media(), &args.file)?;
+    let model = models::find(common, &args.model)?;
+    let codec = codec::open_choosing(&model, None, Choice::of(args.track, args.channel))?;
+    let piece = files::read(codec.media(), &args.file)?;
     let mut point = codec.encode(&piece)?;
     let wanted = wanted(args)?;
     if !wanted.is_empty() {

@@ -47,6 +47,11 @@ impl Problem {
         Problem { span, message: message.into(), label: None, mend: None }
     }
 
+    /// An error that what stands at `span` has led to, with the error's mend if it has one.
+    pub fn of(span: Span, error: &Error) -> Problem {
+        Problem { mend: error.mend_text().map(str::to_owned), ..Problem::new(span, error.to_string()) }
+    }
+
     /// Adds a few words beside the marked place.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Problem {

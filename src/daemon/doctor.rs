@@ -37,7 +37,8 @@ pub struct Check {
 }
 
 impl Check {
-    fn good(what: impl Into<String>, found: impl Into<String>) -> Check {
+    /// Something that is as it should be.
+    pub fn good(what: impl Into<String>, found: impl Into<String>) -> Check {
         Check { what: what.into(), verdict: Verdict::Good, found: found.into(), mend: None }
     }
 

@@ -20,6 +20,8 @@ pub use sweep::sweep;
 /// The ending of files that are being written; folder sources pass over them.
 pub const PARTIAL: &str = ".partial";
 const PREFIX: &str = ".latentd-";
+/// Bytes that are gathered before they are written.
+const BUFFER: usize = 1 << 18;
 
 /// What to do if the name is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +69,18 @@ impl Draft {
         self.file.as_file_mut()
     }
 
+    /// Puts in what `write` writes, through a buffer.
+    ///
+    /// # Errors
+    /// Those of `write`. Kind output or transient: the disk is full or gone.
+    pub fn fill(mut self, write: impl FnOnce(&mut BufWriter<&mut File>) -> Result<()>) -> Result<Draft> {
+        let mut out = BufWriter::with_capacity(BUFFER, self.file.as_file_mut());
+        write(&mut out)?;
+        out.flush().map_err(|e| Error::io("write", &self.target, e))?;
+        drop(out);
+        Ok(self)
+    }
+
     /// Makes the file's contents durable, still under its temporary name.
     ///
     /// # Errors
@@ -96,10 +110,7 @@ impl Draft {
 /// # Errors
 /// Kind output or transient, as for [`Draft`].
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut draft = Draft::new(path)?;
-    let mut out = BufWriter::new(draft.file());
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(|e| Error::io("write", path, e))?;
-    drop(out);
+    let draft = Draft::new(path)?.fill(|out| out.write_all(bytes).map_err(|e| Error::io("write", path, e)))?;
     draft.publish(Collision::Replace).map(drop)
 }
 

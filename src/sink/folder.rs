@@ -1,6 +1,5 @@
 //! `folder`: results become files in a folder, and originals go where the user wants them.
 
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -193,12 +192,8 @@ impl FolderSink {
         }
         let path = self.root.join(self.path_of(media.size(), inputs, pipeline, index));
         self.takes.check_extension(&path)?;
-        let mut draft = Draft::marked(&path, self.mark.get().map_or("once", String::as_str))?;
-        let mut out = BufWriter::with_capacity(1 << 18, draft.file());
-        media::write(media, &path, &self.options, &mut out)?;
-        out.flush().map_err(|e| Error::io("write", &path, e))?;
-        drop(out);
-        draft.seal().map(Written::Sealed)
+        let draft = Draft::marked(&path, self.mark.get().map_or("once", String::as_str))?;
+        draft.fill(|out| media::write(media, &path, &self.options, out))?.seal().map(Written::Sealed)
     }
 
     /// Where the first result of a job will go if the name is free; a size in the name is told as 0.

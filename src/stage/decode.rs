@@ -2,22 +2,14 @@
 
 use super::codec::{self, Codec};
 use super::{Context, Site, Stage};
-use crate::config::{Component, Description, Field, Presence, Problem};
+use crate::config::{Component, Description, Problem};
 use crate::error::{Error, Kind, Result};
 use crate::media::{Media, MediaKind};
 
 pub(super) const DESCRIPTION: Description = Description {
     name: "decode",
     doc: "Decodes a latent into the media that it stands for, by the autoencoder that it came from.",
-    fields: &[
-        Field {
-            name: "model",
-            doc: "Name of an autoencoder, or the path of an ONNX file with a card beside it.",
-            kind: crate::config::Kind::Text,
-            presence: Presence::Required,
-        },
-        codec::CLASS,
-    ],
+    fields: &[codec::MODEL, codec::CLASS],
 };
 
 #[derive(Debug)]

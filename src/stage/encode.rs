@@ -2,22 +2,14 @@
 
 use super::codec::{self, Codec};
 use super::{Context, Site, Stage};
-use crate::config::{Component, Description, Field, Presence, Problem};
+use crate::config::{Component, Description, Problem};
 use crate::error::Result;
 use crate::media::{Media, MediaKind};
 
 pub(super) const DESCRIPTION: Description = Description {
     name: "encode",
     doc: "Encodes media into a latent by an autoencoder: the mean, where the encoder gives a distribution.",
-    fields: &[
-        Field {
-            name: "model",
-            doc: "Name of an autoencoder, or the path of an ONNX file with a card beside it.",
-            kind: crate::config::Kind::Text,
-            presence: Presence::Required,
-        },
-        codec::CLASS,
-    ],
+    fields: &[codec::MODEL, codec::CLASS],
 };
 
 #[derive(Debug)]

@@ -50,14 +50,9 @@ pub(super) fn build(component: &Component, site: &Site) -> std::result::Result<B
     let model = model_for(component, Task::Autoencode, site)?;
     let number =
         |name: &str| settings.get(name).and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
-    let choice = match (number("track"), number("channel")) {
-        (Some(track), _) => Choice::Track(track),
-        (_, Some(channel)) => Choice::Channel(channel),
-        _ => Choice::Auto,
-    };
-    let codec = codec::open_choosing(&model, None, choice).map_err(|e| {
-        vec![Problem::new(settings.span("model"), e.to_string()).mend(e.mend_text().unwrap_or_default())]
-    })?;
+    let choice = Choice::of(number("track"), number("channel"));
+    let codec =
+        codec::open_choosing(&model, None, choice).map_err(|e| vec![Problem::of(settings.span("model"), &e)])?;
     Ok(Box::new(Interpolate { codec, steps: usize::try_from(settings.integer("steps")).unwrap_or(9) }))
 }
 

@@ -111,9 +111,7 @@ impl Levelled {
                 break;
             }
             samples.clear();
-            for index in 0..block.frames() {
-                samples.extend(block.planes().iter().map(|plane| plane[index]));
-            }
+            samples.extend(block.interleaved());
             measured(meter.add_frames_f32(&samples))?;
             spool.write_all(bytemuck::cast_slice(&samples)).map_err(failed)?;
             frames += block.frames() as u64;
@@ -222,9 +220,7 @@ impl Process for Follow {
             return Ok(());
         }
         self.interleaved.clear();
-        for index in 0..input.frames() {
-            self.interleaved.extend(input.planes().iter().map(|plane| plane[index]));
-        }
+        self.interleaved.extend(input.interleaved());
         measured(self.meter.add_frames_f32(&self.interleaved))?;
         let loudness = measured(self.meter.loudness_shortterm())?;
         let before = self.gain;

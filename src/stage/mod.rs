@@ -211,13 +211,7 @@ fn model_for(component: &Component, task: Task, site: &Site) -> std::result::Res
     let settings = &component.settings;
     let name = settings.text("model");
     let span = settings.span("model");
-    let model = site.models.get(name, site.folder).map_err(|e| {
-        let problem = Problem::new(span, e.to_string());
-        vec![match e.mend_text() {
-            Some(mend) => problem.mend(mend),
-            None => problem,
-        }]
-    })?;
+    let model = site.models.get(name, site.folder).map_err(|e| vec![Problem::of(span, &e)])?;
     if model.card.task != task {
         let (made, asked) = (model.card.task.name(), task.name());
         return Err(vec![

@@ -32,8 +32,8 @@ pub(super) const ENSEMBLE: Field = Field {
     presence: Presence::Default("false"),
 };
 
-/// What makes planes of a tile's planes.
-type Network = Box<dyn Fn(&[f32]) -> Result<Vec<f32>> + Send + Sync>;
+/// What makes planes of a tile's planes; it takes them, so that a tile is copied only where it is needed again.
+type Network = Box<dyn Fn(Vec<f32>) -> Result<Vec<f32>> + Send + Sync>;
 
 /// One axis cut up: `count` tiles of `size` input pixels, of which the middle `step` are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,10 +90,10 @@ pub fn run(model: &Arc<Model>, image: Image, settings: Settings, context: &Conte
     let source = Arc::clone(&image);
     let network: Network = if settings.ensemble {
         let ensemble = Ensemble::new(model, rows.size, columns.size, kernel)?;
-        Box::new(move |planes| ensemble.run(planes, settings.sigma))
+        Box::new(move |planes| ensemble.run(&planes, settings.sigma))
     } else {
         let plan = model.plan(rows.size, columns.size, kernel)?;
-        Box::new(move |planes| plan.run(planes.to_vec(), settings.sigma))
+        Box::new(move |planes| plan.run(planes, settings.sigma))
     };
     let piece = move |index: usize| {
         let (row, column) = (index / columns.count, index % columns.count);
@@ -104,19 +104,20 @@ pub fn run(model: &Arc<Model>, image: Image, settings: Settings, context: &Conte
             width: columns.size,
         };
         let planes = source.tile_f32(tile, channels.max(colors));
+        let before = (settings.strength < 1.0).then(|| planes.clone());
         let mut result = match (channels, colors) {
             // A network for gray pictures sees the colours of a colour picture one after another.
             (1, 3) => {
                 let mut all = Vec::with_capacity(planes.len() * scale * scale);
                 for plane in planes.chunks_exact(rows.size * columns.size) {
-                    all.extend(network(plane)?);
+                    all.extend(network(plane.to_vec())?);
                 }
                 all
             }
-            _ => network(&planes)?,
+            _ => network(planes)?,
         };
-        if settings.strength < 1.0 {
-            for (value, before) in result.iter_mut().zip(&planes) {
+        if let Some(before) = before {
+            for (value, before) in result.iter_mut().zip(&before) {
                 *value = before + settings.strength * (*value - before);
             }
         }

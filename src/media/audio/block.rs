@@ -89,6 +89,11 @@ impl Block {
         }
     }
 
+    /// Its samples, frame by frame.
+    pub fn interleaved(&self) -> impl Iterator<Item = f32> + '_ {
+        (0..self.frames()).flat_map(|index| self.planes.iter().map(move |plane| plane[index]))
+    }
+
     /// Takes the first `frames` frames out.
     pub fn drop_front(&mut self, frames: usize) {
         for plane in &mut self.planes {

@@ -54,15 +54,13 @@ pub fn write(mut audio: Audio, out: &mut (impl Write + Seek)) -> Result<()> {
         if written > MOST_BYTES {
             return Err(too_long());
         }
-        for index in 0..block.frames() {
-            for plane in block.planes() {
-                match sample_format {
-                    SampleFormat::Float => writer.write_sample(plane[index]).map_err(tell)?,
-                    SampleFormat::Int => {
-                        let (value, clips) = quantised(plane[index], bits);
-                        clipped += u64::from(clips);
-                        writer.write_sample(value).map_err(tell)?;
-                    }
+        for sample in block.interleaved() {
+            match sample_format {
+                SampleFormat::Float => writer.write_sample(sample).map_err(tell)?,
+                SampleFormat::Int => {
+                    let (value, clips) = quantised(sample, bits);
+                    clipped += u64::from(clips);
+                    writer.write_sample(value).map_err(tell)?;
                 }
             }
         }

@@ -67,13 +67,12 @@ pub fn read_safetensors(bytes: &[u8]) -> Result<Vec<Latent>> {
 
 pub fn write_npy(latents: &[Latent], out: &mut impl Write) -> Result<()> {
     let (size, rows) = one_size(latents)?;
-    let write = || -> std::io::Result<()> {
+    let mut write = || -> std::io::Result<()> {
         let shape = [rows as u64, size as u64];
         let mut writer = WriteOptions::new().default_dtype().shape(&shape).writer(&mut *out).begin_nd()?;
         writer.extend(latents.iter().flat_map(|latent| latent.values.iter().copied()))?;
         writer.finish()
     };
-    let mut write = write;
     write().map_err(|e| Error::new(Kind::Output, "latents cannot be written").because(e))
 }
 

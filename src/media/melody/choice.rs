@@ -15,6 +15,17 @@ pub enum Choice {
     Channel(usize),
 }
 
+impl Choice {
+    /// By the track if one is named, else by the channel, else by its looks.
+    pub fn of(track: Option<usize>, channel: Option<usize>) -> Choice {
+        match (track, channel) {
+            (Some(track), _) => Choice::Track(track),
+            (_, Some(channel)) => Choice::Channel(channel),
+            _ => Choice::Auto,
+        }
+    }
+}
+
 /// The voice that is the melody, and why it was taken, in words.
 ///
 /// # Errors

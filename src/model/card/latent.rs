@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use super::is_zero;
+
 /// What a card tells of an autoencoder's latent space. The graph's ports are found by their names: the encoder makes `z_mean` (and `z_log_var`, the
 /// logarithm of the variance) of its input, the decoder makes `output` of `latent`; a conditional one takes `class` in both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,10 +42,6 @@ impl Novelty {
             (_, None) => 1.0,
         }
     }
-}
-
-fn is_zero(n: &usize) -> bool {
-    *n == 0
 }
 
 #[cfg(test)]

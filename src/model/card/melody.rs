@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::{is_one, one};
 use crate::media::melody::{Part, values_of};
 
 /// What a card tells of a model of melodies. Its encoder takes `notes` `[N, steps, values]`, the parts' values side by side at each step, and its decoder gives
@@ -30,12 +31,4 @@ impl MelodySpace {
     pub fn all_steps(&self) -> usize {
         self.steps * self.windows
     }
-}
-
-fn one() -> usize {
-    1
-}
-
-fn is_one(n: &usize) -> bool {
-    *n == 1
 }

@@ -336,8 +336,7 @@ impl Engine {
         self.outgoing.convert(&self.out, &mut self.converted)?;
         let frames = self.converted.frames().min(self.speaker.ring.slots() / self.channels);
         if let Ok(chunk) = self.speaker.ring.write_chunk_uninit(frames * self.channels) {
-            let planes = self.converted.planes();
-            chunk.fill_from_iter((0..frames).flat_map(|index| planes.iter().map(move |plane| plane[index])));
+            chunk.fill_from_iter(self.converted.interleaved().take(frames * self.channels));
         }
         self.speaker.counters.playing.store(true, Relaxed);
         Ok(())

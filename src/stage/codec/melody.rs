@@ -136,8 +136,8 @@ impl MelodyCodec {
         }
     }
 
-    fn rows(&self, latent: &Latent, model: &LatentSpace) -> Result<Vec<Vec<f32>>> {
-        check_latent(&self.name, model, latent)?;
+    fn rows(&self, latent: &Latent) -> Result<Vec<Vec<f32>>> {
+        check_latent(&self.name, &self.space, latent)?;
         Ok(latent.rows().map(<[f32]>::to_vec).collect())
     }
 }
@@ -159,7 +159,7 @@ impl Codec for MelodyCodec {
     }
 
     fn decode(&self, latent: &Latent) -> Result<Media> {
-        let points = self.rows(latent, &self.space)?;
+        let points = self.rows(latent)?;
         let score = Score::blank(&self.melody.parts, self.melody.steps, points.len() * self.melody.windows);
         Ok(Media::Melody(score.compose(&self.lines(&points, &score)?)))
     }
@@ -171,7 +171,7 @@ impl Codec for MelodyCodec {
             return self.decode(latent);
         }
         let score = Score::between(&scores.iter().map(|(score, weight)| (score, *weight)).collect::<Vec<_>>());
-        let points = self.rows(latent, &self.space)?;
+        let points = self.rows(latent)?;
         Ok(Media::Melody(score.compose(&self.lines(&points, &score)?)))
     }
 }

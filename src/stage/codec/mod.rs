@@ -90,6 +90,14 @@ fn space_of(model: &Model, class: Option<usize>) -> Result<&LatentSpace> {
     Ok(space)
 }
 
+/// The setting `model` of stages with a codec.
+pub(super) const MODEL: Field = Field {
+    name: "model",
+    doc: "Name of an autoencoder, or the path of an ONNX file with a card beside it.",
+    kind: Form::Text,
+    presence: Presence::Required,
+};
+
 /// The setting `class` of stages with a codec.
 pub(super) const CLASS: Field = Field {
     name: "class",
@@ -103,13 +111,7 @@ pub(super) fn of_component(component: &Component, site: &Site) -> std::result::R
     let settings = &component.settings;
     let model = model_for(component, Task::Autoencode, site)?;
     let class = settings.get("class").and_then(Value::as_integer).and_then(|class| usize::try_from(class).ok());
-    open(&model, class).map_err(|e| {
-        let problem = Problem::new(settings.span("model"), e.to_string());
-        vec![match e.mend_text() {
-            Some(mend) => problem.mend(mend),
-            None => problem,
-        }]
-    })
+    open(&model, class).map_err(|e| vec![Problem::of(settings.span("model"), &e)])
 }
 
 fn check_class(name: &str, space: &LatentSpace, class: Option<usize>) -> Result<()> {

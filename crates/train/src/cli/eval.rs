@@ -173,8 +173,5 @@ pub fn put(card: &mut Card, metric: Metric) {
 /// Writes the card of the model in `folder`.
 pub fn write_card(card: &Card, folder: &Path) -> Result<()> {
     let text = card.to_yaml().map_err(|error| anyhow!("{error}"))?;
-    let mut draft = latentd::durable::Draft::new(&folder.join(CARD_FILE)).map_err(|error| anyhow!("{error}"))?;
-    std::io::Write::write_all(draft.file(), text.as_bytes())?;
-    draft.publish(latentd::durable::Collision::Replace).map_err(|error| anyhow!("{error}"))?;
-    Ok(())
+    latentd::durable::write(&folder.join(CARD_FILE), text.as_bytes()).map_err(|error| anyhow!("{error}"))
 }
