@@ -363,7 +363,6 @@ fn every_format_is_converted() {
 }
 
 #[test]
-#[ignore = "known defect: splices at unusual device rates"]
 fn every_rate_and_number_of_channels_goes_through() {
     for (number, rate) in
         [8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 96_000, 176_400, 192_000].into_iter().enumerate()
@@ -376,7 +375,6 @@ fn every_rate_and_number_of_channels_goes_through() {
 }
 
 #[test]
-#[ignore = "known defect: splices with buffers of 4096 frames"]
 fn odd_buffers_go_through() {
     for buffers in [(1, 480), (480, 1), (17, 333), (480, 4096), (4096, 480), (4096, 4096), (1024, 441), (2048, 64)] {
         check::<f32>((48_000, 1), (48_000, 2), buffers, SampleFormat::F32);

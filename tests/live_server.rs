@@ -158,7 +158,6 @@ fn start(home: &Home, server: &Server, stages: &str) -> Daemon {
 }
 
 #[test]
-#[ignore = "known defect: sound is lost while the stream starts"]
 fn noisy_speech_comes_out_clean_and_a_killed_server_is_survived() {
     if !available() {
         return;

@@ -9,6 +9,7 @@ use rtrb::{Consumer, Producer};
 
 use super::control::{Meters, Shared, Swap};
 use super::drift::{Convert, Drift};
+use super::gauge::Gauge;
 use super::splice::{FADE, Splice};
 use super::{FRAMES, LiveControl};
 use crate::device::{Counters, RATE};
@@ -35,11 +36,7 @@ pub struct Engine {
     speaker: End<Producer<f32>>,
     outgoing: Convert,
     drift: Drift,
-    /// Frames that the microphone brings, and the speaker takes, at once.
-    heard_peak: Peak,
-    gulp: Peak,
-    /// Seconds of sound to be kept ready beside that.
-    reserve: f64,
+    gauge: Gauge,
     /// The sound as it came, in time with what the stages give.
     dry: Block,
     /// The stages' share now; it moves to what is wanted, and to 0 when they are late.
@@ -47,7 +44,7 @@ pub struct Engine {
     /// Frames that pass as they are because the stages have a gap in them.
     absent: usize,
     /// Where blocks were left out of what came, and where what the stages give is joined with what they do not.
-    heard: Splice,
+    joint: Splice,
     played: Splice,
     raw: Block,
     block: Block,
@@ -56,30 +53,6 @@ pub struct Engine {
     failed: bool,
     /// xruns of the callbacks that are told already.
     xruns: u64,
-}
-
-/// The largest callback of the last seconds. The first ones after the start, or after a stall, are often far larger than the rest.
-#[derive(Debug, Default)]
-struct Peak {
-    since: Option<Instant>,
-    before: usize,
-    now: usize,
-}
-
-impl Peak {
-    const SPAN: std::time::Duration = std::time::Duration::from_secs(1);
-
-    fn look(&mut self, counters: &Counters, now: Instant) {
-        self.now = self.now.max(counters.largest.swap(0, Relaxed) as usize);
-        let since = *self.since.get_or_insert(now);
-        if now.saturating_duration_since(since) >= Peak::SPAN {
-            (self.since, self.before, self.now) = (Some(now), self.now, 0);
-        }
-    }
-
-    fn most(&self) -> usize {
-        self.before.max(self.now)
-    }
 }
 
 impl Engine {
@@ -95,6 +68,11 @@ impl Engine {
         control: &LiveControl,
     ) -> Result<Engine> {
         let (microphone, speaker) = ends;
+        let gauge = Gauge::new(
+            (Arc::clone(&microphone.counters), microphone.rate),
+            (Arc::clone(&speaker.counters), speaker.rate),
+            reserve,
+        );
         let incoming = match microphone.rate {
             RATE => None,
             rate => Some(Convert::new(rate, RATE, channels, FRAMES, true)?),
@@ -110,13 +88,11 @@ impl Engine {
             microphone,
             incoming,
             drift: Drift::default(),
-            heard_peak: Peak::default(),
-            gulp: Peak::default(),
-            reserve,
+            gauge,
             dry,
             wet: control.shared.wet(),
             absent: 0,
-            heard: Splice::new(channels),
+            joint: Splice::new(channels),
             played: Splice::new(channels),
             raw,
             block: room(),
@@ -137,11 +113,10 @@ impl Engine {
     /// Works on every whole block that is there; how many. `now` is the time, which a test may make.
     pub fn turn(&mut self, now: Instant) -> usize {
         let mut blocks = 0;
-        self.heard_peak.look(&self.microphone.counters, now);
-        self.gulp.look(&self.speaker.counters, now);
+        self.gauge.look(now);
         while self.waiting() >= 1 {
-            let level = self.level(now);
-            if level > self.bound() {
+            let level = self.gauge.level(self.heard(), self.held(), self.fill(), now);
+            if self.is_playing() && self.gauge.is_too_much(level, now) {
                 self.leave_out();
                 continue;
             }
@@ -154,6 +129,7 @@ impl Engine {
             Meters::set(&self.shared.meters.load, load + (share - load) * 0.05);
             blocks += 1;
         }
+        self.gauge.rest(self.heard(), self.held(), now);
         blocks
     }
 
@@ -166,9 +142,19 @@ impl Engine {
         self.incoming.as_ref().map_or(FRAMES, Convert::wants)
     }
 
-    /// Whole blocks in the microphone's ring.
+    /// Frames in the microphone's ring.
+    fn heard(&self) -> usize {
+        self.microphone.ring.slots() / self.channels
+    }
+
+    /// Whole blocks of them.
     fn waiting(&self) -> usize {
-        self.microphone.ring.slots() / self.channels / self.wanted().max(1)
+        self.heard() / self.wanted().max(1)
+    }
+
+    /// Frames that the stages have taken and not given, beside those of their delay.
+    fn held(&self) -> usize {
+        self.dry.frames().saturating_sub(self.chain.delay())
     }
 
     /// Frames in the speaker's ring.
@@ -177,34 +163,9 @@ impl Engine {
         (ring.buffer().capacity() - ring.slots()) / self.channels
     }
 
-    /// Frames, at the speaker's rate, that will be left when the microphone has brought the next block, if the speaker took frame by frame. So
-    /// it does not rise and fall with the buffers of either device, however they meet: it is by how much both may be late before the speaker
-    /// has nothing.
-    fn level(&self, now: Instant) -> f64 {
-        let wanted = self.wanted().max(1);
-        let (blocks, rest) = (self.waiting(), self.microphone.ring.slots() / self.channels % wanted);
-        let brings = self.heard_peak.most().max(1);
-        let until_next = (wanted - rest).next_multiple_of(brings);
-        let ratio = f64::from(self.speaker.rate) / f64::from(self.microphone.rate);
-        let there = self.fill() + blocks * self.block_at_speaker();
-        there as f64 - until_next as f64 * ratio - self.played_since(now)
-    }
-
-    /// Frames that the speaker has played of what it took last.
-    fn played_since(&self, now: Instant) -> f64 {
-        let since = self.speaker.counters.since(now).as_secs_f64() * f64::from(self.speaker.rate);
-        // One that is late to ask has not played more than it took.
-        since.min(self.gulp.most() as f64)
-    }
-
-    /// The level to be had.
-    fn target(&self) -> f64 {
-        self.reserve * f64::from(self.speaker.rate)
-    }
-
-    /// Above this level the delay has grown, because the speaker had to play silence for a while.
-    fn bound(&self) -> f64 {
-        self.target() + 1.25 * self.block_at_speaker() as f64
+    /// Whether the speaker takes from its ring yet.
+    fn is_playing(&self) -> bool {
+        self.speaker.counters.playing.load(Relaxed)
     }
 
     /// Throws a block away that waits in the microphone's ring.
@@ -212,25 +173,20 @@ impl Engine {
         if let Ok(chunk) = self.microphone.ring.read_chunk(self.wanted() * self.channels) {
             chunk.commit_all();
         }
-        if self.speaker.counters.playing.load(Relaxed) {
-            self.shared.meters.dropped.fetch_add(1, Relaxed);
-        }
-        self.heard.fresh = true;
+        self.shared.meters.dropped.fetch_add(1, Relaxed);
+        self.joint.fresh = true;
+        self.gauge.left_out();
     }
 
     /// More blocks wait than the microphone brings at once, and the speaker would soon have nothing.
     fn is_late(&self) -> bool {
-        let usual = self.heard_peak.most().div_ceil(self.wanted().max(1)).max(1);
-        self.waiting() > usual && self.fill() < self.gulp.most() + self.block_at_speaker()
-    }
-
-    fn block_at_speaker(&self) -> usize {
-        FRAMES * self.speaker.rate as usize / RATE as usize
+        let usual = self.gauge.brought().div_ceil(self.wanted().max(1)).max(1);
+        self.is_playing() && self.waiting() > usual && self.fill() < self.gauge.taken() + self.gauge.block() as usize
     }
 
     fn step(&mut self, late: bool, level: f64, now: Instant) -> Result<()> {
         self.take()?;
-        self.heard.smooth(&mut self.block);
+        self.joint.smooth(&mut self.block);
         if let Some(Swap(chain)) = self.shared.next.pop() {
             self.swap(chain);
         }
@@ -313,26 +269,24 @@ impl Engine {
     /// `out` into the speaker's ring; `level` is what was there before.
     fn give(&mut self, level: f64, now: Instant) -> Result<()> {
         let rate = f64::from(self.speaker.rate);
-        let target = self.target();
-        let playing = self.speaker.counters.playing.load(Relaxed);
-        self.tell(level.max(0.0) / rate, target / rate);
-        self.played.smooth(&mut self.out);
-        self.meter(&self.shared.meters.output, &self.out);
-        if playing {
+        let target = self.gauge.target();
+        self.converted.clear();
+        if self.is_playing() {
             let change = self.drift.correct((target - level) / rate, self.out.frames() as f64 / f64::from(RATE));
             Meters::set(&self.shared.meters.ppm, (change * 1e6) as f32);
             self.outgoing.change(change);
-        }
-        self.converted.clear();
-        if !playing {
-            // How much the speaker takes at once is known when it has asked the first time.
-            if self.gulp.most() == 0 {
+        } else {
+            if !self.gauge.is_settled(now) {
                 return Ok(());
             }
             // The first block: what shall be ready before it is silence.
-            let missing = self.block_at_speaker().saturating_sub(self.outgoing.gives());
-            self.converted.append_silence((target + self.played_since(now)) as usize + missing);
+            let missing = self.gauge.block() - self.outgoing.gives() as f64;
+            self.converted.append_silence((target - level + missing).max(0.0) as usize);
+            self.played.begin();
         }
+        self.tell(level);
+        self.played.smooth(&mut self.out);
+        self.meter(&self.shared.meters.output, &self.out);
         self.outgoing.convert(&self.out, &mut self.converted)?;
         let frames = self.converted.frames().min(self.speaker.ring.slots() / self.channels);
         if let Ok(chunk) = self.speaker.ring.write_chunk_uninit(frames * self.channels) {
@@ -342,14 +296,14 @@ impl Engine {
         Ok(())
     }
 
-    fn tell(&mut self, fill: f64, target: f64) {
+    fn tell(&mut self, level: f64) {
         let meters = &self.shared.meters;
-        let microseconds = |seconds: f64| (seconds * 1e6) as u32;
-        meters.fill_us.store(microseconds(fill), Relaxed);
-        meters.target_us.store(microseconds(target), Relaxed);
-        let brought = self.heard_peak.most() as f64 / f64::from(self.microphone.rate);
-        let block = FRAMES as f64 / f64::from(RATE);
-        let own = self.chain.delay() as f64 / f64::from(RATE) + fill + (block - brought).max(0.0) + 0.0007;
+        let microseconds = |seconds: f64| (seconds.max(0.0) * 1e6) as u32;
+        let rate = f64::from(self.speaker.rate);
+        meters.fill_us.store(microseconds(level / rate), Relaxed);
+        meters.target_us.store(microseconds(self.gauge.target() / rate), Relaxed);
+        // The resampler that follows the clocks adds 0.7 ms.
+        let own = self.chain.delay() as f64 / f64::from(RATE) + self.gauge.delay(level) + 0.0007;
         let devices = self.microphone.counters.latency.load(Relaxed) + self.speaker.counters.latency.load(Relaxed);
         let now = microseconds(own) + devices;
         let before = meters.latency_us.load(Relaxed);

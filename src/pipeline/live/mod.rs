@@ -4,6 +4,7 @@
 mod control;
 mod drift;
 mod engine;
+mod gauge;
 mod splice;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

@@ -20,6 +20,12 @@ impl Splice {
         Splice { last: vec![0.0; channels], jump: vec![0.0; channels], left: 0, fresh: false }
     }
 
+    /// The next block is the first one, after silence.
+    pub fn begin(&mut self) {
+        self.last.fill(0.0);
+        self.fresh = true;
+    }
+
     /// Lets a block of the stream through.
     pub fn smooth(&mut self, block: &mut Block) {
         if block.is_empty() {
