@@ -23,9 +23,18 @@ pub struct Devices {
 
 /// A device at work. It stops when this is dropped.
 pub struct Stream {
-    _stream: cpal::Stream,
+    _running: Running,
     /// What it was opened as.
     pub opened: Opened,
+}
+
+/// What makes it run.
+enum Running {
+    /// A stream of cpal.
+    Cpal(#[expect(dead_code, reason = "held until it is dropped")] cpal::Stream),
+    /// A microphone of a PulseAudio server.
+    #[cfg(target_os = "linux")]
+    Pulse(#[expect(dead_code, reason = "held until it is dropped")] super::pulse::Recording),
 }
 
 impl Devices {
@@ -89,6 +98,16 @@ impl Devices {
     pub fn microphone(&self, wanted: &Wanted, tap: impl FnOnce(&Opened) -> Tap) -> Result<Stream> {
         let (device, config, format, opened) = self.choose(Direction::Microphone, wanted)?;
         let mut tap = tap(&opened);
+        #[cfg(target_os = "linux")]
+        if opened.id.starts_with(super::pulse::PREFIX) {
+            let buffer = match config.buffer_size {
+                BufferSize::Fixed(frames) => frames,
+                BufferSize::Default => wanted.buffer,
+            };
+            let recording = super::pulse::record(&opened, buffer, tap, self.clock, PATIENCE)
+                .map_err(|e| refused(Direction::Microphone, &opened.name, ErrorKind::DeviceNotAvailable, e))?;
+            return Ok(Stream { _running: Running::Pulse(recording), opened });
+        }
         let counters = std::sync::Arc::clone(tap.counters());
         let (channels, clock) = (opened.channels, self.clock);
         let callback = move |data: &Data, info: &cpal::InputCallbackInfo| {
@@ -107,9 +126,9 @@ impl Devices {
         };
         let stream = device
             .build_input_stream_raw(config, format, callback, move |e| note(&counters, &e), Some(PATIENCE))
-            .map_err(|e| refused(Direction::Microphone, &opened.name, e))?;
-        stream.play().map_err(|e| refused(Direction::Microphone, &opened.name, e))?;
-        Ok(Stream { _stream: stream, opened })
+            .map_err(|e| refused(Direction::Microphone, &opened.name, e.kind(), e))?;
+        stream.play().map_err(|e| refused(Direction::Microphone, &opened.name, e.kind(), e))?;
+        Ok(Stream { _running: Running::Cpal(stream), opened })
     }
 
     /// Opens a speaker. `feed` makes the callback's end once rate and channels are known.
@@ -137,9 +156,9 @@ impl Devices {
         };
         let stream = device
             .build_output_stream_raw(config, format, callback, move |e| note(&counters, &e), Some(PATIENCE))
-            .map_err(|e| refused(Direction::Speaker, &opened.name, e))?;
-        stream.play().map_err(|e| refused(Direction::Speaker, &opened.name, e))?;
-        Ok(Stream { _stream: stream, opened })
+            .map_err(|e| refused(Direction::Speaker, &opened.name, e.kind(), e))?;
+        stream.play().map_err(|e| refused(Direction::Speaker, &opened.name, e.kind(), e))?;
+        Ok(Stream { _running: Running::Cpal(stream), opened })
     }
 
     fn choose(
@@ -158,7 +177,7 @@ impl Devices {
                 (device.default_output_config(), device.supported_output_configs().map(Vec::from_iter))
             }
         };
-        let ranges = ranges.map_err(|e| refused(direction, &name, e))?;
+        let ranges = ranges.map_err(|e| refused(direction, &name, e.kind(), e))?;
         let own = own.ok().map(|c| (c.channels(), c.sample_rate()));
         let (range, rate) = best(&ranges, own, wanted.rate).ok_or_else(|| {
             let what = format!("the {} `{name}` offers no format that latentd knows", direction.name());
@@ -289,8 +308,13 @@ fn note(counters: &super::Counters, error: &cpal::Error) {
     }
 }
 
-fn refused(direction: Direction, name: &str, error: cpal::Error) -> Error {
-    let mend = match error.kind() {
+fn refused(
+    direction: Direction,
+    name: &str,
+    kind: ErrorKind,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> Error {
+    let mend = match kind {
         ErrorKind::PermissionDenied => {
             "give the user that runs latentd the right to use sound (on Linux, the group `audio`)"
         }

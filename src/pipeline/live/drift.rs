@@ -22,20 +22,22 @@ const PROPORTIONAL: f64 = 0.2;
 const INTEGRAL: f64 = 0.01;
 /// Seconds over which the error is averaged.
 const AVERAGE: f64 = 1.0;
-/// The most that the rate is changed: 0.1 %, a sixtieth of a semitone. Clocks differ by 200 ppm at the worst.
+/// The most that the rate is changed: 0.1 %, a sixtieth of a semitone.
 const MOST: f64 = 1e-3;
+/// More than clocks ever differ by; 200 ppm is much.
+const CLOCKS: f64 = 4e-4;
 
 impl Drift {
     /// The change of rate, relative: positive makes more frames. `error` is the fill that is missing and `elapsed` the time since the last
     /// call, both in seconds.
     pub fn correct(&mut self, error: f64, elapsed: f64) -> f64 {
         self.smooth += (error - self.smooth) * (elapsed / AVERAGE).min(1.0);
-        // What cannot be carried out is not summed up.
-        let sum = self.integral + self.smooth * elapsed;
-        if (INTEGRAL * sum).abs() < MOST {
-            self.integral = sum;
+        let change = PROPORTIONAL * self.smooth + INTEGRAL * self.integral;
+        // The sum is what the clocks differ by; what cannot be carried out, when buffers have changed, tells nothing of clocks.
+        if change.abs() < MOST {
+            self.integral = (self.integral + self.smooth * elapsed).clamp(-CLOCKS / INTEGRAL, CLOCKS / INTEGRAL);
         }
-        (PROPORTIONAL * self.smooth + INTEGRAL * self.integral).clamp(-MOST, MOST)
+        change.clamp(-MOST, MOST)
     }
 }
 

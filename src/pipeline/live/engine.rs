@@ -178,10 +178,10 @@ impl Engine {
         self.gauge.left_out();
     }
 
-    /// More blocks wait than the microphone brings at once, and the speaker would soon have nothing.
+    /// More blocks wait than the microphone brings in two pieces, which may come together, and the speaker has not enough for its next one.
     fn is_late(&self) -> bool {
-        let usual = self.gauge.brought().div_ceil(self.wanted().max(1)).max(1);
-        self.is_playing() && self.waiting() > usual && self.fill() < self.gauge.taken() + self.gauge.block() as usize
+        let usual = self.gauge.brought().div_ceil(self.wanted().max(1)).max(1) + 1;
+        self.is_playing() && self.waiting() > usual && self.fill() < self.gauge.taken()
     }
 
     fn step(&mut self, late: bool, level: f64, now: Instant) -> Result<()> {

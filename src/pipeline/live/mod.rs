@@ -36,6 +36,8 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::fro
 const WATCH: Duration = Duration::from_millis(100);
 /// A device whose callbacks stand still for so long is gone; so it is after a suspend.
 const STALL: Duration = Duration::from_millis(1500);
+/// At the start a sound server may first play what it has prepared, two seconds of silence.
+const START: Duration = Duration::from_secs(5);
 /// How often the system is asked which device is its default.
 const DEFAULTS: Duration = Duration::from_secs(2);
 
@@ -247,18 +249,20 @@ impl Session {
     /// Looks after the devices until there is a reason not to.
     fn watch(&self, control: &LiveControl, stop: &Receiver<()>) -> Ended {
         let mut seen = [(0, Instant::now()); 2];
-        let mut asked = Instant::now();
+        let begun = Instant::now();
+        let mut asked = begun;
         loop {
             if !matches!(stop.recv_timeout(WATCH), Err(RecvTimeoutError::Timeout)) {
                 return Ended::Stopped;
             }
             control.sweep();
+            let patience = if begun.elapsed() < START { START } else { STALL };
             for (number, counters) in self.counters.iter().enumerate() {
                 let frames = counters.frames.load(Relaxed);
                 if frames != seen[number].0 {
                     seen[number] = (frames, Instant::now());
                 }
-                if counters.gone.load(Relaxed) || seen[number].1.elapsed() > STALL {
+                if counters.gone.load(Relaxed) || seen[number].1.elapsed() > patience {
                     let opened = &self.streams[number].opened;
                     let what = format!("{} is gone", opened.name);
                     tracing::warn!("{what}; waiting for it to come back");
