@@ -5,11 +5,11 @@ use std::path::Path;
 use anyhow::Result;
 use rand::RngExt;
 
-use super::statistics::{auroc, cross_entropy, squared_error};
 use super::{Desk, Line, generator, own, restore};
 use crate::data::idx::Part;
 use crate::data::{Picture, SmallPictures, find};
 use crate::measure;
+use crate::measure::statistics::{auroc, cross_entropy, squared_error};
 use crate::recipes::restore::{halved, noisy};
 
 /// Pictures of each kind that novelty is told on.
