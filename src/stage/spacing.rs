@@ -4,7 +4,7 @@
 const TRIED: usize = 8;
 
 /// How often the gaps are halved over which more than half of an even step happens.
-const HALVINGS: usize = 4;
+const HALVINGS: usize = 8;
 
 /// `count` things along a way that `make` makes for places of 0..=1, both ends among them: those of all that were tried between which the
 /// largest `distance` is as small as can be. Where much changes at once, places are tried closer together.

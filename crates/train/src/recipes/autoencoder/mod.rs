@@ -68,6 +68,10 @@ pub struct AutoencoderRecipe {
     pub game: f64,
 }
 
+/// The part of a run over which the game rises to its full weight: before there is something to rebuild, hiding from the discriminator would
+/// be all that the encoder learns.
+const GAME_RISES: f64 = 0.3;
+
 /// Pictures of the development set that scores are measured on, at most.
 const SCORED: usize = 2000;
 
@@ -86,7 +90,7 @@ impl Recipe for AutoencoderRecipe {
     }
 
     /// The loss of one value of a picture: sums over a picture are divided by its values.
-    fn loss(&self, network: &Autoencoder, batch: Batch, _progress: f64, device: &Device) -> Tensor<1> {
+    fn loss(&self, network: &Autoencoder, batch: Batch, progress: f64, device: &Device) -> Tensor<1> {
         let values = self.training.values() as f64;
         let Terms { difference, divergence, game, surprise } = self.terms(network, batch, device);
         let mut total = difference / values;
@@ -94,7 +98,7 @@ impl Recipe for AutoencoderRecipe {
             total = total + divergence / values;
         }
         if let Some(Game { told_apart, misled }) = game {
-            total = total + told_apart + misled * self.game;
+            total = total + told_apart + misled * (self.game * (progress / GAME_RISES).min(1.0));
         }
         match surprise {
             Some(surprise) => total + surprise,
