@@ -56,7 +56,7 @@ pub struct Autoencoder {
     #[arg(long, default_value_t = 12)]
     narrow: usize,
     /// How much the encoder's wish to mislead the discriminator counts beside the reconstruction of a value (adversarial)
-    #[arg(long, default_value_t = 0.05)]
+    #[arg(long, default_value_t = 0.03)]
     game: f64,
     /// Values of each dense layer between the convolutions and the latent
     #[arg(long, value_delimiter = ',', default_value = "128")]
