@@ -43,7 +43,7 @@ fn models_are_small() {
     let mut all = 0;
     for name in ALL {
         let size = std::fs::metadata(lab_common::models().join(name).join("model.onnx")).unwrap().len();
-        assert!(size < 2_000_000, "{name}: {size} bytes");
+        assert!(size < 2 << 20, "{name}: {size} bytes");
         all += size;
     }
     assert!(all < 12_000_000, "{all} bytes in all");
@@ -63,7 +63,7 @@ fn measured_numbers_reach_the_bars() {
     assert!(number("digits-vae2", "784 x squared error + KL") < 35.7);
     assert!(number("digits-vae20", "cross-entropy of a digit + KL") < 104.0);
     assert!(number("digits-cvae", "samples told as the class") >= 0.97);
-    assert!(number("digits-aae", "MMD^2") < 0.02);
+    assert!(number("digits-aae", "MMD^2") < 0.01);
     assert!(number("digits-vae20", "AUROC of digits against Fashion-MNIST") >= 0.95);
 }
 

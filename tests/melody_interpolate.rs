@@ -147,11 +147,11 @@ fn more_of_a_quality_gives_more_of_it() {
         latentd::media::melody::qualities(&lines[0])[0]
     };
     assert!(
-        density(2.0) > density(0.0) && density(0.0) > density(-2.0),
+        density(1.0) > density(0.0) && density(0.0) > density(-1.0),
         "{} {} {}",
-        density(2.0),
+        density(1.0),
         density(0.0),
-        density(-2.0)
+        density(-1.0)
     );
     let refusal = codec.direction(&[("densety".to_owned(), 1.0)]).expect_err("no such quality");
     assert!(refusal.mend_text().expect("a mend").contains("`density`"));

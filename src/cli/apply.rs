@@ -163,7 +163,9 @@ fn report(args: &Args, count: usize, tickets: &Receiver<Ticket>, failures: &mut 
                 }
             }
             Outcome::Failed { error, culprit } => {
-                failures.push((culprit.and_then(|i| inputs.get(i)).map_or(path, |input| input.path.clone()), error));
+                let path = culprit.and_then(|i| inputs.get(i)).map_or(path, |input| input.path.clone());
+                let error = files::naming(error, &path);
+                failures.push((path, error));
             }
             Outcome::Vanished | Outcome::Dropped => {
                 let e = Error::new(Kind::NoInput, "it was moved or changed while it was read").at(&path);

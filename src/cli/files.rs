@@ -85,7 +85,7 @@ pub fn each(inputs: &[Input], mut work: impl FnMut(&Input) -> Result<()>) -> Res
     let mut first = None;
     for input in inputs {
         if let Err(e) = work(input) {
-            let e = if e.to_string().contains(&*show_path(&input.path)) { e } else { e.at(&input.path) };
+            let e = naming(e, &input.path);
             if first.is_none() {
                 first = Some(e);
             } else {
@@ -96,6 +96,12 @@ pub fn each(inputs: &[Input], mut work: impl FnMut(&Input) -> Result<()>) -> Res
     }
     bar.finish_and_clear();
     first.map_or(Ok(()), Err)
+}
+
+/// The error with the file that it is about, unless its message names that already: a stage knows media, and not where they came from.
+pub fn naming(error: Error, path: &Path) -> Error {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    if error.to_string().contains(&*show_path(Path::new(name))) { error } else { error.at(path) }
 }
 
 /// A progress bar on stderr, hidden by itself where that is no terminal.

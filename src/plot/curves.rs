@@ -46,23 +46,22 @@ impl Curves {
             name,
             points: entries.iter().filter_map(|e| Some((e.step as f64, of(e)?))).collect(),
         };
-        let mut strips = vec![
+        let mut strips: Vec<(String, Vec<Line>)> = vec![
             ("loss".to_owned(), runs.iter().map(|(run, e)| line(label(run, "loss"), e, &|e| Some(e.loss))).collect()),
             (score.to_owned(), runs.iter().map(|(run, e)| line(label(run, score), e, &|e| e.score)).collect()),
         ];
-        let parts: Vec<Line> = runs
-            .iter()
-            .flat_map(|(run, entries)| {
-                let mut names: Vec<&String> = entries.iter().flat_map(|e| e.parts.keys()).collect();
-                names.sort();
-                names.dedup();
-                names
-                    .into_iter()
-                    .map(|part| line(label(run, part), entries, &|e| e.parts.get(part).copied()))
-                    .collect::<Vec<_>>()
-            })
-            .collect();
-        strips.extend(parts.into_iter().map(|line| (line.name.clone(), vec![line])));
+        let mut names: Vec<&String> = runs.iter().flat_map(|(_, e)| e).flat_map(|e| e.parts.keys()).collect();
+        names.sort();
+        names.dedup();
+        for name in names {
+            // What is called `strip: line` shares a strip with others of that name: players of one game.
+            let (strip, short) = name.split_once(": ").unwrap_or((name, name));
+            let lines = runs.iter().map(|(run, e)| line(label(run, short), e, &|e| e.parts.get(name).copied()));
+            match strips.iter_mut().find(|(known, _)| known == strip) {
+                Some((_, known)) => known.extend(lines),
+                None => strips.push((strip.to_owned(), lines.collect())),
+            }
+        }
         strips.retain(|(_, lines): &(String, Vec<Line>)| lines.iter().any(|line| line.points.len() > 1));
         Curves { title: title.to_owned(), strips }
     }

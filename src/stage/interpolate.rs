@@ -1,10 +1,11 @@
 //! `interpolate`: what lies between two pieces of media, on the way through a latent space.
 
 use super::codec::{self, Codec};
+use super::spacing::spaced;
 use super::{Context, Site, Stage, model_for};
 use crate::config::{Component, Description, Field, Kind as FieldKind, Presence, Problem, Value};
 use crate::error::{Error, Kind, Result};
-use crate::media::melody::Choice;
+use crate::media::melody::{Choice, Line, distance_of};
 use crate::media::{Latent, Media, MediaKind};
 use crate::model::Task;
 
@@ -74,9 +75,6 @@ impl Stage for Interpolate {
     }
 }
 
-/// Positions that are tried for each step of a walk, so that steps are equally far apart in what is heard or seen.
-pub const TRIED: usize = 8;
-
 /// `steps` pieces from one to the other, both ends included as the model rebuilds them. They lie on the arc between the two, where each is about as
 /// unlike the one before: at equal angles most of the change would fall into the middle.
 ///
@@ -84,43 +82,18 @@ pub const TRIED: usize = 8;
 /// As for the codec.
 pub fn walk(codec: &dyn Codec, from: &Media, to: &Media, steps: usize) -> Result<Vec<Media>> {
     let (a, b) = (codec.encode(from)?, codec.encode(to)?);
-    let last = (steps.saturating_sub(1) * TRIED).max(1);
-    let piece = |at: usize| {
-        let t = at as f32 / last as f32;
-        codec.decode_between(&between(&a, &b, t), &[(from, 1.0 - t), (to, t)])
+    let piece = |t: f32| {
+        let piece = codec.decode_between(&between(&a, &b, t), &[(from, 1.0 - t), (to, t)])?;
+        // Every piece is compared with many others: melodies go onto the grid once.
+        let lines = if let Media::Melody(melody) = &piece { melody.lines() } else { Vec::new() };
+        Ok((piece, lines))
     };
-    let tried = (0..=last).map(piece).collect::<Result<Vec<Media>>>()?;
-    let changes: Vec<f64> = tried.windows(2).map(|pair| pair[0].distance(&pair[1])).collect();
-    let mut chosen = evenly(&changes, steps).into_iter().peekable();
-    let mut pieces = Vec::with_capacity(steps);
-    for (at, piece) in tried.into_iter().enumerate() {
-        if chosen.next_if_eq(&at).is_some() {
-            pieces.push(piece);
-        }
-    }
-    Ok(pieces)
-}
-
-/// Of `changes.len() + 1` positions along a way, `count` that divide the sum of the changes between them as evenly as they can: rising, the first and
-/// the last among them. There must be at least `count` positions.
-pub fn evenly(changes: &[f64], count: usize) -> Vec<usize> {
-    let (last, steps) = (changes.len(), count.saturating_sub(1).max(1));
-    let whole: f64 = changes.iter().sum();
-    let (mut at, mut gone) = (0, 0.0);
-    let mut chosen = vec![0];
-    for step in 1..steps {
-        let wanted = whole * step as f64 / steps as f64;
-        let least = chosen[step - 1] + 1;
-        // Positions enough must be left for the steps that follow.
-        let most = last.saturating_sub(steps - step);
-        while at < most && (at < least || gone + changes[at] / 2.0 < wanted) {
-            gone += changes[at];
-            at += 1;
-        }
-        chosen.push(at);
-    }
-    chosen.push(last);
-    chosen
+    let apart = |a: &(Media, Vec<Line>), b: &(Media, Vec<Line>)| match (&a.0, &b.0) {
+        (Media::Melody(_), Media::Melody(_)) => distance_of(&a.1, &b.1),
+        (a, b) => a.distance(b),
+    };
+    let way = spaced(steps, |places| places.iter().map(|t| piece(*t)).collect::<Result<Vec<_>>>(), apart)?;
+    Ok(way.into_iter().map(|(_, (piece, _))| piece).collect())
 }
 
 /// A table of `rows` x `columns` pieces with the four given ones at its corners: first and second at the top, third and fourth at the bottom. Row by

@@ -13,6 +13,7 @@ mod novelty;
 mod reconstruct;
 mod resample;
 mod resize;
+pub mod spacing;
 mod tiles;
 mod upscale;
 

@@ -82,12 +82,12 @@ const SMALL: &str = "--batch 16 --widths 8,12 --score-every 20";
 fn every_kind_of_autoencoder_learns_and_is_published() {
     let desk = Desk::new();
     for kind in ["plain", "variational", "conditional", "adversarial"] {
-        let rest = format!("--kind {kind} --latent 4 --narrow 4 --dense 24 --steps 200 --learning-rate 3e-3 {SMALL}");
+        let rest = format!("--kind {kind} --latent 4 --narrow 4 --dense 24 --steps 300 --learning-rate 3e-3 {SMALL}");
         desk.succeed(&format!("autoencoder --data bars --out models/bars-{kind} {rest}"));
         let log = desk.log(&format!("runs/bars-{kind}"));
         let part = |entry: &serde_json::Value| entry["parts"]["reconstruction of a picture"].as_f64();
         let parts: Vec<f64> = log.iter().filter_map(part).collect();
-        assert!(parts[parts.len() - 1] < 0.8 * parts[0], "{kind}: {parts:?}");
+        assert!(parts[parts.len() - 1] < 0.7 * parts[0], "{kind}: {parts:?}");
         let model = desk.model(&format!("models/bars-{kind}"));
         let space = model.card.latent.clone().expect("a latent space");
         assert_eq!((model.card.task, space.size, space.prior), (Task::Autoencode, 4, kind != "plain"));

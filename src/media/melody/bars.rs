@@ -1,6 +1,7 @@
 //! Bars on the grid, and how a long tune is cut into stretches that a network takes.
 
-use super::{GRID_PER_QUARTER, Melody};
+use super::Melody;
+use super::grid::nearest_step;
 use crate::error::{Error, Kind, Result};
 
 /// Whole bars that go through a network together.
@@ -38,10 +39,7 @@ pub fn bar_starts(melody: &Melody, steps: usize) -> Result<Vec<usize>> {
 
 /// First step and length of each bar.
 fn bars(melody: &Melody, steps: usize, window: usize) -> Result<Vec<(usize, usize)>> {
-    let nearest = |tick: u64| {
-        let unit = u64::from(melody.ticks_per_quarter);
-        ((2 * tick * GRID_PER_QUARTER + unit) / (2 * unit)) as usize
-    };
+    let nearest = |tick: u64| nearest_step(tick, melody.ticks_per_quarter) as usize;
     let mut bars = Vec::new();
     for (at, meter) in melody.meters.iter().enumerate() {
         let sixteenths = 16 * usize::from(meter.beats);

@@ -1,6 +1,7 @@
 //! A drum kit on the grid of 16th notes: nine parts, each hit or not at every step.
 
-use super::{GRID_PER_QUARTER, Note};
+use super::Note;
+use super::grid::{nearest_step, tick_of};
 
 /// Parts of the kit.
 pub const DRUM_PARTS: usize = 9;
@@ -40,9 +41,8 @@ fn part(key: u8) -> Option<usize> {
 
 /// Puts hits on the grid; it ends with the last one.
 pub fn drum_pattern(notes: &[Note], ticks_per_quarter: u16) -> Vec<Hits> {
-    let unit = u64::from(ticks_per_quarter.max(1));
     let hits = notes.iter().filter_map(|note| {
-        let step = (2 * note.start).saturating_mul(GRID_PER_QUARTER).saturating_add(unit) / (2 * unit);
+        let step = nearest_step(note.start, ticks_per_quarter);
         part(note.pitch).map(|part| (step as usize, part))
     });
     let mut pattern = Vec::new();
@@ -57,7 +57,7 @@ pub fn drum_pattern(notes: &[Note], ticks_per_quarter: u16) -> Vec<Hits> {
 
 /// Notes of a pattern, each a step long.
 pub fn drum_notes(pattern: &[Hits], ticks_per_quarter: u16, velocity: u8) -> Vec<Note> {
-    let tick = |step: usize| step as u64 * u64::from(ticks_per_quarter) / GRID_PER_QUARTER;
+    let tick = |step: usize| tick_of(step, ticks_per_quarter);
     let mut notes = Vec::new();
     for (step, hits) in pattern.iter().enumerate() {
         for (part, (_, pitch)) in DRUM_KIT.iter().enumerate() {

@@ -58,13 +58,31 @@ impl Step {
     }
 }
 
+/// The step that is nearest to a tick, halves up.
+pub fn nearest_step(tick: u64, ticks_per_quarter: u16) -> u64 {
+    let unit = u64::from(ticks_per_quarter.max(1));
+    tick.saturating_mul(2 * GRID_PER_QUARTER).saturating_add(unit) / (2 * unit)
+}
+
+/// The tick at which a step begins.
+pub fn tick_of(step: usize, ticks_per_quarter: u16) -> u64 {
+    step as u64 * u64::from(ticks_per_quarter) / GRID_PER_QUARTER
+}
+
+/// Where notes start, and their pitches.
+pub fn onsets(steps: &[Step]) -> impl Iterator<Item = (usize, u8)> {
+    steps.iter().enumerate().filter_map(|(at, step)| match step {
+        Step::Note(pitch) => Some((at, *pitch)),
+        _ => None,
+    })
+}
+
 /// Puts notes on the grid: starts and ends go to the nearest step (halves up), a note lasts at least one step, and where
 /// notes sound together the higher one is heard from its start on (the skyline). The grid ends with the last note.
 ///
 /// Pitches beyond the grid's range are moved into it by octaves.
 pub fn quantise(notes: &[Note], ticks_per_quarter: u16) -> Vec<Step> {
-    let unit = u64::from(ticks_per_quarter.max(1));
-    let nearest = |tick: u64| (2 * tick).saturating_mul(GRID_PER_QUARTER).saturating_add(unit) / (2 * unit);
+    let nearest = |tick: u64| nearest_step(tick, ticks_per_quarter);
     let mut heard: BTreeMap<u64, (u8, u64)> = BTreeMap::new();
     for note in notes {
         let start = nearest(note.start);
@@ -127,7 +145,7 @@ pub fn quantise_aloud(notes: &[Note], ticks_per_quarter: u16) -> Quantised {
         (place - place.round()).abs() / parts
     };
     let steps = quantise(notes, ticks_per_quarter);
-    let heard = steps.iter().filter(|step| matches!(step, Step::Note(_))).count();
+    let heard = onsets(&steps).count();
     let moved: Vec<&Note> = notes.iter().filter(|note| off(note.start, GRID_PER_QUARTER as f64) > 1.0 / 32.0).collect();
     let triplets = moved.iter().filter(|note| off(note.start, 6.0) < 1.0 / 64.0).count();
     Quantised { notes: notes.len(), moved: moved.len(), triplets, hidden: notes.len() - heard, steps }
@@ -135,7 +153,7 @@ pub fn quantise_aloud(notes: &[Note], ticks_per_quarter: u16) -> Quantised {
 
 /// Notes of a grid, in ticks; what is still held at the end ends there.
 pub fn dequantise(steps: &[Step], ticks_per_quarter: u16, velocity: u8) -> Vec<Note> {
-    let tick = |step: usize| step as u64 * u64::from(ticks_per_quarter) / GRID_PER_QUARTER;
+    let tick = |step: usize| tick_of(step, ticks_per_quarter);
     let mut notes = Vec::new();
     let mut sounding: Option<(usize, u8)> = None;
     for (at, step) in steps.iter().chain([&Step::Off]).enumerate() {

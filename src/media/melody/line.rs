@@ -142,6 +142,16 @@ impl Line {
     }
 }
 
+/// The share of steps at which the lines of two pieces differ, voice by voice, 0..=1; a line that one of them lacks is unlike any other.
+pub fn distance_of(a: &[Line], b: &[Line]) -> f64 {
+    let voices = a.len().max(b.len());
+    let apart = |at: usize| match (a.get(at), b.get(at)) {
+        (Some(a), Some(b)) => a.distance(b),
+        _ => 1.0,
+    };
+    (0..voices).map(apart).sum::<f64>() / voices.max(1) as f64
+}
+
 /// Values of all parts of a step.
 pub fn values_of(parts: &[Part]) -> usize {
     parts.iter().map(|part| part.values()).sum()

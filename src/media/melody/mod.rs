@@ -16,10 +16,11 @@ pub use bars::{Stretch, bar_starts, stretches};
 pub use choice::{Choice, choose, choose_bass};
 pub use drums::{DRUM_KIT, DRUM_PARTS, Hits, drum_notes, drum_pattern};
 pub use grid::{
-    GRID_PER_QUARTER, HIGHEST, LOWEST, Quantised, STEP_CLASSES, Step, dequantise, quantise, quantise_aloud,
+    GRID_PER_QUARTER, HIGHEST, LOWEST, Quantised, STEP_CLASSES, Step, dequantise, nearest_step, onsets, quantise,
+    quantise_aloud, tick_of,
 };
 pub use join::join;
-pub use line::{Line, Part, lines, roll, values_of};
+pub use line::{Line, Part, distance_of, lines, roll, values_of};
 pub use qualities::{DRUM_QUALITIES, NOTE_QUALITIES, qualities, quality_names};
 pub use score::{Score, sounds};
 
@@ -108,16 +109,16 @@ impl Melody {
 
     /// The share of steps of the grid at which two pieces differ, voice by voice, 0..=1.
     pub fn distance(&self, other: &Melody) -> f64 {
-        let line = |piece: &Melody, voice: Option<&Voice>| match voice {
-            Some(voice) if voice.channel == DRUM_CHANNEL => {
-                Line::Hits(drum_pattern(&voice.notes, piece.ticks_per_quarter))
-            }
-            Some(voice) => Line::Notes(quantise(&voice.notes, piece.ticks_per_quarter)),
-            None => Line::Notes(Vec::new()),
+        distance_of(&self.lines(), &other.lines())
+    }
+
+    /// Every voice on the grid.
+    pub fn lines(&self) -> Vec<Line> {
+        let line = |voice: &Voice| match voice.channel {
+            DRUM_CHANNEL => Line::Hits(drum_pattern(&voice.notes, self.ticks_per_quarter)),
+            _ => Line::Notes(quantise(&voice.notes, self.ticks_per_quarter)),
         };
-        let voices = self.voices.len().max(other.voices.len());
-        let apart = |at: usize| line(self, self.voices.get(at)).distance(&line(other, other.voices.get(at)));
-        (0..voices).map(apart).sum::<f64>() / voices.max(1) as f64
+        self.voices.iter().map(line).collect()
     }
 
     /// The tempo at a tick, in microseconds of a quarter note.

@@ -1,6 +1,6 @@
 //! Numbers that say what a stretch of music is like.
 
-use super::{Line, Step};
+use super::{Line, onsets};
 
 /// What is measured of notes, in the order of [`qualities`].
 pub const NOTE_QUALITIES: [&str; 5] = ["density", "syncopation", "height", "range", "leaps"];
@@ -27,11 +27,8 @@ pub fn qualities(line: &Line) -> Vec<f32> {
             vec![all as f32 / steps, syncopation(&onsets, hits.len())]
         }
         Line::Notes(all) => {
-            let notes = all.iter().enumerate().filter_map(|(at, step)| match step {
-                Step::Note(pitch) => Some((at, f32::from(*pitch))),
-                _ => None,
-            });
-            let (onsets, pitches): (Vec<usize>, Vec<f32>) = notes.unzip();
+            let (onsets, pitches): (Vec<usize>, Vec<f32>) =
+                onsets(all).map(|(at, pitch)| (at, f32::from(pitch))).unzip();
             let count = pitches.len().max(1) as f32;
             let low = pitches.iter().copied().fold(f32::INFINITY, f32::min);
             let high = pitches.iter().copied().fold(f32::NEG_INFINITY, f32::max);

@@ -55,6 +55,9 @@ pub struct Autoencoder {
     /// Channels of the coarsest level that the dense layers see
     #[arg(long, default_value_t = 12)]
     narrow: usize,
+    /// How much the encoder's wish to mislead the discriminator counts beside the reconstruction of a value (adversarial)
+    #[arg(long, default_value_t = 0.03)]
+    game: f64,
     /// Values of each dense layer between the convolutions and the latent
     #[arg(long, value_delimiter = ',', default_value = "128")]
     dense: Vec<usize>,
@@ -80,8 +83,12 @@ impl Autoencoder {
         if self.kind == Kind::Conditional && classes < 2 {
             bail!("a conditional autoencoder needs pictures of several classes, each in a folder of its own");
         }
+        if !(0.0..=100.0).contains(&self.game) {
+            bail!("--game must be 0 to 100");
+        }
+        let game = if self.kind == Kind::Adversarial { format!(" --game {}", self.game) } else { String::new() };
         let options = format!(
-            "--kind {} --likeness {} --latent {} --widths {} --blocks {} --narrow {} --dense {}",
+            "--kind {} --likeness {} --latent {} --widths {} --blocks {} --narrow {} --dense {}{game}",
             word(&self.kind)?,
             word(&self.likeness)?,
             self.latent,
@@ -105,7 +112,8 @@ impl Autoencoder {
         let job = Job { name: "autoencoder".to_owned(), shape: identity, options, data: split.sets };
         let (training, development) = (split.training, split.development);
         let batch = self.training.batch;
-        let recipe = AutoencoderRecipe { shape, likeness: self.likeness, training, development, batch };
+        let recipe =
+            AutoencoderRecipe { shape, likeness: self.likeness, training, development, batch, game: self.game };
         self.training.run(&recipe, job)
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use burn::module::Module;
 use burn::tensor::Device;
 use clap::Args;
-use latentd::model::{DataSet, Training as Provenance};
+use latentd::model::{CARD_FILE, Card, DataSet, Training as Provenance};
 
 use super::recipes::Pictures;
 use crate::data;
@@ -164,11 +164,12 @@ impl Training {
         }
         let init =
             self.init.as_ref().and_then(|model| model.file_name()).map(|name| name.to_string_lossy().into_owned());
+        let earlier = self.earlier();
         let fresh = Checkpoint {
             average: network.valid(),
             network,
             optimizer: run::optimizer(),
-            state: State { network: identity.clone(), step: 0, seconds: 0.0, seed: self.seed, init },
+            state: State { network: identity.clone(), step: 0, seconds: 0.0, seed: self.seed, init, earlier },
         };
         match saved {
             None if self.resume => bail!("there is no checkpoint in {} to resume", folder.display()),
@@ -195,14 +196,23 @@ impl Training {
         }
     }
 
+    /// Steps and seconds of the model to start from, if it is an earlier state of the one to publish: a card tells what a model took in all.
+    fn earlier(&self) -> (u64, f64) {
+        let Some(init) = self.init.as_ref().filter(|init| init.file_name() == self.out.file_name()) else {
+            return (0, 0.0);
+        };
+        let card = std::fs::read_to_string(init.join(CARD_FILE)).ok().and_then(|text| Card::from_yaml(&text).ok());
+        card.and_then(|card| card.training).map_or((0, 0.0), |training| (training.steps, training.hours * 3600.0))
+    }
+
     fn provenance(&self, job: Job, state: &State) -> Provenance {
         let rate = self.learning_rate;
         Provenance {
             recipe: format!("{} {} --batch {} --learning-rate {rate}", job.name, job.options, self.batch),
             data: job.data,
             seed: state.seed,
-            steps: state.step,
-            hours: (state.seconds / 36.0).round() / 100.0,
+            steps: state.earlier.0 + state.step,
+            hours: ((state.earlier.1 + state.seconds) / 36.0).round() / 100.0,
             burn: publish::BURN_VERSION.to_owned(),
             commit: publish::COMMIT.to_owned(),
             init: state.init.clone(),

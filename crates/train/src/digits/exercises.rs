@@ -5,11 +5,11 @@ use std::path::Path;
 use anyhow::Result;
 use rand::RngExt;
 
-use super::statistics::{auroc, cross_entropy, squared_error};
 use super::{Desk, Line, generator, own, restore};
 use crate::data::idx::Part;
 use crate::data::{Picture, SmallPictures, find};
 use crate::measure;
+use crate::measure::statistics::{auroc, cross_entropy, squared_error};
 use crate::recipes::restore::{halved, noisy};
 
 /// Pictures of each kind that novelty is told on.
@@ -108,7 +108,9 @@ fn enlarging(desk: &Desk, folder: &Path, tell: &mut dyn FnMut(Line)) -> Result<(
     for name in ["upscale-photo-x2", "upscale-photo-x4"] {
         let model = desk.model(name)?;
         let (mut before, mut after, mut count) = (0.0, 0.0, 0.0);
-        for file in find(folder)?.iter().take(ENLARGED) {
+        let files = find(folder)?;
+        // Spread over all, since files lie sorted by class.
+        for file in files.iter().step_by((files.len() / ENLARGED).max(1)).take(ENLARGED) {
             let score = measure::upscale(&model, &Picture::open(file)?)?;
             before += score.before;
             after += score.psnr;

@@ -3,7 +3,6 @@
 mod bars;
 mod exercises;
 pub mod probe;
-pub mod statistics;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,9 +1,10 @@
-//! Scores by the papers' protocols, of published models as tract runs them.
+//! Scores by the papers' protocols, of published models as tract runs them, and the numbers behind them.
 
 mod luma;
 pub mod music;
 mod protocol;
 pub mod speech;
+pub mod statistics;
 
 pub use latentd::media::image::metrics::{psnr_values as psnr, ssim_planes as ssim};
 pub use luma::luma;

@@ -108,7 +108,12 @@ impl ModuleMapper for Load {
                     new.set_require_grad(old.is_require_grad())
                 })
             }
-            Some((found, values)) if found.len() == D && found.iter().zip(&shape).all(|(a, b)| a <= b) => {
+            Some((found, values))
+                if found.len() == D
+                    && found.iter().zip(&shape).all(|(a, b)| a <= b)
+                    // The last layer's outputs are samples of the picture: more of them lie in another order.
+                    && !(name.starts_with("tail.") && found[0] != shape[0]) =>
+            {
                 self.loaded.widened += 1;
                 // Transposed convolutions keep their inputs first.
                 let transposed = self.containers.last().is_some_and(|container| container.contains("Upconv"));

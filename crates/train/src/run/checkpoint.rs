@@ -27,6 +27,9 @@ pub struct State {
     /// The published model that the first weights came from.
     #[serde(default)]
     pub init: Option<String>,
+    /// Steps and seconds that the first weights had taken, where they came from an earlier state of the same model.
+    #[serde(default)]
+    pub earlier: (u64, f64),
 }
 
 /// Everything that a run needs to go on.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use latentd::media::melody::{Line, Step};
+use latentd::media::melody::{Line, onsets};
 
 use super::Tune;
 
@@ -48,14 +48,7 @@ type Phrase = [(i16, u16); PHRASE];
 
 fn phrases(lines: &[Line]) -> BTreeSet<Phrase> {
     let Some(Line::Notes(steps)) = lines.first() else { return BTreeSet::new() };
-    let onsets: Vec<(usize, i16)> = steps
-        .iter()
-        .enumerate()
-        .filter_map(|(at, step)| match step {
-            Step::Note(pitch) => Some((at, i16::from(*pitch))),
-            _ => None,
-        })
-        .collect();
+    let onsets: Vec<(usize, i16)> = onsets(steps).map(|(at, pitch)| (at, i16::from(pitch))).collect();
     let moves: Vec<(i16, u16)> =
         onsets.windows(2).map(|w| (w[1].1 - w[0].1, (w[1].0 - w[0].0).min(64) as u16)).collect();
     moves.windows(PHRASE).filter_map(|phrase| phrase.try_into().ok()).collect()

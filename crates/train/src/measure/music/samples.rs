@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use anyhow::{Result, anyhow};
-use latentd::media::melody::{Line, Step, qualities, quality_names};
+use latentd::media::melody::{Line, Step, onsets, qualities, quality_names};
 use latentd::stage::codec::MelodyCodec;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -51,23 +51,35 @@ pub fn measure(codec: &MelodyCodec, training: &[Vec<Line>], held_out: &[Vec<Line
     Ok(findings)
 }
 
-/// For each quality how far it moves, in deviations over held-out stretches, when one deviation more is asked for.
+/// Held-out stretches that directions are tried on, at most.
+const MOVED: usize = 500;
+
+/// For each quality what happens on held-out stretches when one or two deviations more of it are asked for: how far it moves on average, in
+/// deviations, and in how many stretches it grows at all.
 pub fn directions(codec: &MelodyCodec, stretches: &[Vec<Line>]) -> Result<Vec<Finding>> {
     let names = codec.melody().qualities.clone();
-    let stretches = &stretches[..stretches.len().min(300)];
+    let stretches = &stretches[..stretches.len().min(MOVED)];
     let plain = points(codec, stretches)?;
     let before: Vec<Vec<f32>> = decoded(codec, &plain)?.iter().map(|lines| qualities(&lines[0])).collect();
     let mut findings = Vec::new();
     for (at, name) in names.iter().enumerate() {
-        let direction = codec.direction(&[(name.clone(), 1.0)]).map_err(|error| anyhow!("{error}"))?;
-        let moved: Vec<Vec<f32>> =
-            plain.iter().map(|point| point.iter().zip(&direction).map(|(v, d)| v + d).collect()).collect();
-        let after: Vec<Vec<f32>> = decoded(codec, &moved)?.iter().map(|lines| qualities(&lines[0])).collect();
-        let value = |rows: &[Vec<f32>]| mean(rows.iter().map(|row| f64::from(row[at])));
-        let centre = value(&before);
+        let centre = mean(before.iter().map(|row| f64::from(row[at])));
         let deviation = mean(before.iter().map(|row| (f64::from(row[at]) - centre).powi(2))).sqrt().max(1e-9);
-        let change = (value(&after) - centre) / deviation;
-        findings.push(Finding { name: format!("more {name}: change"), value: change, unit: Some("deviations") });
+        for (amount, asked) in [(1.0, "more"), (2.0, "two more")] {
+            let direction = codec.direction(&[(name.clone(), amount)]).map_err(|error| anyhow!("{error}"))?;
+            let moved: Vec<Vec<f32>> =
+                plain.iter().map(|point| point.iter().zip(&direction).map(|(v, d)| v + d).collect()).collect();
+            let after: Vec<Vec<f32>> = decoded(codec, &moved)?.iter().map(|lines| qualities(&lines[0])).collect();
+            let value = mean(after.iter().map(|row| f64::from(row[at])));
+            let grown = before.iter().zip(&after).filter(|(before, after)| after[at] > before[at]).count();
+            findings.push(Finding {
+                name: format!("{asked} {name}: change"),
+                value: (value - centre) / deviation,
+                unit: Some("deviations"),
+            });
+            let share = grown as f64 / before.len().max(1) as f64;
+            findings.push(percent(format!("{asked} {name}: stretches in which it grows"), share));
+        }
     }
     Ok(findings)
 }
@@ -75,11 +87,7 @@ pub fn directions(codec: &MelodyCodec, stretches: &[Vec<Line>]) -> Result<Vec<Fi
 /// The largest share of notes that lies in one major scale, 0..=1.
 fn in_scale(steps: &[Step]) -> f64 {
     let mut classes = [0usize; 12];
-    for step in steps {
-        if let Step::Note(pitch) = step {
-            classes[usize::from(*pitch) % 12] += 1;
-        }
-    }
+    onsets(steps).for_each(|(_, pitch)| classes[usize::from(pitch) % 12] += 1);
     let all: usize = classes.iter().sum();
     let scale = |tonic: usize| MAJOR.iter().map(|tone| classes[(tonic + tone) % 12]).sum::<usize>();
     if all == 0 { 1.0 } else { (0..12).map(scale).max().unwrap_or(0) as f64 / all as f64 }
@@ -87,14 +95,7 @@ fn in_scale(steps: &[Step]) -> f64 {
 
 /// Moves and lengths of notes that follow one another.
 fn phrases(steps: &[Step]) -> Vec<Vec<(i16, usize)>> {
-    let notes: Vec<(usize, i16)> = steps
-        .iter()
-        .enumerate()
-        .filter_map(|(at, step)| match step {
-            Step::Note(pitch) => Some((at, i16::from(*pitch))),
-            _ => None,
-        })
-        .collect();
+    let notes: Vec<(usize, i16)> = onsets(steps).map(|(at, pitch)| (at, i16::from(pitch))).collect();
     let moves: Vec<(i16, usize)> =
         notes.windows(2).map(|pair| (pair[1].1 - pair[0].1, pair[1].0 - pair[0].0)).collect();
     moves.windows(PHRASE - 1).map(<[_]>::to_vec).collect()

@@ -3,7 +3,8 @@
 use anyhow::Result;
 use latentd::media::melody::{Line, Step};
 use latentd::stage::codec::MelodyCodec;
-use latentd::stage::interpolate::{TRIED, evenly, slerp};
+use latentd::stage::interpolate::slerp;
+use latentd::stage::spacing::spaced;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -27,11 +28,9 @@ pub fn measure(codec: &MelodyCodec, stretches: &[Vec<Line>], ngrams: &Ngrams, se
     let (mut rising, mut largest, mut middle, mut blended, mut ends) = (vec![], vec![], vec![], vec![], vec![]);
     for pair in order.chunks_exact(2).take(PAIRS) {
         let [a, b] = [&all[pair[0]], &all[pair[1]]];
-        let last = (STEPS - 1) * TRIED;
-        let way: Vec<Vec<f32>> = (0..=last).map(|at| slerp(a, b, at as f32 / last as f32)).collect();
-        let tried = decoded(codec, &way)?;
-        let changes: Vec<f64> = tried.windows(2).map(|pair| pair[0][0].distance(&pair[1][0])).collect();
-        let pieces: Vec<Vec<Line>> = evenly(&changes, STEPS).into_iter().map(|at| tried[at].clone()).collect();
+        let make = |places: &[f32]| decoded(codec, &places.iter().map(|t| slerp(a, b, *t)).collect::<Vec<_>>());
+        let way = spaced(STEPS, make, |a, b| a[0].distance(&b[0]))?;
+        let pieces: Vec<Vec<Line>> = way.into_iter().map(|(_, lines)| lines).collect();
         let whole = pieces[0][0].distance(&pieces[STEPS - 1][0]);
         if whole < 0.1 {
             continue;

@@ -2,6 +2,7 @@
 //! network and one loop; a kind differs by what its loss asks of the latent.
 
 mod data;
+mod judge;
 pub mod loss;
 mod network;
 mod publish;
@@ -62,11 +63,14 @@ pub struct AutoencoderRecipe {
     pub development: SmallPictures,
     /// Pictures a step.
     pub batch: usize,
+    /// How much the encoder's wish to mislead the discriminator counts beside the reconstruction of a value. Adam makes
+    /// the discriminator's own steps the same whatever the scale of its loss.
+    pub game: f64,
 }
 
-/// How much the encoder's wish to mislead the discriminator counts beside the reconstruction of a value. Adam makes
-/// the discriminator's own steps the same whatever the scale of its loss.
-const ADVERSARIAL_WEIGHT: f64 = 0.02;
+/// The part of a run over which the game rises to its full weight: before there is something to rebuild, hiding from the discriminator would
+/// be all that the encoder learns.
+const GAME_RISES: f64 = 0.3;
 
 /// Pictures of the development set that scores are measured on, at most.
 const SCORED: usize = 2000;
@@ -86,7 +90,7 @@ impl Recipe for AutoencoderRecipe {
     }
 
     /// The loss of one value of a picture: sums over a picture are divided by its values.
-    fn loss(&self, network: &Autoencoder, batch: Batch, _progress: f64, device: &Device) -> Tensor<1> {
+    fn loss(&self, network: &Autoencoder, batch: Batch, progress: f64, device: &Device) -> Tensor<1> {
         let values = self.training.values() as f64;
         let Terms { difference, divergence, game, surprise } = self.terms(network, batch, device);
         let mut total = difference / values;
@@ -94,7 +98,7 @@ impl Recipe for AutoencoderRecipe {
             total = total + divergence / values;
         }
         if let Some(Game { told_apart, misled }) = game {
-            total = total + told_apart + misled * ADVERSARIAL_WEIGHT;
+            total = total + told_apart + misled * (self.game * (progress / GAME_RISES).min(1.0));
         }
         match surprise {
             Some(surprise) => total + surprise,
@@ -112,10 +116,14 @@ impl Recipe for AutoencoderRecipe {
         let mut parts = vec![("reconstruction of a picture", number(difference))];
         parts.extend(divergence.map(|term| ("KL of a picture, nats", number(term))));
         if let Some(Game { told_apart, misled }) = game {
-            parts.push(("discriminator's loss, nats", number(told_apart)));
-            parts.push(("encoder's loss against it, nats", number(misled)));
+            parts.push(("the game, nats: discriminator's loss", number(told_apart)));
+            parts.push(("the game, nats: encoder's loss", number(misled)));
+            parts.push(("MMD^2 of latents and the prior", judge::discrepancy(self, network, device)));
         }
-        parts.extend(surprise.map(|term| ("classifier's loss, nats", number(term))));
+        if let Some(surprise) = surprise {
+            parts.push(("classifier's loss, nats", number(surprise)));
+            parts.push(("samples told as their class", judge::told(self, network, device)));
+        }
         parts
     }
 }

@@ -1,7 +1,7 @@
 //! Directions of the latent space along which a quality grows.
 
-use burn::tensor::Tensor;
-use latentd::media::melody::{Line, qualities};
+use burn::tensor::{Tensor, TensorData};
+use latentd::media::melody::{Line, lines, qualities};
 
 use super::{SequenceVae, Sequences, rolls};
 
@@ -12,8 +12,15 @@ const SAMPLES: usize = 4000;
 /// one another up.
 const RIDGE: f64 = 0.02;
 
-/// One row of `latent` values for each quality: the shortest way that moves its linear estimate by one standard deviation and those of the other
-/// qualities not at all. A plain difference of means would also move what goes along with a quality in tunes, such as leaps with range.
+/// Stretches that the length of a direction is found on, at most.
+const TRIED: usize = 250;
+
+/// Lengths that are tried, shortest first, beside that of the linear estimate.
+const LENGTHS: [f32; 10] = [0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0];
+
+/// One row of `latent` values for each quality: the direction that moves its linear estimate and those of the other qualities not at all. A plain
+/// difference of means would also move what goes along with a quality in tunes, such as leaps with range. It is as long as it takes to move
+/// what is really heard by one standard deviation: the decoder is not linear, and small moves change nothing.
 pub fn directions(recipe: &Sequences, network: &SequenceVae) -> Vec<Vec<f32>> {
     let training = &recipe.training;
     let stride = training.len().div_ceil(SAMPLES).max(1);
@@ -27,7 +34,42 @@ pub fn directions(recipe: &Sequences, network: &SequenceVae) -> Vec<Vec<f32>> {
     }
     let measured: Vec<Vec<f64>> =
         stretches.iter().map(|lines| qualities(&lines[0]).into_iter().map(f64::from).collect()).collect();
-    fit(&standardised(measured), &means, recipe.shape.latent)
+    let mut rows = fit(&standardised(measured), &means, recipe.shape.latent);
+    let stride = stretches.len().div_ceil(TRIED).max(1);
+    let points: Vec<&[f32]> = means.chunks_exact(recipe.shape.latent).step_by(stride).collect();
+    let heard = |direction: &[f32], length: f32| -> Vec<Vec<f32>> {
+        let moved = points.iter().flat_map(|point| point.iter().zip(direction).map(|(z, d)| z + d * length));
+        let moved = TensorData::new(moved.collect::<Vec<f32>>(), [points.len(), recipe.shape.latent]);
+        let scores = network.decode(Tensor::from_data(moved, &device), &recipe.shape);
+        let scores: Vec<f32> = scores.into_data().iter::<f32>().collect();
+        let row = recipe.shape.values() * recipe.shape.all_steps();
+        scores.chunks_exact(row).map(|row| qualities(&lines(row, &recipe.shape.parts)[0])).collect()
+    };
+    for (quality, direction) in rows.iter_mut().enumerate() {
+        let column =
+            |length: f32| -> Vec<f64> { heard(direction, length).iter().map(|row| f64::from(row[quality])).collect() };
+        let length = length(&column(0.0), column);
+        direction.iter_mut().for_each(|v| *v *= length);
+    }
+    rows
+}
+
+/// The shortest length at which the mean of what is heard has risen by a deviation of `before`, or else the one at which it rises most.
+fn length(before: &[f64], heard: impl Fn(f32) -> Vec<f64>) -> f32 {
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let centre = mean(before);
+    let deviation = mean(&before.iter().map(|value| (value - centre).powi(2)).collect::<Vec<_>>()).sqrt();
+    let mut best = (1.0, 0.0);
+    for length in LENGTHS {
+        let rise = mean(&heard(length)) - centre;
+        if rise > best.1 {
+            best = (length, rise);
+        }
+        if rise >= deviation {
+            break;
+        }
+    }
+    best.0
 }
 
 /// Each column with mean 0 and deviation 1.
@@ -76,6 +118,17 @@ fn fit(measured: &[Vec<f64>], means: &[f32], latent: usize) -> Vec<Vec<f32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_direction_is_as_long_as_it_takes() {
+        let before: Vec<f64> = (0..100).map(f64::from).collect();
+        let rising = |slope: f64| {
+            let before = &before;
+            // Nothing happens up to a length of 1.
+            length(before, move |by| before.iter().map(|v| v + slope * f64::from((by - 1.0).max(0.0))).collect())
+        };
+        assert_eq!((rising(1000.0), rising(30.0), rising(1.0), rising(-1.0)), (1.25, 2.0, 4.0, 1.0));
+    }
 
     #[test]
     fn a_direction_moves_its_quality_and_no_other() {
