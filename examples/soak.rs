@@ -2,9 +2,8 @@
 //!
 //!     cargo run --release --example soak -- --minutes 60 --out docs/soak.png
 //!
-//! Pictures of several formats and sizes, damaged ones, files that are no pictures, and changes of the configuration go through a daemon of its
-//! own in a temporary folder. In the end everything must be done or in quarantine, and a picture shows what it took. Other media are one line
-//! in `MAKERS` each, with a pipeline that takes them.
+//! Pictures, recordings and tunes of several formats and sizes, damaged ones, files that are none of these, and changes of the configuration go
+//! through a daemon of its own in a temporary folder. In the end everything must be done or in quarantine, and a picture shows what it took.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,6 +23,10 @@ const MAKERS: &[Maker] = &[
     ("thumbnails", |n| (format!("{n}.bmp"), picture(20 + n % 100, image::ImageFormat::Bmp))),
     ("photos", |n| (format!("{n}-cut.png"), half(picture(50, image::ImageFormat::Png)))),
     ("thumbnails", |n| (format!("{n}-text.jpg"), format!("no picture, number {n}").into_bytes())),
+    ("recordings", |n| (format!("{n}.wav"), recording(8_000 + n % 5 * 8_000, 1 + n % 4))),
+    ("tunes", |n| (format!("{n}.mid"), tune(n))),
+    ("recordings", |n| (format!("{n}-cut.wav"), half(recording(16_000, 1)))),
+    ("tunes", |n| (format!("{n}-cut.mid"), half(tune(n)))),
 ];
 
 fn picture(side: u64, format: image::ImageFormat) -> Vec<u8> {
@@ -36,6 +39,35 @@ fn picture(side: u64, format: image::ImageFormat) -> Vec<u8> {
     // Writing to memory does not fail.
     let _ = pixels.write_to(&mut bytes, format);
     bytes.into_inner()
+}
+
+/// A tone that comes and goes, in noise: 16 bits, one channel.
+fn recording(rate: u64, seconds: u64) -> Vec<u8> {
+    let frames = rate * seconds;
+    let mut bytes = [b"RIFF", &(36 + 2 * frames as u32).to_le_bytes(), b"WAVE", b"fmt ", &16u32.to_le_bytes()].concat();
+    bytes.extend([1u16, 1].iter().flat_map(|v| v.to_le_bytes()));
+    bytes.extend([rate as u32, 2 * rate as u32].iter().flat_map(|v| v.to_le_bytes()));
+    bytes.extend([2u16, 16].iter().flat_map(|v| v.to_le_bytes()));
+    bytes.extend(b"data");
+    bytes.extend((2 * frames as u32).to_le_bytes());
+    for n in 0..frames {
+        let seconds = n as f64 / rate as f64;
+        let tone = (seconds * 200.0 * std::f64::consts::TAU).sin() * (seconds * 3.0).sin().max(0.0);
+        let noise = (n.wrapping_mul(2_654_435_761) >> 16 & 0xFF) as f64 / 256.0 - 0.5;
+        bytes.extend(((tone * 8000.0 + noise * 2000.0) as i16).to_le_bytes());
+    }
+    bytes
+}
+
+/// Four bars of eighth notes on one track.
+fn tune(n: u64) -> Vec<u8> {
+    let notes = (0..32).flat_map(|step| {
+        let pitch = 60 + [0, 2, 4, 5, 7, 9, 11][((n + step * (n % 3 + 1)) % 7) as usize];
+        [0, 0x90, pitch, 90, 48, 0x80, pitch, 0]
+    });
+    let track: Vec<u8> = notes.chain([0, 0xFF, 0x2F, 0]).collect();
+    let head = [0, 0, 0, 6, 0, 0, 0, 1, 0, 96];
+    [b"MThd", &head[..], b"MTrk", &(track.len() as u32).to_be_bytes(), &track].concat()
 }
 
 fn half(mut bytes: Vec<u8>) -> Vec<u8> {
@@ -122,6 +154,8 @@ fn write_pipelines(config: &Path, sigma: u32) -> std::io::Result<()> {
         fs::write(config.join(format!("{name}.yaml")), text)
     };
     write("photos", &format!("denoise: {{ model: denoise-photo, sigma: {sigma} }}"))?;
+    write("recordings", "denoise: { model: denoise-speech }, level: { loudness: -19 }")?;
+    write("tunes", "reconstruct: { model: melody-2bar }")?;
     write("thumbnails", "resize: { long_side: 32 }")
 }
 
