@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use common::{Home, count, files, png, wait_for};
 
-const LONG: Duration = Duration::from_secs(300);
+const LONG: Duration = Duration::from_secs(60);
 const CALLS: &str = "trace=openat,creat,write,pwrite64,lseek,ftruncate,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,rmdir,writev,pwritev,pwritev2,copy_file_range,sendfile,fallocate";
 /// How many states are tried if not all are.
 const SOME: usize = 24;
@@ -34,6 +34,8 @@ type Node = usize;
 enum Step {
     /// A name in a folder stands for this from now on, or for nothing. `None` within is a folder.
     Name(PathBuf, Option<Option<Node>>),
+    /// A file gets another name. Within a folder that happens at once; between two, each folder has its half.
+    Rename(PathBuf, PathBuf, Node),
     Write(Node, usize, Vec<u8>),
     Truncate(Node, usize),
     /// What was done before the step of this number is safe: a file's contents, or a folder's names.
@@ -195,15 +197,19 @@ impl Record {
         let mut names: BTreeMap<PathBuf, Option<Node>> = BTreeMap::new();
         let mut contents: BTreeMap<Node, Vec<u8>> = BTreeMap::new();
         for (number, step) in done.iter().enumerate() {
+            let stays = |path: &Path| {
+                let safe = synced_folders.get(path.parent().unwrap()).is_some_and(|before| number < *before);
+                safe || loss != Loss::All
+            };
             match step {
-                Step::Name(path, node) => {
-                    let safe = synced_folders.get(path.parent().unwrap()).is_some_and(|before| number < *before);
-                    if loss == Loss::All && !safe {
-                        continue;
+                Step::Name(path, Some(node)) if stays(path) => drop(names.insert(path.clone(), *node)),
+                Step::Name(path, None) if stays(path) => drop(names.remove(path)),
+                Step::Rename(from, to, node) => {
+                    if stays(to) {
+                        names.insert(to.clone(), Some(*node));
                     }
-                    match node {
-                        Some(node) => drop(names.insert(path.clone(), *node)),
-                        None => drop(names.remove(path)),
+                    if stays(from) {
+                        names.remove(from);
                     }
                 }
                 Step::Write(node, ..) | Step::Truncate(node, _) => {
@@ -302,7 +308,8 @@ impl Recorder {
     /// A call that is over; `before` steps were done when it began.
     fn call(&mut self, line: &str, before: usize) {
         let Some((name, _)) = line.split_once('(') else { return };
-        let Some((arguments, result)) = line.rsplit_once(") = ") else { return };
+        let Some((arguments, result)) = line.rsplit_once(" = ") else { return };
+        let arguments = arguments.trim_end().trim_end_matches(')');
         if result.starts_with('-') {
             return;
         }
@@ -338,6 +345,17 @@ impl Recorder {
                 }
                 self.record.steps.push(Step::Write(node, at, bytes));
             }
+            // A bad input is copied to quarantine.
+            "copy_file_range" => {
+                let ends: Vec<_> = quoted(arguments, '<', '>').iter().filter_map(|text| self.inside(text)).collect();
+                let nodes: Vec<Node> = ends.iter().filter_map(|path| self.names.get(path).copied().flatten()).collect();
+                let [from, to] = nodes[..] else { panic!("a copy between {ends:?}") };
+                let master = self.root.join("masters").join(&self.record.inputs[&from]);
+                let (at, length) = (self.positions.get(&to).copied().unwrap_or(0), result.parse::<usize>().unwrap());
+                let bytes = fs::read(master).unwrap()[at..at + length].to_vec();
+                self.positions.insert(to, at + length);
+                self.record.steps.push(Step::Write(to, at, bytes));
+            }
             "lseek" => drop(file.map(|node| self.positions.insert(node, result.parse().unwrap()))),
             "ftruncate" => {
                 let length = number(0);
@@ -350,12 +368,18 @@ impl Recorder {
             },
             "rename" | "renameat" | "renameat2" | "link" | "linkat" => {
                 let (Some(from), Some(to)) = (path(0), path(1)) else { return };
-                let node = self.names.get(&from).copied().flatten();
-                assert!(node.is_some(), "only files are moved: {}", from.display());
-                self.name(to, Some(node));
-                if name.starts_with("rename") {
-                    self.name(from, None);
+                // The control socket, which nothing has to survive.
+                if from.starts_with("XDG_RUNTIME_DIR") {
+                    return;
                 }
+                let node = self.names.get(&from).copied().flatten();
+                let Some(node) = node else { panic!("only files are moved: {}", from.display()) };
+                if name.starts_with("link") {
+                    return self.name(to, Some(Some(node)));
+                }
+                self.names.remove(&from);
+                self.names.insert(to.clone(), Some(node));
+                self.record.steps.push(Step::Rename(from, to, node));
             }
             "unlink" | "unlinkat" | "rmdir" => drop(path(0).map(|path| self.name(path, None))),
             "mkdir" | "mkdirat" => drop(path(0).map(|path| self.name(path, Some(None)))),

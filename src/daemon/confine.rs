@@ -4,7 +4,8 @@
 
 #[cfg(target_os = "linux")]
 use landlock::{
-    AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetError, RulesetStatus,
+    AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetStatus,
 };
 
 /// Confines this thread and all that it starts, as far as the system can: no program is executed, no device or socket file is made, no TCP port
@@ -25,15 +26,19 @@ pub fn confine() {
 pub fn confine() {}
 
 #[cfg(target_os = "linux")]
-fn restrict() -> Result<RulesetStatus, RulesetError> {
+fn restrict() -> Result<RulesetStatus, Box<dyn std::error::Error>> {
     let files: BitFlags<AccessFs> =
         AccessFs::Execute | AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::MakeSock | AccessFs::MakeFifo;
     // A sound server may be on another machine, and is looked for again and again.
     let far_sound = std::env::var_os("PULSE_SERVER").is_some();
     let net: BitFlags<AccessNet> =
         if far_sound { AccessNet::BindTcp.into() } else { AccessNet::BindTcp | AccessNet::ConnectTcp };
-    let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort);
-    Ok(ruleset.handle_access(files)?.handle_access(net)?.create()?.restrict_self()?.ruleset)
+    // Moving a file from folder to folder is forbidden to whoever does not ask for it. A kernel that cannot give it (before 5.19) confines nothing,
+    // since originals would have to be copied rather than renamed.
+    let ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(AccessFs::Refer)?;
+    let ruleset = ruleset.set_compatibility(CompatLevel::BestEffort).handle_access(files)?.handle_access(net)?;
+    let everywhere = PathBeneath::new(PathFd::new("/")?, AccessFs::Refer);
+    Ok(ruleset.create()?.add_rule(everywhere)?.restrict_self()?.ruleset)
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -56,8 +61,12 @@ mod tests {
             assert_eq!(Command::new("/bin/true").status().unwrap_err().kind(), ErrorKind::PermissionDenied);
             assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::PermissionDenied);
             assert_eq!(TcpListener::bind("127.0.0.1:0").unwrap_err().kind(), ErrorKind::PermissionDenied);
-            let file = tempfile::NamedTempFile::new().unwrap();
-            assert!(std::fs::write(file.path(), "files are still written").is_ok());
+            // Files are still written, and moved without being copied.
+            let home = tempfile::tempdir().unwrap();
+            let (from, to) = (home.path().join("from"), home.path().join("folder/to"));
+            std::fs::write(&from, "text").unwrap();
+            std::fs::create_dir(home.path().join("folder")).unwrap();
+            std::fs::rename(&from, &to).unwrap();
         });
         confined.join().unwrap();
         assert!(Command::new("/bin/true").status().is_ok(), "only that thread is confined");

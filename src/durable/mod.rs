@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::{Builder, NamedTempFile};
 
@@ -119,6 +120,9 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// Kind output or transient: it cannot be made.
 pub fn make_folder(folder: &Path) -> Result<()> {
+    // Whoever finds a folder there may rely on its being durable, so nobody looks before its maker has synced it.
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let missing: Vec<&Path> = folder.ancestors().take_while(|f| !f.as_os_str().is_empty() && !f.exists()).collect();
     std::fs::create_dir_all(folder).map_err(|e| Error::io("make the folder", folder, e))?;
     missing.into_iter().for_each(|made| sync_after(folder_of(made)));
