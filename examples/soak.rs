@@ -2,9 +2,9 @@
 //!
 //!     cargo run --release --example soak -- --minutes 60 --out docs/soak.png
 //!
-//! Pictures of several formats and sizes, damaged ones, files that are no pictures, and changes of the configuration go through a daemon of its
-//! own in a temporary folder. In the end everything must be done or in quarantine, and a picture shows what it took. Other media are one line
-//! in `MAKERS` each, with a pipeline that takes them.
+//! Pictures, recordings and tunes of several formats and sizes, damaged ones, files that are none of these, and changes of the configuration go
+//! through a daemon of its own in a temporary folder. In the end everything must be done or in quarantine, and a picture shows what it took.
+//! `--pause 500` puts half a second between two files rather than a fifth; `--draw soak.csv` draws what was measured elsewhere, and does no more.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,10 @@ const MAKERS: &[Maker] = &[
     ("thumbnails", |n| (format!("{n}.bmp"), picture(20 + n % 100, image::ImageFormat::Bmp))),
     ("photos", |n| (format!("{n}-cut.png"), half(picture(50, image::ImageFormat::Png)))),
     ("thumbnails", |n| (format!("{n}-text.jpg"), format!("no picture, number {n}").into_bytes())),
+    ("recordings", |n| (format!("{n}.wav"), recording(8_000 + n % 5 * 8_000, 1 + n % 4))),
+    ("tunes", |n| (format!("{n}.mid"), tune(n))),
+    ("recordings", |n| (format!("{n}-cut.wav"), half(recording(16_000, 1)))),
+    ("tunes", |n| (format!("{n}-cut.mid"), half(tune(n)))),
 ];
 
 fn picture(side: u64, format: image::ImageFormat) -> Vec<u8> {
@@ -36,6 +40,36 @@ fn picture(side: u64, format: image::ImageFormat) -> Vec<u8> {
     // Writing to memory does not fail.
     let _ = pixels.write_to(&mut bytes, format);
     bytes.into_inner()
+}
+
+/// A tone that comes and goes, in noise: 16 bits, one channel.
+fn recording(rate: u64, seconds: u64) -> Vec<u8> {
+    let frames = rate * seconds;
+    let mut bytes =
+        [*b"RIFF", (36 + 2 * frames as u32).to_le_bytes(), *b"WAVE", *b"fmt ", 16u32.to_le_bytes()].concat();
+    bytes.extend([1u16, 1].iter().flat_map(|v| v.to_le_bytes()));
+    bytes.extend([rate as u32, 2 * rate as u32].iter().flat_map(|v| v.to_le_bytes()));
+    bytes.extend([2u16, 16].iter().flat_map(|v| v.to_le_bytes()));
+    bytes.extend(b"data");
+    bytes.extend((2 * frames as u32).to_le_bytes());
+    for n in 0..frames {
+        let seconds = n as f64 / rate as f64;
+        let tone = (seconds * 200.0 * std::f64::consts::TAU).sin() * (seconds * 3.0).sin().max(0.0);
+        let noise = (n.wrapping_mul(2_654_435_761) >> 16 & 0xFF) as f64 / 256.0 - 0.5;
+        bytes.extend(((tone * 8000.0 + noise * 2000.0) as i16).to_le_bytes());
+    }
+    bytes
+}
+
+/// Four bars of eighth notes on one track.
+fn tune(n: u64) -> Vec<u8> {
+    let notes = (0..32).flat_map(|step| {
+        let pitch = 60 + [0, 2, 4, 5, 7, 9, 11][((n + step * (n % 3 + 1)) % 7) as usize];
+        [0, 0x90, pitch, 90, 48, 0x80, pitch, 0]
+    });
+    let track: Vec<u8> = notes.chain([0, 0xFF, 0x2F, 0]).collect();
+    let head = [0, 0, 0, 6, 0, 0, 0, 1, 0, 96];
+    [&b"MThd"[..], &head, b"MTrk", &(track.len() as u32).to_be_bytes(), &track].concat()
 }
 
 fn half(mut bytes: Vec<u8>) -> Vec<u8> {
@@ -60,6 +94,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let minutes: f64 = argument("--minutes").map_or(Ok(60.0), |text| text.parse())?;
     let out = PathBuf::from(argument("--out").unwrap_or_else(|| "soak.png".into()));
     let program = argument("--program").unwrap_or_else(|| "target/release/latentd".into());
+    if let Some(samples) = argument("--draw") {
+        return draw(Path::new(&samples), &out);
+    }
+    let pause = Duration::from_millis(argument("--pause").map_or(Ok(200), |text| text.parse())?);
     let home = tempfile::tempdir()?;
     let config = home.path().join("pipelines");
     fs::create_dir(&config)?;
@@ -81,7 +119,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (name, bytes) = make(n);
         fs::write(home.path().join(pipeline).join(name), bytes)?;
         n += 1;
-        std::thread::sleep(Duration::from_millis(200));
+        std::thread::sleep(pause);
         let seconds = begin.elapsed().as_secs_f64();
         if seconds > next_sample {
             samples.push(look(daemon.id(), seconds, home.path())?);
@@ -101,14 +139,34 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     samples.push(look(daemon.id(), begin.elapsed().as_secs_f64(), home.path())?);
     Command::new("kill").arg(daemon.id().to_string()).status()?;
     let status = daemon.wait()?;
+    println!("{n} files in {minutes} minutes; the daemon ended with {status}");
+    tell(samples, &out)
+}
+
+/// Samples from a file: a line of names, then minutes, megabytes, descriptors, threads and files done.
+fn draw(samples: &Path, out: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let text = fs::read_to_string(samples)?;
+    let numbers =
+        text.lines().skip(1).map(|line| line.split(',').map(str::parse::<f64>).collect::<Result<Vec<_>, _>>());
+    let mut samples = Vec::new();
+    for numbers in numbers {
+        let [minutes, memory, descriptors, threads, done] = numbers?[..] else {
+            return Err("five numbers a line".into());
+        };
+        samples.push(Sample { minutes, memory, descriptors, threads, done });
+    }
+    tell(samples, out)
+}
+
+/// What the samples mean, as text and as a picture.
+fn tell(samples: Vec<Sample>, out: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let third = samples.len() / 3;
     let mean = |part: &[Sample], of: fn(&Sample) -> f64| part.iter().map(of).sum::<f64>() / part.len().max(1) as f64;
     let (middle, last) = (&samples[third..2 * third], &samples[2 * third..]);
-    println!("{n} files in {minutes} minutes; the daemon ended with {status}");
     println!("memory, middle and last third: {:.0}, {:.0} MB", mean(middle, |s| s.memory), mean(last, |s| s.memory));
     let descriptors = (mean(middle, |s| s.descriptors), mean(last, |s| s.descriptors));
     println!("descriptors: {:.0}, {:.0}; threads: {:.0}", descriptors.0, descriptors.1, mean(last, |s| s.threads));
-    latentd::plot::write(&Soak(samples), &out)?;
+    latentd::plot::write(&Soak(samples), out)?;
     Ok(())
 }
 
@@ -122,6 +180,8 @@ fn write_pipelines(config: &Path, sigma: u32) -> std::io::Result<()> {
         fs::write(config.join(format!("{name}.yaml")), text)
     };
     write("photos", &format!("denoise: {{ model: denoise-photo, sigma: {sigma} }}"))?;
+    write("recordings", "denoise: { model: denoise-speech }, level: { loudness: -19 }")?;
+    write("tunes", "reconstruct: { model: melody-2bar }")?;
     write("thumbnails", "resize: { long_side: 32 }")
 }
 

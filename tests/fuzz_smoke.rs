@@ -103,6 +103,31 @@ fn no_picture_panics() {
 }
 
 #[test]
+fn no_recording_panics() {
+    let spec =
+        hound::WavSpec { channels: 2, sample_rate: 8000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let mut wav = std::io::Cursor::new(Vec::new());
+    let mut writer = hound::WavWriter::new(&mut wav, spec).unwrap();
+    (0..200).for_each(|n| writer.write_sample((n * 321 % 9999) as i16).unwrap());
+    writer.finalize().unwrap();
+    let mut seeds = vec![wav.into_inner()];
+    for name in ["flac", "m4a", "mp3", "ogg"] {
+        let mut bytes = std::fs::read(format!("tests/fixtures/audio/tones.{name}")).unwrap();
+        bytes.truncate(4096);
+        seeds.push(bytes);
+    }
+    smoke(&seeds, bodies::sound);
+}
+
+#[test]
+fn no_tune_panics() {
+    let head = b"MThd\0\0\0\x06\0\x01\0\x02\0\x60";
+    let tempo = b"MTrk\0\0\0\x13\0\xff\x51\x03\x07\xa1\x20\0\xff\x58\x04\x04\x02\x18\x08\0\xff\x2f\0";
+    let notes = b"MTrk\0\0\0\x15\0\xff\x03\x01a\0\xc0\x05\0\x90\x3c\x64\x60\x40\x50\x60\x3c\0\0\x40\0\0\xff\x2f\0";
+    smoke(&[[&head[..], tempo, notes].concat()], bodies::tune);
+}
+
+#[test]
 fn no_model_panics() {
     let card = std::fs::read("models/upscale-photo-x2/card.yaml").unwrap();
     let onnx = tiny_onnx();

@@ -285,3 +285,130 @@ fn devices_are_listed_and_the_delay_is_measured() {
     assert!((loop_alone + 5.0..loop_alone + 300.0).contains(&through), "{through} ms after {loop_alone} ms");
     assert_eq!(daemon.stop(), Some(0));
 }
+
+/// One daemon with a pipeline of sound and one of pictures: what is said to it reaches the sound while it goes through.
+#[test]
+fn a_live_pipeline_is_changed_paused_and_resumed_like_any_other() {
+    if !available() {
+        return;
+    }
+    let home = Home::new();
+    let server = Server::new(&home);
+    let folder = home.folder("pipelines");
+    let write = |stages: &str, reserve: &str| {
+        let text = format!(
+            "name: live\nsource: {{microphone: {{device: mic.monitor}}}}\nstages: [{stages}]\nsink: {{speaker: {{device: out, reserve: {reserve}}}}}\n"
+        );
+        fs::write(folder.join("live.yaml"), text).unwrap();
+    };
+    write("high_pass: { frequency: 60 }", "100ms");
+    let pictures = "name: pictures\nsource: {folder: {path: ../in}}\nstages: [resize: { long_side: 4 }]\nsink: {folder: {path: ../out}}\n";
+    fs::write(folder.join("pictures.yaml"), pictures).unwrap();
+    let command = |args: &[&str]| {
+        let mut command = home.latentd();
+        let runtime = &server.runtime;
+        command.args(args).env("XDG_RUNTIME_DIR", runtime).env("HOME", runtime).env_remove("PULSE_SERVER");
+        command
+    };
+    let log = home.path("live.log");
+    let file = fs::File::create(&log).unwrap();
+    let child = command(&["run", "pipelines"]).stdout(Stdio::null()).stderr(file).spawn().unwrap();
+    let daemon = Daemon::of(child, log);
+    // On a machine that is too busy a device may seem to be gone for a while.
+    let opened = |times: usize| {
+        let begin = std::time::Instant::now();
+        loop {
+            let log = daemon.log();
+            let (now, lost) = (log.matches("listening to").count(), log.matches("waiting for it to come back").count());
+            if now >= times && now <= times + lost {
+                return;
+            }
+            assert!(begin.elapsed() < LONG, "{now} times rather than {times}, {lost} times lost\n{log}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let run = |args: &[&str], code: i32| {
+        let output = command(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let live = || {
+        let text = command(&["status", "--json"]).output().unwrap().stdout;
+        let status: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        status["pipelines"].as_array().unwrap().iter().find(|p| p["name"] == "live").cloned().unwrap_or_default()
+    };
+    let troubles = || ["xruns", "late_blocks", "dropped_blocks"].map(|name| live()["live"][name].as_u64().unwrap());
+    opened(1);
+    wait_for("sound", LONG, || live()["state"] == "running");
+
+    // Other stages while a tone goes through: the devices stay open, and there is no hole in the tone.
+    let tone: Vec<f32> =
+        (0..6 * 48_000).map(|n| (n as f32 * 440.0 * std::f32::consts::TAU / 48_000.0).sin() * 0.2).collect();
+    let file = home.path("tone.wav");
+    write_wav(&file, 48_000, std::slice::from_ref(&tone), 16, false);
+    let hear = |meanwhile: &(dyn Fn() + Sync)| {
+        let heard = server.record(|| {
+            std::thread::scope(|scope| {
+                scope.spawn(|| server.play(&file));
+                std::thread::sleep(Duration::from_secs(3));
+                meanwhile();
+            });
+        });
+        let loud: Vec<bool> = heard.chunks(4800).map(|part| rms(part) > 0.05).collect();
+        let first = loud.iter().position(|&is| is);
+        first.map_or((0, 0), |first| {
+            let last = loud.iter().rposition(|&is| is).unwrap_or(first);
+            (last - first + 1, loud[first..=last].iter().filter(|&&is| !is).count())
+        })
+    };
+    let before = troubles();
+    let (tenths, holes) = hear(&|| {
+        write("high_pass: { frequency: 90 }, denoise: { model: denoise-speech, attenuation_limit_db: 3 }", "100ms");
+        assert_eq!(run(&["reload"], 0), "changed: live\n");
+    });
+    assert_eq!(live()["stages"], serde_json::json!(["high_pass", "denoise"]));
+    println!("{tenths} tenths of a second of the tone, {holes} of them empty, {before:?} -> {:?}", troubles());
+    // A machine that was too busy for sound says so itself.
+    assert!(tenths > 40 && (holes == 0 || troubles() != before), "{tenths}, {holes}\n{}", daemon.log());
+    opened(1);
+
+    // A mistake changes nothing.
+    write("high_pas: { frequency: 90 }", "100ms");
+    let output = command(&["reload"]).output().unwrap();
+    assert_ne!(output.status.code(), Some(0));
+    assert_eq!(
+        (live()["state"].clone(), live()["stages"].clone()),
+        ("running".into(), serde_json::json!(["high_pass", "denoise"]))
+    );
+
+    // Paused it neither hears nor plays, and others are not touched.
+    run(&["pause", "live"], 0);
+    wait_for("the pause", LONG, || live()["state"] == "paused");
+    assert_eq!(hear(&|| ()), (0, 0), "a paused pipeline plays");
+    assert!(run(&["status"], 0).contains("live: paused"));
+    run(&["resume", "live"], 0);
+    opened(2);
+    let (tenths, _) = hear(&|| ());
+    assert!(tenths > 40, "{tenths}\n{}", daemon.log());
+
+    // Other settings of a device open it anew; a pipeline that is taken away ends.
+    write("high_pass: { frequency: 90 }", "50ms");
+    assert_eq!(run(&["reload"], 0), "changed: live\n");
+    opened(3);
+    assert!(metrics(&server).contains("latentd_live{pipeline=\"live\",what=\"xruns\"}"));
+    fs::remove_file(folder.join("live.yaml")).unwrap();
+    daemon.signal("-HUP");
+    wait_for("its end", LONG, || live().is_null());
+    assert!(!metrics(&server).contains("pipeline=\"live\",what"));
+    assert_eq!(daemon.log().matches("watching").count(), 1, "the pictures were not touched\n{}", daemon.log());
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+fn metrics(server: &Server) -> String {
+    use std::io::Write;
+    let mut stream = std::os::unix::net::UnixStream::connect(server.runtime.join("latentd/control.sock")).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}

@@ -138,3 +138,41 @@ fn watched_configuration_is_reloaded_by_itself() {
     wait_for("it to go", LONG, || names(&home) == ["first"]);
     assert_eq!(daemon.stop(), Some(0));
 }
+
+/// Sound is one of several pipelines, also where there is no device: then it waits, and can be told everything all the same.
+#[cfg(feature = "live")]
+#[test]
+fn a_live_pipeline_without_devices_is_paused_changed_and_taken_away() {
+    let home = Home::new();
+    write(&home, "first", "10");
+    let live = |stages: &str| {
+        let text = format!(
+            "name: live\nsource: {{microphone: {{device: none-such}}}}\nstages: [{stages}]\nsink: {{speaker: {{device: none-such}}}}\n"
+        );
+        fs::write(home.path("pipelines/live.yaml"), text).unwrap();
+    };
+    live("high_pass");
+    let daemon = home.daemon(&home.path("pipelines"), &[]);
+    let state = || status(&home)["pipelines"][1].clone();
+    wait_for("it to look for its devices", LONG, || state()["state"] == "waiting");
+    assert_eq!((state()["kind"].clone(), state()["source"].clone()), ("live".into(), "microphone none-such".into()));
+    assert_eq!(home.run(&["pause", "live"]).status.code(), Some(0));
+    wait_for("the pause", LONG, || state()["state"] == "paused");
+    live("high_pass, denoise: { model: denoise-speech }");
+    let output = home.run(&["reload"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "changed: live\n");
+    assert_eq!((state()["state"].clone(), state()["stages"][1].clone()), ("paused".into(), "denoise".into()));
+    // Two of one name are refused, whatever they are.
+    fs::write(home.path("pipelines/twin.yaml"), "name: live\nsource: microphone\nsink: speaker\nstages: [high_pass]\n")
+        .unwrap();
+    let output = home.run(&["reload"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("two pipelines are called `live`"), "{output:?}");
+    fs::remove_file(home.path("pipelines/twin.yaml")).unwrap();
+    assert_eq!(home.run(&["resume", "live"]).status.code(), Some(0));
+    wait_for("it to look again", LONG, || state()["state"] == "waiting");
+    fs::remove_file(home.path("pipelines/live.yaml")).unwrap();
+    assert_eq!(String::from_utf8_lossy(&home.run(&["reload"]).stdout), "removed: live\n");
+    wait_for("it to go", LONG, || names(&home) == ["first"]);
+    assert_eq!(watched(&daemon, "first"), 1);
+    assert_eq!(daemon.stop(), Some(0));
+}

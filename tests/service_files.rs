@@ -164,3 +164,28 @@ fn packaged_units_are_those_that_install_writes() {
         assert_eq!(fs::read_to_string(&path).unwrap_or_default(), systemd(&unit), "{name}");
     }
 }
+
+/// What launchd gets, word for word (`UPDATE_GOLDEN=1` writes it); names with signs that mean something in XML included.
+#[test]
+fn the_property_list_for_launchd_is_this() {
+    use latentd::daemon::service::{Profile, Unit, launchd, launchd_path};
+    let home = std::path::Path::new("/Users/anna");
+    assert_eq!(launchd_path(false, home), home.join("Library/LaunchAgents/io.github.latentd.plist"));
+    assert_eq!(launchd_path(true, home), std::path::Path::new("/Library/LaunchDaemons/io.github.latentd.plist"));
+    for (name, profile) in [("files.plist", Profile::Files), ("audio.plist", Profile::Audio)] {
+        let unit = Unit {
+            program: "/opt/homebrew/bin/latentd".into(),
+            arguments: vec!["--watch-config".into(), "/Users/anna/Photos & \"more\" <new>/clean.yaml".into()],
+            system: false,
+            profile,
+            writes: Vec::new(),
+            network: false,
+        };
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/service").join(name);
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, launchd(&unit)).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap_or_default(), launchd(&unit), "{name}");
+    }
+}

@@ -71,6 +71,35 @@ fn a_slow_writer_is_waited_for() {
     assert_eq!(daemon.stop(), Some(0));
 }
 
+/// Its writer was there before the daemon, so no message will tell of it, and it rests for as long as it likes.
+#[test]
+fn a_file_that_somebody_has_open_is_waited_for_however_old_it_is() {
+    let home = Home::new();
+    let pipeline = home.pipeline(", quiet: 100ms", SMALL, "");
+    let bytes = png(40, 40);
+    let path = home.path("inbox/open.png");
+    fs::write(&path, &bytes[..50]).unwrap();
+    if latentd::source::has_writer(&path).is_none() {
+        eprintln!("skipped: this file system has no leases");
+        return;
+    }
+    let mut file = fs::File::options().append(true).open(&path).unwrap();
+    file.set_modified(std::time::SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    fs::write(home.path("inbox/other.png"), &bytes).unwrap();
+    let daemon = home.daemon(&pipeline, &[]);
+    wait_for("the other one", LONG, || count(&home.path("outbox")) == 1);
+    let status = || serde_json::from_slice::<serde_json::Value>(&home.run(&["status", "--json"]).stdout).unwrap();
+    for _ in 0..5 {
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(status()["pipelines"][0]["queue"]["settling"], 1, "{}", daemon.log());
+    }
+    file.write_all(&bytes[50..]).unwrap();
+    drop(file);
+    wait_for("the result", LONG, || count(&home.path("outbox")) == 2);
+    assert_eq!(count(&home.path("quarantine")), 0);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
 #[test]
 fn renamed_copied_and_linked_files_are_taken() {
     let home = Home::new();

@@ -22,6 +22,22 @@ impl Which {
     }
 }
 
+/// What a live pipeline tells of its streams, in a line.
+pub fn live_line(live: &serde_json::Value) -> String {
+    let number = |name: &str| live[name].as_f64().unwrap_or_default();
+    let level = |end: usize| live["level_db"][end].as_f64().unwrap_or_default();
+    format!(
+        "{:.1} ms from end to end, load {:.2}; {} xruns, {} blocks late, {} left out; {:.0} dB in, {:.0} dB out",
+        number("latency_ms"),
+        number("load"),
+        number("xruns"),
+        number("late_blocks"),
+        number("dropped_blocks"),
+        level(0),
+        level(1)
+    )
+}
+
 /// `3 s`, `5 min`, `2 h`, `4 days`.
 pub fn ago(seconds: u64) -> String {
     match seconds {

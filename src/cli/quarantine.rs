@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Subcommand;
 
 use super::{Common, run};
-use crate::daemon::Loaded;
 use crate::error::{Error, Kind, Result, show_path};
+use crate::pipeline::Pipeline;
 use crate::sink::{Kept, Quarantine};
 
 #[derive(Debug, Subcommand)]
@@ -65,16 +66,16 @@ pub struct What {
 pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode> {
     match verb {
         Verb::List { json, of } => {
-            for (loaded, kept) in everything(of, common)? {
+            for (pipeline, kept) in everything(of, common)? {
                 if *json {
                     let (name, file) = (show_path(&kept.name), kept.file.as_deref().map(show_path));
-                    let pipeline = &loaded.pipeline.name;
-                    let value =
-                        serde_json::json!({ "pipeline": pipeline, "name": name, "file": file, "reason": kept.reason });
+                    let value = serde_json::json!({
+                        "pipeline": pipeline.name, "name": name, "file": file, "reason": kept.reason
+                    });
                     say!("{value}");
                 } else {
                     let gone = if kept.file.is_some() { "" } else { " (not here)" };
-                    say!("{}: {}{gone}: {}", loaded.pipeline.name, show_path(&kept.name), kept.reason);
+                    say!("{}: {}{gone}: {}", pipeline.name, show_path(&kept.name), kept.reason);
                 }
             }
         }
@@ -85,15 +86,15 @@ pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode> {
             }
         }
         Verb::Retry { what, of } => {
-            return each(what, of, common, |loaded, kept| {
-                let back = quarantine(loaded).put_back(kept, &loaded.pipeline.source.root)?;
+            return each(what, of, common, |pipeline, kept| {
+                let back = quarantine(pipeline).put_back(kept, &pipeline.source.root)?;
                 say!("{} is tried again: {}", show_path(&kept.name), show_path(&back));
                 Ok(())
             });
         }
         Verb::Purge { what, of } => {
-            return each(what, of, common, |loaded, kept| {
-                quarantine(loaded).purge(kept)?;
+            return each(what, of, common, |pipeline, kept| {
+                quarantine(pipeline).purge(kept)?;
                 say!("{} is deleted", show_path(&kept.name));
                 Ok(())
             });
@@ -102,26 +103,26 @@ pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn quarantine(loaded: &Loaded) -> Quarantine<'_> {
-    Quarantine(&loaded.pipeline.sink.quarantine)
+fn quarantine(pipeline: &Pipeline) -> Quarantine<'_> {
+    Quarantine(&pipeline.sink.quarantine)
 }
 
 /// Everything in quarantine. A folder that two pipelines share is listed once, for the first of them.
-fn everything(of: &Of, common: &Common) -> Result<Vec<(Loaded, Kept)>> {
+fn everything(of: &Of, common: &Common) -> Result<Vec<(Arc<Pipeline>, Kept)>> {
     let pipelines = run::first_load(&run::given(&of.files)?, common)?.pipelines;
     let mut seen = Vec::new();
     let mut all = Vec::new();
-    for loaded in pipelines {
-        let folder = loaded.pipeline.sink.quarantine.clone();
+    for pipeline in pipelines.iter().filter_map(|loaded| loaded.folder()) {
+        let folder = pipeline.sink.quarantine.clone();
         if !seen.contains(&folder) {
-            all.extend(quarantine(&loaded).list().into_iter().map(|kept| (loaded.clone(), kept)));
+            all.extend(quarantine(pipeline).list().into_iter().map(|kept| (pipeline.clone(), kept)));
             seen.push(folder);
         }
     }
     Ok(all)
 }
 
-fn chosen(of: &Of, common: &Common, names: &[PathBuf]) -> Result<Vec<(Loaded, Kept)>> {
+fn chosen(of: &Of, common: &Common, names: &[PathBuf]) -> Result<Vec<(Arc<Pipeline>, Kept)>> {
     let all = everything(of, common)?;
     let is_there = |name: &Path| all.iter().any(|(_, kept)| kept.name == name);
     if let Some(missing) = names.iter().find(|name| !is_there(name)) {
@@ -132,11 +133,11 @@ fn chosen(of: &Of, common: &Common, names: &[PathBuf]) -> Result<Vec<(Loaded, Ke
 }
 
 /// Does something to each; goes on when one fails, and tells the first failure in the end.
-fn each(what: &What, of: &Of, common: &Common, work: impl Fn(&Loaded, &Kept) -> Result<()>) -> Result<ExitCode> {
+fn each(what: &What, of: &Of, common: &Common, work: impl Fn(&Pipeline, &Kept) -> Result<()>) -> Result<ExitCode> {
     let files = if what.all { everything(of, common)? } else { chosen(of, common, &what.names)? };
     let mut first = None;
-    for (loaded, kept) in &files {
-        if let Err(e) = work(loaded, kept) {
+    for (pipeline, kept) in &files {
+        if let Err(e) = work(pipeline, kept) {
             super::terminal::print_error(&e);
             first = first.or(Some(e));
         }

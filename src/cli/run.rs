@@ -13,11 +13,9 @@ use signal_hook::iterator::Signals;
 
 use super::{Common, paths, pipeline_files, print_mistakes, threads};
 use crate::daemon::control::{Doors, Token, listen};
-use crate::daemon::{self, Board, Event, Loaded, Options};
+use crate::daemon::{self, Board, Event, Loaded, Options, Work};
 use crate::error::{Error, Kind, Result};
 use crate::model::Models;
-#[cfg(feature = "live")]
-use crate::pipeline::live::LivePipeline;
 use crate::pipeline::{self, LoadError};
 use crate::source::{Stamp, Watch, resolve};
 
@@ -72,16 +70,12 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let threads = threads(args.threads);
     let board = Arc::new(Board::new(threads));
     let listening = listen(&doors, &board, &events.0)?;
+    // From here on only the supervisor and what it starts: those are the threads that see what strangers have made.
+    daemon::confine();
     let options = Options { threads, state: paths::state(), again: args.again };
     let (again, folders) = (given.clone(), common.models.clone());
     let load = Box::new(move || reload(&again, &folders));
-    #[cfg(feature = "live")]
-    let live = daemon::live::start(first.live)?;
-    #[cfg(feature = "live")]
-    board.show_live(live.controls.clone());
     let outcome = daemon::run(first.pipelines, load, &options, board, events);
-    #[cfg(feature = "live")]
-    live.stop();
     drop(listening);
     outcome?;
     Ok(ExitCode::SUCCESS)
@@ -102,11 +96,8 @@ pub(super) fn given(files: &[PathBuf]) -> Result<Vec<PathBuf>> {
 
 /// What was read.
 pub(super) struct Read {
-    /// Those of folders.
+    /// The pipelines.
     pub pipelines: Vec<Loaded>,
-    /// Those of sound devices.
-    #[cfg(feature = "live")]
-    pub live: Vec<LivePipeline>,
     /// Their models.
     pub models: Models,
 }
@@ -114,23 +105,19 @@ pub(super) struct Read {
 /// Reads all pipelines, and tells what is wrong with those that cannot be read.
 fn read(given: &[PathBuf], models: Models) -> Result<(Read, Vec<LoadError>)> {
     let (mut pipelines, mut failed) = (Vec::new(), Vec::new());
-    #[cfg(feature = "live")]
-    let mut live = Vec::new();
     for file in pipeline_files(given)? {
         match pipeline::Loaded::load(&file, &models) {
-            Ok(pipeline::Loaded::Files(pipeline)) => pipelines.push(Loaded { file, pipeline: Arc::new(pipeline) }),
+            Ok(pipeline::Loaded::Files(pipeline)) => {
+                pipelines.push(Loaded { file, work: Work::Folder(Arc::new(pipeline)) });
+            }
             #[cfg(feature = "live")]
-            Ok(pipeline::Loaded::Live(pipeline)) => live.push(pipeline),
+            Ok(pipeline::Loaded::Live(pipeline)) => {
+                pipelines.push(Loaded { file, work: Work::Live(Arc::new(pipeline)) });
+            }
             Err(e) => failed.push(e),
         }
     }
-    let read = Read {
-        pipelines,
-        #[cfg(feature = "live")]
-        live,
-        models,
-    };
-    Ok((read, failed))
+    Ok((Read { pipelines, models }, failed))
 }
 
 /// Reads all pipelines; all mistakes in all files are printed before giving up.
@@ -150,7 +137,6 @@ fn reload(given: &[PathBuf], folders: &[PathBuf]) -> std::result::Result<Vec<Loa
         return Err(told.collect());
     }
     again.models.tune();
-    // Sound goes on as it is until the next start.
     Ok(again.pipelines)
 }
 

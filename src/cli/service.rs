@@ -82,9 +82,9 @@ fn install(install: &Install, common: &Common) -> Result<ExitCode> {
     let mut writes = Vec::new();
     if !install.files.is_empty() || paths::config().is_dir() {
         let pipelines = run::first_load(&run::given(&install.files)?, common)?.pipelines;
-        for loaded in &pipelines {
-            writes.push(loaded.pipeline.source.root.clone());
-            writes.extend(outputs(&loaded.pipeline.sink).into_iter().map(|(.., path)| path.to_path_buf()));
+        for pipeline in pipelines.iter().filter_map(|loaded| loaded.folder()) {
+            writes.push(pipeline.source.root.clone());
+            writes.extend(outputs(&pipeline.sink).into_iter().map(|(.., path)| path.to_path_buf()));
         }
         writes.sort();
         writes.dedup();

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::daemon::{Which, ago};
+use super::daemon::{Which, ago, live_line};
 use crate::daemon::status::{PipelineStatus, Status, now};
 use crate::error::{Error, Kind, Result};
 
@@ -30,9 +30,13 @@ fn print(status: &Status) {
     let up = ago(now().saturating_sub(status.started));
     let memory = status.memory as f64 / 1e6;
     say!("latentd {}, process {}, up {up}, {} threads, {memory:.0} MB", status.latentd, status.pid, status.threads);
-    for PipelineStatus { name, state, reason, queue, counts, last, source, sink, .. } in &status.pipelines {
+    for PipelineStatus { name, state, reason, queue, counts, last, source, sink, live, .. } in &status.pipelines {
         say!("\n{name}: {state}{}", reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default());
         say!("  {source} -> {sink}");
+        if let Some(live) = live {
+            say!("  {}", live_line(live));
+            continue;
+        }
         say!(
             "  {} done, {} in quarantine; {} being written, {} waiting, {} worked on, {} to be tried again",
             counts.done,

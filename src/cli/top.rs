@@ -10,7 +10,7 @@ use ratatui::style::{Style, Stylize};
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Paragraph, Row, Sparkline, Table, TableState};
 
-use super::daemon::{Which, ago};
+use super::daemon::{Which, ago, live_line};
 use crate::daemon::control::{Client, encode};
 use crate::daemon::status::{PipelineStatus, Status, now};
 use crate::error::{Error, Kind, Result};
@@ -148,6 +148,9 @@ impl View {
             let ago = ago(now().saturating_sub(last.time));
             lines.push(Line::from(format!("{ago} ago: {} -> {}", last.inputs, last.results)));
         }
+        if let Some(live) = &pipeline.live {
+            lines.push(Line::from(live_line(live)));
+        }
         if let Some(reason) = &pipeline.reason {
             lines.push(Line::from(reason.as_str()).yellow());
         }
@@ -187,7 +190,13 @@ mod tests {
             counts: Counts { done: 555, quarantined: 6, ..Counts::default() },
             ..PipelineStatus::default()
         };
-        let status = Status { pipelines: vec![pipeline], threads: 2, ..Status::default() };
+        let voice = PipelineStatus {
+            name: "voice".into(),
+            state: "running".into(),
+            live: Some(serde_json::json!({ "latency_ms": 31.25, "xruns": 7, "level_db": [-20.0, -30.0] })),
+            ..PipelineStatus::default()
+        };
+        let status = Status { pipelines: vec![pipeline, voice], threads: 2, ..Status::default() };
         let mut view = View { status, past: vec![1, 2, 3], ..View::default() };
         view.selected.select(Some(0));
         let mut terminal = Terminal::new(TestBackend::new(100, 20)).unwrap();
@@ -196,6 +205,10 @@ mod tests {
         for wanted in ["photos", "waiting", "555", "22", "the disk is full", "/in -> /out", "not ready"] {
             assert!(text.contains(wanted), "{wanted} is not in {text}");
         }
+        view.selected.select(Some(1));
+        terminal.draw(|frame| view.draw(frame)).unwrap();
+        let text: String = terminal.backend().buffer().content().iter().map(|cell| cell.symbol()).collect();
+        assert!(text.contains("31.2 ms") && text.contains("7 xruns"), "{text}");
         // However small the terminal is.
         let mut terminal = Terminal::new(TestBackend::new(3, 2)).unwrap();
         terminal.draw(|frame| view.draw(frame)).unwrap();

@@ -27,27 +27,29 @@ pub struct Board {
 #[derive(Debug)]
 struct Shown {
     beat: Instant,
-    /// Pipelines with their journals, by name.
-    pipelines: BTreeMap<String, (Slot, Option<Book>)>,
+    /// Pipelines by name.
+    pipelines: BTreeMap<String, (Slot, Behind)>,
     reload: Option<Reload>,
-    /// Pipelines of sound devices, and what can be asked of them.
-    #[cfg(feature = "live")]
-    live: Vec<(String, LiveControl)>,
     /// Whether all pipelines were started, and none is to end.
     up: bool,
+}
+
+/// What can be asked of a pipeline beside what its slot shows.
+#[derive(Debug, Clone)]
+pub enum Behind {
+    /// What happened.
+    Book(Book),
+    /// How its streams are.
+    #[cfg(feature = "live")]
+    Live(LiveControl),
+    /// Nothing, since it does not run.
+    Nothing,
 }
 
 impl Board {
     /// An empty board of a daemon with this many workers.
     pub fn new(threads: usize) -> Board {
-        let shown = Shown {
-            beat: Instant::now(),
-            pipelines: BTreeMap::new(),
-            reload: None,
-            #[cfg(feature = "live")]
-            live: Vec::new(),
-            up: false,
-        };
+        let shown = Shown { beat: Instant::now(), pipelines: BTreeMap::new(), reload: None, up: false };
         Board { threads, started: status::now(), metrics: Metrics::default(), shown: Mutex::new(shown) }
     }
 
@@ -66,25 +68,28 @@ impl Board {
     }
 
     /// Shows a pipeline.
-    pub fn put(&self, name: &str, slot: Slot, book: Book) {
-        self.lock().pipelines.insert(name.to_owned(), (slot, Some(book)));
+    pub fn put(&self, name: &str, slot: Slot, behind: Behind) {
+        self.lock().pipelines.insert(name.to_owned(), (slot, behind));
+    }
+
+    /// Shows a pipeline that was changed while it runs as what it is now.
+    pub fn replace(&self, name: &str, status: PipelineStatus) {
+        if let Some((slot, _)) = self.lock().pipelines.get(name) {
+            *slot.lock() = status;
+        }
     }
 
     /// Shows a pipeline that does not run, and why.
     pub fn set_state(&self, name: &str, status: PipelineStatus, state: &str, reason: Option<String>) {
         let slot = Slot::new(PipelineStatus { state: state.to_owned(), reason, ..status });
-        self.lock().pipelines.insert(name.to_owned(), (slot, None));
-    }
-
-    /// Shows pipelines of sound devices.
-    #[cfg(feature = "live")]
-    pub fn show_live(&self, live: Vec<(String, LiveControl)>) {
-        self.lock().live = live;
+        self.lock().pipelines.insert(name.to_owned(), (slot, Behind::Nothing));
     }
 
     /// Shows a pipeline no longer.
     pub fn remove(&self, name: &str) {
-        self.lock().pipelines.remove(name);
+        if let Some((slot, behind)) = self.lock().pipelines.remove(name) {
+            self.metrics.forget(&current(&slot, &behind));
+        }
     }
 
     /// Shows whether everything is up.
@@ -100,10 +105,7 @@ impl Board {
     /// Everything.
     pub fn status(&self) -> Status {
         let shown = self.lock();
-        let pipelines = shown.pipelines.values().map(|(slot, _)| slot.lock().clone());
-        #[cfg(feature = "live")]
-        let pipelines = pipelines.chain(shown.live.iter().map(|(name, control)| live_status(name, control)));
-        let pipelines: Vec<_> = pipelines.collect();
+        let pipelines: Vec<_> = shown.pipelines.values().map(|(slot, behind)| current(slot, behind)).collect();
         let mut reasons: Vec<String> = Vec::new();
         if !shown.up {
             reasons.push("it is starting or stopping".to_owned());
@@ -134,10 +136,11 @@ impl Board {
     /// # Errors
     /// Kind transient: a journal cannot be read.
     pub fn history(&self, since: u64, limit: usize, file: Option<&str>) -> Result<Vec<(String, Event)>> {
-        let books: Vec<(String, Book)> =
-            self.lock().pipelines.iter().filter_map(|(name, (_, book))| Some((name.clone(), book.clone()?))).collect();
+        let behind: Vec<(String, Behind)> =
+            self.lock().pipelines.iter().map(|(name, (_, behind))| (name.clone(), behind.clone())).collect();
         let mut all = Vec::new();
-        for (name, book) in books {
+        for (name, behind) in behind {
+            let Behind::Book(book) = behind else { continue };
             let events = book.history(since, limit, file.map(str::to_owned))?;
             all.extend(events.into_iter().map(|event| (name.clone(), event)));
         }
@@ -163,13 +166,17 @@ impl Board {
     }
 }
 
-/// A pipeline of sound devices as the others are shown; its numbers are in `live`.
-#[cfg(feature = "live")]
-fn live_status(name: &str, control: &LiveControl) -> PipelineStatus {
-    let status = control.status();
-    let live = serde_json::to_value(&status).unwrap_or_default();
-    let state = live["state"].as_str().unwrap_or("running").to_owned();
-    let (source, sink) = ("microphone".into(), "speaker".into());
-    let (name, kind, reason, live) = (name.to_owned(), "live".into(), status.reason, Some(live));
-    PipelineStatus { name, kind, state, reason, source, sink, live, ..PipelineStatus::default() }
+/// A pipeline as it is now; the numbers of a live one are in `live`.
+fn current(slot: &Slot, behind: &Behind) -> PipelineStatus {
+    let status = slot.lock().clone();
+    match behind {
+        #[cfg(feature = "live")]
+        Behind::Live(control) => {
+            let live = control.status();
+            let value = serde_json::to_value(&live).unwrap_or_default();
+            let state = value["state"].as_str().unwrap_or("running").to_owned();
+            PipelineStatus { state, reason: live.reason, live: Some(value), ..status }
+        }
+        _ => status,
+    }
 }

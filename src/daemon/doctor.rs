@@ -5,9 +5,15 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+#[cfg(feature = "live")]
+use super::Work;
 use super::{Loaded, check_together};
+#[cfg(feature = "live")]
+use crate::device::{Devices, Direction};
 use crate::durable::{Collision, Draft};
 use crate::error::{Error, Kind, show_path};
+#[cfg(feature = "live")]
+use crate::pipeline::live::LivePipeline;
 use crate::pipeline::outputs;
 use crate::sink::Originals;
 
@@ -56,9 +62,15 @@ impl Check {
 /// Looks at everything that these pipelines need, and at the state folder.
 pub fn examine(pipelines: &[Loaded], state: &Path) -> Vec<Check> {
     let mut checks = vec![writable("state folder", state), open_files()];
-    for Loaded { file, pipeline } in pipelines {
-        let name = &pipeline.name;
-        checks.push(Check::good(format!("{name}: models"), format!("those of {} are whole", show_path(file))));
+    for loaded in pipelines {
+        let name = loaded.name();
+        let file = show_path(&loaded.file);
+        checks.push(Check::good(format!("{name}: models"), format!("those of {file} are whole")));
+        #[cfg(feature = "live")]
+        if let Work::Live(pipeline) = &loaded.work {
+            checks.extend(devices(pipeline));
+        }
+        let Some(pipeline) = loaded.folder() else { continue };
         checks.push(readable(&format!("{name}: source"), &pipeline.source.root));
         if pipeline.source.poll.is_none() {
             checks.push(watches(name, &pipeline.source.root, pipeline.source.recursive));
@@ -193,4 +205,38 @@ fn open_files() -> Check {
         Some(most) => Check::good("open files", format!("{most} at once")),
         None => Check::good("open files", "no limit that is known"),
     }
+}
+
+/// Whether a live pipeline's devices are there. A device may come later, so none is no mistake.
+#[cfg(feature = "live")]
+fn devices(pipeline: &LivePipeline) -> Vec<Check> {
+    let name = &pipeline.name;
+    let devices = match Devices::system() {
+        Ok(devices) => devices,
+        Err(e) => {
+            let mend = e.mend_text().unwrap_or_default().to_owned();
+            return vec![Check::doubtful(format!("{name}: sound"), e.to_string(), mend)];
+        }
+    };
+    let all = devices.list();
+    let ends = [
+        (Direction::Microphone, &pipeline.microphone.wanted.device),
+        (Direction::Speaker, &pipeline.speaker.wanted.device),
+    ];
+    let check = |(direction, asked): (Direction, &String)| {
+        let what = format!("{name}: {}", direction.name());
+        let default = if asked == "default" { devices.default_id(direction) } else { None };
+        let is_asked = |id: &str, its_name: &str| {
+            let own = id.split_once(':').map_or("", |(_, own)| own);
+            default.as_deref() == Some(id) || id == asked || own == asked || its_name.eq_ignore_ascii_case(asked)
+        };
+        match all.iter().find(|d| d.direction == direction && is_asked(&d.id, &d.name)) {
+            Some(device) => Check::good(what, format!("{} ({})", device.name, device.id)),
+            None => {
+                let found = format!("there is no `{}` now; the pipeline would wait for it", asked.escape_debug());
+                Check::doubtful(what, found, "plug it in, or name another; `latentd devices` shows them")
+            }
+        }
+    };
+    ends.into_iter().map(check).collect()
 }

@@ -1,56 +1,57 @@
-//! Live pipelines beside those of folders: a thread each, which finds its devices again by itself.
+//! A live pipeline beside those of folders: a thread that finds its devices again by itself, and what it can be told meanwhile.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam::channel::{Sender, bounded};
 
+use super::feed::Order;
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::live::{LiveControl, LivePipeline, run};
 
-/// Live pipelines at work.
+/// A live pipeline at work.
 #[derive(Debug)]
 pub struct Live {
-    /// What each can be asked, by the name of its pipeline.
-    pub controls: Vec<(String, LiveControl)>,
-    threads: Vec<JoinHandle<()>>,
-    /// Dropping it stops them.
-    halt: Sender<()>,
-}
-
-/// Starts them.
-///
-/// # Errors
-/// The system gives no threads.
-pub fn start(pipelines: Vec<LivePipeline>) -> Result<Live> {
-    let (halt, halted) = bounded(0);
-    let mut live = Live { controls: Vec::new(), threads: Vec::new(), halt };
-    for pipeline in pipelines {
-        let control = LiveControl::default();
-        live.controls.push((pipeline.name.clone(), control.clone()));
-        let halted = halted.clone();
-        let thread = std::thread::Builder::new().name("live".into()).spawn(move || {
-            let ended = catch_unwind(AssertUnwindSafe(|| run(&pipeline, &control, &halted)));
-            match ended {
-                Ok(Ok(())) => {}
-                Ok(Err(e)) => tracing::error!(pipeline = pipeline.name, mend = e.mend_text(), "{e}"),
-                Err(_) => tracing::error!(
-                    pipeline = pipeline.name,
-                    "latentd stumbled, and this pipeline has ended; please report it"
-                ),
-            }
-        });
-        live.threads.push(thread.map_err(|e| Error::new(Kind::Transient, "no thread for a pipeline").because(e))?);
-    }
-    Ok(live)
+    /// What it can be asked and told.
+    pub control: LiveControl,
+    /// Dropping it stops the pipeline.
+    halt: Option<Sender<()>>,
 }
 
 impl Live {
-    /// Stops them, and waits until they have.
-    pub fn stop(self) {
-        drop(self.halt);
-        for thread in self.threads {
-            let _ = thread.join();
+    /// Starts it on a thread of its own. `ended` is called at the end, with the reason if nobody asked for it.
+    ///
+    /// # Errors
+    /// Kind transient: the system gives no thread.
+    pub fn start(
+        pipeline: Arc<LivePipeline>,
+        paused: bool,
+        ended: impl FnOnce(Option<String>) + Send + 'static,
+    ) -> Result<(Live, JoinHandle<()>)> {
+        let control = LiveControl::default();
+        control.set_paused(paused);
+        let (halt, halted) = bounded(0);
+        let its = control.clone();
+        let work = move || {
+            let outcome = catch_unwind(AssertUnwindSafe(|| run(&pipeline, &its, &halted)));
+            ended(match outcome {
+                Ok(Ok(())) => None,
+                Ok(Err(e)) => Some(e.to_string()),
+                Err(_) => Some("it failed by a mistake of latentd's own".into()),
+            });
+        };
+        let thread = std::thread::Builder::new().name("live".into()).spawn(work);
+        let thread = thread.map_err(|e| Error::new(Kind::Transient, "no thread for a pipeline").because(e))?;
+        Ok((Live { control, halt: Some(halt) }, thread))
+    }
+
+    /// Tells it something. There is nothing to be worked off, so draining is stopping.
+    pub fn order(&mut self, order: Order) {
+        match order {
+            Order::Pause => self.control.set_paused(true),
+            Order::Resume => self.control.set_paused(false),
+            Order::Drain | Order::Halt => drop(self.halt.take()),
         }
     }
 }

@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use super::status::{self, Queue, Status};
+use super::status::{self, PipelineStatus, Queue, Status};
 use crate::pipeline::{Outcome, Ticket};
 
 /// Names and values.
@@ -99,6 +99,16 @@ impl Metrics {
         for (state, count) in [("settling", settling), ("ready", ready), ("working", working), ("later", later)] {
             let count = i64::try_from(*count).unwrap_or(i64::MAX);
             self.queue.get_or_create(&labels(pipeline, Some(("state", state)))).set(count);
+        }
+    }
+
+    /// Shows no longer how a pipeline is that is gone. What it has done stays counted.
+    pub fn forget(&self, pipeline: &PipelineStatus) {
+        for state in ["settling", "ready", "working", "later"] {
+            self.queue.remove(&labels(&pipeline.name, Some(("state", state))));
+        }
+        for (name, _) in pipeline.live.iter().filter_map(|live| live.as_object()).flatten() {
+            self.live.remove(&labels(&pipeline.name, Some(("what", name))));
         }
     }
 

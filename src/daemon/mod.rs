@@ -2,12 +2,14 @@
 //! them and ends them, and shows on a board how they are.
 
 mod board;
+mod confine;
 pub mod control;
 pub mod doctor;
 mod feed;
 pub mod journal;
 #[cfg(feature = "live")]
-pub mod live;
+mod live;
+mod member;
 mod metrics;
 mod notify;
 pub mod service;
@@ -22,10 +24,13 @@ use crossbeam::channel::{Receiver, Sender};
 
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::Pipeline;
+#[cfg(feature = "live")]
+use crate::pipeline::live::LivePipeline;
 use status::Reload;
 use supervisor::Supervisor;
 
 pub use board::Board;
+pub use confine::confine;
 
 /// How to run.
 #[derive(Debug, Clone)]
@@ -44,7 +49,48 @@ pub struct Loaded {
     /// The file.
     pub file: PathBuf,
     /// The pipeline.
-    pub pipeline: Arc<Pipeline>,
+    pub work: Work,
+}
+
+/// A pipeline of either sort.
+#[derive(Debug, Clone)]
+pub enum Work {
+    /// From folder to folder.
+    Folder(Arc<Pipeline>),
+    /// From a microphone to a speaker.
+    #[cfg(feature = "live")]
+    Live(Arc<LivePipeline>),
+}
+
+impl Loaded {
+    /// The pipeline's name.
+    pub fn name(&self) -> &str {
+        match &self.work {
+            Work::Folder(pipeline) => &pipeline.name,
+            #[cfg(feature = "live")]
+            Work::Live(pipeline) => &pipeline.name,
+        }
+    }
+
+    /// It, if it goes from folder to folder.
+    pub fn folder(&self) -> Option<&Arc<Pipeline>> {
+        match &self.work {
+            Work::Folder(pipeline) => Some(pipeline),
+            #[cfg(feature = "live")]
+            Work::Live(_) => None,
+        }
+    }
+
+    /// Whether the other one does exactly the same.
+    fn is_same(&self, other: &Loaded) -> bool {
+        match (&self.work, &other.work) {
+            (Work::Folder(a), Work::Folder(b)) => a.fingerprint.whole == b.fingerprint.whole,
+            #[cfg(feature = "live")]
+            (Work::Live(a), Work::Live(b)) => a.fingerprint.whole == b.fingerprint.whole,
+            #[cfg(feature = "live")]
+            _ => false,
+        }
+    }
 }
 
 /// Reads all pipelines, at the start and at each reload. The error lists all that is wrong.
@@ -63,12 +109,12 @@ pub enum Event {
     Pause(String),
     /// Hand them over again.
     Resume(String),
-    /// A pipeline's thread has come to its end; `failed` if it did so by a mistake of its own.
+    /// A pipeline's thread has come to its end.
     Ended {
         /// Which of the threads that were ever started.
         id: u64,
-        /// Whether it panicked.
-        failed: bool,
+        /// Why, if it did so by itself.
+        failed: Option<String>,
     },
 }
 

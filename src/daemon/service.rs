@@ -108,6 +108,8 @@ pub fn systemd(unit: &Unit) -> String {
         SystemCallArchitectures=native
         SystemCallFilter=@system-service
         SystemCallFilter=~@privileged @resources
+        # By which the daemon takes more away from itself.
+        SystemCallFilter=landlock_create_ruleset landlock_add_rule landlock_restrict_self
         SystemCallErrorNumber=EPERM");
     let families = match (audio, network) {
         (_, true) => "AF_UNIX AF_INET AF_INET6",

@@ -3,16 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
+use super::board::Behind;
 use super::feed::{Feed, Order, Tools};
-use super::status::{self, PipelineStatus, Reload, Slot};
-use super::{Board, Event, Load, Loaded, Options, check_together, journal, notify};
+#[cfg(feature = "live")]
+use super::live::Live;
+use super::member::{Member, Running, shown};
+use super::status::{self, Reload, Slot};
+use super::{Board, Event, Load, Loaded, Options, Work, check_together, journal, notify};
 use crate::durable;
-use crate::error::{Error, Kind, Result, show_path};
+use crate::error::{Error, Kind, Result};
 use crate::pipeline::{Pipeline, Pool, outputs, prepare_folders};
 
 /// After this a pipeline that could not be started, or has failed, is started again.
@@ -31,30 +34,6 @@ pub struct Supervisor {
     paused: BTreeSet<String>,
     next_id: u64,
     ending: bool,
-}
-
-/// A pipeline that runs, or is to run.
-struct Member {
-    loaded: Loaded,
-    running: Running,
-    /// It was told to end.
-    halting: bool,
-    /// What takes its place once it has ended: a changed pipeline, or nothing.
-    successor: Option<Loaded>,
-}
-
-/// How a pipeline runs.
-enum Running {
-    /// Files: a feed on a thread of its own.
-    Folder {
-        /// Which of the threads that were ever started.
-        id: u64,
-        /// What it is told.
-        orders: Sender<Order>,
-        thread: JoinHandle<()>,
-    },
-    /// Not at all, until this time.
-    Not(Instant),
 }
 
 impl Supervisor {
@@ -142,9 +121,9 @@ impl Supervisor {
         }
     }
 
-    fn order(&self, name: &str, order: Order) {
-        if let Some(Member { running: Running::Folder { orders, .. }, .. }) = self.members.get(name) {
-            let _ = orders.send(order);
+    fn order(&mut self, name: &str, order: Order) {
+        if let Some(member) = self.members.get_mut(name) {
+            member.tell(order);
         }
     }
 
@@ -152,19 +131,21 @@ impl Supervisor {
         self.ending = true;
         self.board.set_up(false);
         notify::stopping();
-        self.members.retain(|_, member| match &member.running {
-            Running::Folder { orders, .. } => {
-                member.successor = None;
-                let _ = orders.send(order);
-                true
-            }
-            Running::Not(_) => false,
+        self.members.retain(|_, member| {
+            member.successor = None;
+            member.tell(order);
+            member.runs()
         });
     }
 
     /// Folders, journal and watch of a pipeline, so far without its thread.
     fn make(&self, loaded: &Loaded) -> Result<Made> {
-        let pipeline = &loaded.pipeline;
+        let pipeline = match &loaded.work {
+            Work::Folder(pipeline) => pipeline,
+            // Devices may come and go, so there is nothing to be made beforehand.
+            #[cfg(feature = "live")]
+            Work::Live(_) => return Ok(Made { loaded: loaded.clone(), feed: None }),
+        };
         let Some(pool) = &self.pool else { return Err(Error::new(Kind::Bug, "there are no workers")) };
         prepare_folders(pipeline)?;
         let (book, found) = journal::open(&self.options.state, pipeline, self.options.again)?;
@@ -181,44 +162,59 @@ impl Supervisor {
             metrics: self.board.metrics.clone(),
         };
         let feed = Feed::new(Arc::clone(pipeline), tools).inspect_err(|_| book.close())?;
-        self.board.put(&pipeline.name, slot, book);
-        Ok(Made { loaded: loaded.clone(), feed, orders })
+        self.board.put(&pipeline.name, slot, Behind::Book(book));
+        Ok(Made { loaded: loaded.clone(), feed: Some((feed, orders)) })
     }
 
     /// Starts the thread of a pipeline.
     fn launch(&mut self, made: Made) -> Result<()> {
-        let Made { loaded, mut feed, orders } = made;
-        if self.paused.contains(&loaded.pipeline.name) {
-            let _ = orders.send(Order::Pause);
-        }
+        let Made { loaded, feed } = made;
+        let name = loaded.name().to_owned();
+        let paused = self.paused.contains(&name);
         self.next_id += 1;
         let (id, events) = (self.next_id, self.events.0.clone());
-        let work = move || {
-            let failed = catch_unwind(AssertUnwindSafe(|| feed.run())).is_err();
-            // What it holds, the journal above all, is let go before it is told, so that a successor finds it free.
-            feed.close();
-            drop(feed);
-            let _ = events.send(Event::Ended { id, failed });
+        let running = match (feed, &loaded.work) {
+            (Some((mut feed, orders)), _) => {
+                if paused {
+                    let _ = orders.send(Order::Pause);
+                }
+                let work = move || {
+                    let failed = catch_unwind(AssertUnwindSafe(|| feed.run())).is_err();
+                    // What it holds, the journal above all, is let go before it is told, so that a successor finds it free.
+                    feed.close();
+                    drop(feed);
+                    let failed = failed.then(|| "it failed by a mistake of latentd's own".to_owned());
+                    let _ = events.send(Event::Ended { id, failed });
+                };
+                let thread = std::thread::Builder::new().name("feed".into()).spawn(work);
+                let thread = thread.map_err(|e| Error::new(Kind::Transient, "no thread for a pipeline").because(e))?;
+                Running::Folder { id, orders, thread }
+            }
+            #[cfg(feature = "live")]
+            (None, Work::Live(pipeline)) => {
+                let ended = move |failed| drop(events.send(Event::Ended { id, failed }));
+                let (live, thread) = Live::start(Arc::clone(pipeline), paused, ended)?;
+                self.board.put(&name, Slot::new(shown(&loaded)), Behind::Live(live.control.clone()));
+                Running::Live { id, live, thread }
+            }
+            (None, Work::Folder(_)) => return Err(Error::new(Kind::Bug, "a folder has no feed")),
         };
-        let thread = std::thread::Builder::new().name("feed".into()).spawn(work);
-        let thread = thread.map_err(|e| Error::new(Kind::Transient, "no thread for a pipeline").because(e))?;
-        let running = Running::Folder { id, orders, thread };
-        self.members.insert(loaded.pipeline.name.clone(), Member { loaded, running, halting: false, successor: None });
+        self.members.insert(name, Member::new(loaded, running));
         Ok(())
     }
 
     /// Starts a pipeline while others run. If that cannot be done it is tried again later, and shown.
     fn start_one(&mut self, loaded: Loaded) {
         if let Err(e) = self.make(&loaded).and_then(|made| self.launch(made)) {
-            tracing::error!(mend = e.mend_text(), "`{}` cannot be started: {e}", loaded.pipeline.name);
+            tracing::error!(mend = e.mend_text(), "`{}` cannot be started: {e}", loaded.name());
             self.wait(loaded, e.to_string());
         }
     }
 
     fn wait(&mut self, loaded: Loaded, reason: String) {
-        let (name, again) = (loaded.pipeline.name.clone(), Instant::now() + AGAIN);
+        let (name, again) = (loaded.name().to_owned(), Instant::now() + AGAIN);
         self.board.set_state(&name, shown(&loaded), "waiting", Some(reason));
-        self.members.insert(name, Member { loaded, running: Running::Not(again), halting: false, successor: None });
+        self.members.insert(name, Member::new(loaded, Running::Not(again)));
     }
 
     fn start_again(&mut self) {
@@ -229,21 +225,17 @@ impl Supervisor {
         }
     }
 
-    fn ended(&mut self, id: u64, failed: bool) {
-        let is = |member: &Member| matches!(member.running, Running::Folder { id: its, .. } if its == id);
-        let Some(name) = self.members.iter().find(|(_, m)| is(m)).map(|(name, _)| name.clone()) else { return };
+    fn ended(&mut self, id: u64, failed: Option<String>) {
+        let Some(name) = self.members.iter().find(|(_, m)| m.is(id)).map(|(name, _)| name.clone()) else { return };
         let Some(member) = self.members.remove(&name) else { return };
         self.board.remove(&name);
-        if let Running::Folder { thread, .. } = member.running {
-            let _ = thread.join();
-        }
-        match member.successor {
-            Some(successor) => self.start_one(successor),
-            None if failed && !self.ending => {
-                tracing::error!("`{name}` has failed by a mistake of latentd's own; it is started again");
-                self.wait(member.loaded, "it failed, and is started again".into());
+        match (member.join(), failed) {
+            ((_, Some(successor)), _) => self.start_one(successor),
+            ((loaded, None), Some(reason)) if !self.ending => {
+                tracing::error!("`{name}` has ended: {reason}; it is started again");
+                self.wait(loaded, format!("{reason}; it is started again"));
             }
-            None => {}
+            _ => {}
         }
     }
 
@@ -274,48 +266,52 @@ impl Supervisor {
     fn read_anew(&self) -> std::result::Result<Vec<Loaded>, Vec<String>> {
         let pipelines = (self.load)()?;
         check_together(&pipelines)?;
-        let folders = pipelines.iter().filter_map(|loaded| prepare_folders(&loaded.pipeline).err());
+        let folders = pipelines.iter().filter_map(|loaded| prepare_folders(loaded.folder()?).err());
         let problems: Vec<String> = folders.map(|e| e.to_string()).collect();
         if problems.is_empty() { Ok(pipelines) } else { Err(problems) }
     }
 
     fn change(&mut self, pipelines: Vec<Loaded>, reload: &mut Reload) {
-        let names: Vec<String> = pipelines.iter().map(|loaded| loaded.pipeline.name.clone()).collect();
+        let names: Vec<String> = pipelines.iter().map(|loaded| loaded.name().to_owned()).collect();
         for (name, member) in self.members.iter_mut().filter(|(name, _)| !names.contains(name)) {
             reload.removed.push(name.clone());
-            (member.halting, member.successor) = (true, None);
-            if let Running::Folder { orders, .. } = &member.running {
-                let _ = orders.send(Order::Halt);
-            }
+            member.halt(None);
         }
-        self.members.retain(|name, m| names.contains(name) || matches!(m.running, Running::Folder { .. }));
+        let board = &self.board;
+        self.members.retain(|name, member| {
+            let stays = names.contains(name) || member.runs();
+            if !stays {
+                board.remove(name);
+            }
+            stays
+        });
         for loaded in pipelines {
-            let name = loaded.pipeline.name.clone();
-            match self.members.get_mut(&name) {
-                None => {
-                    reload.added.push(name);
+            let name = loaded.name().to_owned();
+            let Some(member) = self.members.get_mut(&name) else {
+                reload.added.push(name);
+                self.start_one(loaded);
+                continue;
+            };
+            let newest = member.successor.as_ref().unwrap_or(&member.loaded);
+            if newest.is_same(&loaded) && (!member.halting || member.successor.is_some()) {
+                continue;
+            }
+            match member.change(&loaded) {
+                Ok(true) => self.board.replace(&name, shown(&loaded)),
+                // Its place is taken when what it has begun is finished.
+                Ok(false) if member.runs() => member.halt(Some(loaded)),
+                Ok(false) => {
+                    self.members.remove(&name);
                     self.start_one(loaded);
                 }
-                Some(member) => {
-                    let newest = member.successor.as_ref().unwrap_or(&member.loaded);
-                    let same = newest.pipeline.fingerprint.whole == loaded.pipeline.fingerprint.whole;
-                    if same && (!member.halting || member.successor.is_some()) {
-                        continue;
-                    }
-                    reload.changed.push(name.clone());
-                    match &member.running {
-                        // Its place is taken when what it has begun is finished.
-                        Running::Folder { orders, .. } => {
-                            let _ = orders.send(Order::Halt);
-                            (member.halting, member.successor) = (true, Some(loaded));
-                        }
-                        Running::Not(_) => {
-                            self.members.remove(&name);
-                            self.start_one(loaded);
-                        }
-                    }
+                Err(e) => {
+                    tracing::error!(mend = e.mend_text(), "`{name}` stays as it is: {e}");
+                    reload.ok = false;
+                    reload.problems.push(format!("{name}: {e}"));
+                    continue;
                 }
             }
+            reload.changed.push(name);
         }
     }
 }
@@ -323,8 +319,8 @@ impl Supervisor {
 /// A pipeline whose thread is still to be started.
 struct Made {
     loaded: Loaded,
-    feed: Feed,
-    orders: Sender<Order>,
+    /// Of a pipeline of folders.
+    feed: Option<(Feed, Sender<Order>)>,
 }
 
 /// Clears away what earlier runs have left unfinished, beside everything else: there may be many files to pass by.
@@ -333,21 +329,5 @@ fn sweep(pipeline: &Pipeline, mark: String) {
     let work = move || folders.iter().for_each(|folder| durable::sweep(folder, &mark));
     if let Err(e) = std::thread::Builder::new().name("sweep".into()).spawn(work) {
         tracing::debug!("{e}");
-    }
-}
-
-/// What of a pipeline's status does not change.
-fn shown(loaded: &Loaded) -> PipelineStatus {
-    let pipeline = &loaded.pipeline;
-    PipelineStatus {
-        name: pipeline.name.clone(),
-        file: show_path(&loaded.file),
-        kind: "folder".into(),
-        state: "starting".into(),
-        source: show_path(&pipeline.source.root),
-        sink: show_path(&pipeline.sink.root),
-        quarantine: show_path(&pipeline.sink.quarantine),
-        stages: pipeline.stages.iter().map(|stage| stage.name().to_owned()).collect(),
-        ..PipelineStatus::default()
     }
 }

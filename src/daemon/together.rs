@@ -10,12 +10,14 @@ use crate::source::{FolderSource, resolve};
 /// All that is wrong, one sentence each.
 pub fn misfits(all: &[Loaded]) -> Vec<String> {
     let mut wrong = Vec::new();
-    let pipelines: Vec<&Pipeline> = all.iter().map(|loaded| loaded.pipeline.as_ref()).collect();
+    for (index, a) in all.iter().enumerate() {
+        if all[..index].iter().any(|b| a.name() == b.name()) {
+            wrong.push(format!("two pipelines are called `{}`; give each a `name` of its own", a.name()));
+        }
+    }
+    let pipelines: Vec<&Pipeline> = all.iter().filter_map(|loaded| Some(loaded.folder()?.as_ref())).collect();
     for (index, a) in pipelines.iter().enumerate() {
         for b in &pipelines[..index] {
-            if a.name == b.name {
-                wrong.push(format!("two pipelines are called `{}`; give each a `name` of its own", a.name));
-            }
             let takes = |p: &Pipeline| p.sink.originals != Originals::Keep;
             let overlap = watches(&a.source, &b.source.root) || watches(&b.source, &a.source.root);
             if overlap && (takes(a) || takes(b)) {

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::{Builder, NamedTempFile};
 
@@ -54,7 +55,7 @@ impl Draft {
     /// As for [`Draft::new`].
     pub fn marked(target: &Path, mark: &str) -> Result<Draft> {
         let folder = folder_of(target);
-        std::fs::create_dir_all(folder).map_err(|e| Error::io("make the folder", folder, e))?;
+        make_folder(folder)?;
         let file = Builder::new()
             .prefix(&format!("{PREFIX}{mark}-"))
             .suffix(PARTIAL)
@@ -114,8 +115,22 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     draft.publish(Collision::Replace).map(drop)
 }
 
+/// Makes a folder, and those on the way to it, durable: what is synced in a folder that is itself lost is lost with it.
+///
+/// # Errors
+/// Kind output or transient: it cannot be made.
+pub fn make_folder(folder: &Path) -> Result<()> {
+    // Whoever finds a folder there may rely on its being durable, so nobody looks before its maker has synced it.
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    let missing: Vec<&Path> = folder.ancestors().take_while(|f| !f.as_os_str().is_empty() && !f.exists()).collect();
+    std::fs::create_dir_all(folder).map_err(|e| Error::io("make the folder", folder, e))?;
+    missing.into_iter().for_each(|made| sync_after(folder_of(made)));
+    Ok(())
+}
+
 /// Makes a folder's entries durable. The entry stands already, so a system that refuses (a folder one may write but not read) undoes nothing.
-fn sync_after(folder: &Path) {
+pub fn sync_after(folder: &Path) {
     if let Err(e) = File::open(folder).and_then(|f| f.sync_all()) {
         tracing::warn!("the folder {} cannot be synced: {e}", crate::error::show_path(folder));
     }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::{Collision, Draft, folder_of, sync_after};
+use super::{Collision, Draft, folder_of, make_folder, sync_after};
 use crate::error::{Error, Kind, Result};
 
 /// How many files of one name there may be: `cat.png`, `cat-1.png`, ...
@@ -31,7 +31,7 @@ pub fn move_file(from: &Path, to: &Path) -> Result<PathBuf> {
 pub fn move_to(from: &Path, to: &Path) -> Result<()> {
     let taken = || Error::new(Kind::Usage, "there is a file of that name").at(to);
     let folder = folder_of(to);
-    std::fs::create_dir_all(folder).map_err(|e| Error::io("make the folder", folder, e))?;
+    make_folder(folder)?;
     match rename_noreplace(from, to) {
         Ok(()) => {
             sync_after(folder);

@@ -142,7 +142,8 @@ impl Loaded {
         };
         #[cfg(feature = "live")]
         let built = if parts.is_live() {
-            live::LivePipeline::assemble(&name, &parts, &site(file, models)).map(Loaded::Live)
+            let fingerprint = || Fingerprint::new(&parts, file, models);
+            live::LivePipeline::assemble(&name, &parts, &site(file, models), fingerprint).map(Loaded::Live)
         } else {
             files()
         };

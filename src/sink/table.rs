@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{FlockOperation, flock};
 
+use crate::durable;
 use crate::error::{Error, Kind, Result};
 use crate::media::latent::{csv_header, csv_rows};
 use crate::media::{Latent, Media};
@@ -57,7 +58,7 @@ impl Table {
     fn write(&self, known: &mut Known, header: &[u8], rows: &[u8]) -> Result<()> {
         let failed = |e: std::io::Error| Error::io("write", &self.path, e);
         if let Some(folder) = self.path.parent() {
-            std::fs::create_dir_all(folder).map_err(|e| Error::io("make the folder", folder, e))?;
+            durable::make_folder(folder)?;
         }
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(&self.path).map_err(failed)?;
         // Until the file is closed no other program appends.

@@ -6,15 +6,17 @@ pub mod microphone;
 mod settle;
 mod stamp;
 mod watch;
+mod writers;
 
 use crate::config::Description;
 
 pub use folder::{FolderSource, identity, resolve};
 #[cfg(feature = "live")]
 pub use microphone::{MICROPHONE, Microphone};
-pub use settle::{Mark, Settle};
+pub use settle::{Look, Mark, Settle};
 pub use stamp::Stamp;
 pub use watch::Watch;
+pub use writers::has_writer;
 
 /// What may stand under `source:`.
 pub const DESCRIPTIONS: &[Description] = &[

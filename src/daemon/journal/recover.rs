@@ -63,7 +63,11 @@ fn finish(publications: &[Publication]) -> Option<Vec<Publication>> {
     for publication in publications {
         let Publication { draft, target, digest } = publication;
         let holds = |path: &Path| durable::digest_of(path).is_ok_and(|d| d == *digest);
-        let path = if holds(draft) {
+        // First, since where a file system can only link and unlink, a crash between the two leaves both names.
+        let path = if holds(target) {
+            let _ = std::fs::remove_file(draft);
+            target.clone()
+        } else if holds(draft) {
             match durable::rename_to_free_name(draft, target) {
                 Ok(path) => path,
                 Err(e) => {
@@ -71,8 +75,6 @@ fn finish(publications: &[Publication]) -> Option<Vec<Publication>> {
                     return None;
                 }
             }
-        } else if holds(target) {
-            target.clone()
         } else {
             return None;
         };

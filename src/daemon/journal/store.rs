@@ -7,6 +7,7 @@ use std::time::Duration;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::record::{Event, Record, now};
+use crate::durable;
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::Key;
 
@@ -51,7 +52,8 @@ impl Store {
 
     fn reopen(&mut self) -> Result<()> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder).map_err(|e| Error::io("make the folder", folder, e))?;
+        durable::make_folder(folder)?;
+        let is_new = !self.path.exists();
         let open = || {
             let create = || Database::builder().set_cache_size(CACHE).create(&self.path);
             let panicked = |_| Err(DatabaseError::Storage(redb::StorageError::Corrupted("it cannot be read".into())));
@@ -69,6 +71,9 @@ impl Store {
             other => other,
         };
         self.database = Some(database.map_err(|e| trouble(&self.path, e))?);
+        if is_new {
+            durable::sync_after(folder);
+        }
         Ok(())
     }
 

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam::queue::ArrayQueue;
 
+use super::LivePipeline;
+use crate::error::Result;
 use crate::media::audio::Chain;
 
 /// The handle of a live pipeline: cheap to clone, for any thread.
@@ -17,6 +19,7 @@ pub struct LiveControl {
 #[derive(Debug)]
 pub(super) struct Shared {
     bypass: AtomicBool,
+    paused: AtomicBool,
     /// Bits of an f32.
     strength: AtomicU32,
     /// Stages that shall take over.
@@ -26,6 +29,8 @@ pub(super) struct Shared {
     pub meters: Meters,
     /// For the threads that wait and watch alone.
     state: Mutex<(State, Option<String>)>,
+    /// The pipeline that has taken the first one's place; for those threads too.
+    successor: Mutex<Option<Arc<LivePipeline>>>,
 }
 
 /// A chain on its way to the thread that computes, or back.
@@ -41,11 +46,13 @@ impl Default for Shared {
     fn default() -> Self {
         Shared {
             bypass: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
             strength: AtomicU32::new(1f32.to_bits()),
             next: ArrayQueue::new(1),
             done: ArrayQueue::new(4),
             meters: Meters::default(),
             state: Mutex::new((State::Starting, None)),
+            successor: Mutex::default(),
         }
     }
 }
@@ -85,6 +92,8 @@ pub enum State {
     Running,
     /// A device is missing; it is looked for again and again.
     Waiting,
+    /// Somebody has paused it: its devices are closed.
+    Paused,
     /// It has been told to stop.
     Stopped,
 }
@@ -127,6 +136,33 @@ impl LiveControl {
     /// The stages' share of the result, 0..1; with a cross-fade.
     pub fn set_strength(&self, strength: f32) {
         self.shared.strength.store(strength.clamp(0.0, 1.0).to_bits(), Relaxed);
+    }
+
+    /// Closes the devices until it is called again with `false`: nothing is heard, nothing is played.
+    pub fn set_paused(&self, paused: bool) {
+        self.shared.paused.store(paused, Relaxed);
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.shared.paused.load(Relaxed)
+    }
+
+    /// Puts the stages of `pipeline` in place of those at work, without a gap, now and whenever they are made anew. Its devices must be those of
+    /// the pipeline that runs.
+    ///
+    /// # Errors
+    /// Kind model: a stage's model cannot run. The old stages stay.
+    pub fn change(&self, pipeline: Arc<LivePipeline>) -> Result<()> {
+        let chain = pipeline.chain()?;
+        *self.shared.successor.lock().unwrap_or_else(PoisonError::into_inner) = Some(pipeline);
+        self.replace(chain);
+        Ok(())
+    }
+
+    /// New stages of the pipeline that runs: of `first`, or what has taken its place.
+    pub(super) fn chain(&self, first: &LivePipeline) -> Result<Chain> {
+        let successor = self.shared.successor.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        successor.as_deref().unwrap_or(first).chain()
     }
 
     /// Puts other stages in place of those at work, without a gap. The last word counts where two are given at once.

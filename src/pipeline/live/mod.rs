@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 
-use super::Parts;
+use super::{Fingerprint, Parts};
 use crate::config::Problem;
 use crate::device::{self, Counters, Devices, Direction, RATE};
 use crate::error::{Error, Kind, Result};
@@ -46,6 +46,8 @@ const DEFAULTS: Duration = Duration::from_secs(2);
 pub struct LivePipeline {
     /// Its name.
     pub name: String,
+    /// Tells pipelines apart.
+    pub fingerprint: Fingerprint,
     /// Where its sound comes from.
     pub microphone: Microphone,
     /// What is done to it, in this order.
@@ -56,7 +58,12 @@ pub struct LivePipeline {
 
 impl LivePipeline {
     /// Puts the parts together; all problems at once.
-    pub(super) fn assemble(name: &str, parts: &Parts, site: &Site) -> std::result::Result<LivePipeline, Vec<Problem>> {
+    pub(super) fn assemble(
+        name: &str,
+        parts: &Parts,
+        site: &Site,
+        fingerprint: impl FnOnce() -> Fingerprint,
+    ) -> std::result::Result<LivePipeline, Vec<Problem>> {
         let mut problems = Vec::new();
         let source = parts.source.filter(|c| c.description.name == crate::source::MICROPHONE);
         let sink = parts.sink.filter(|c| c.description.name == crate::sink::SPEAKER);
@@ -88,10 +95,19 @@ impl LivePipeline {
         }
         match (microphone, sink.map(Speaker::build)) {
             (Some(microphone), Some(speaker)) if problems.is_empty() => {
-                Ok(LivePipeline { name: name.to_owned(), microphone, stages, speaker })
+                Ok(LivePipeline { name: name.to_owned(), fingerprint: fingerprint(), microphone, stages, speaker })
             }
             _ => Err(problems),
         }
+    }
+
+    /// Whether it listens to and plays on the same devices in the same way as another, so that only the stages may differ.
+    pub fn has_devices_of(&self, other: &LivePipeline) -> bool {
+        let devices = |p: &LivePipeline| {
+            let wanted = [&p.microphone.wanted, &p.speaker.wanted];
+            (wanted.map(|w| (w.device.clone(), w.rate, w.buffer)), p.microphone.channels, p.speaker.reserve)
+        };
+        devices(self) == devices(other)
     }
 
     /// The stages as one process, with states of their own.
@@ -129,13 +145,22 @@ pub fn run_on(
     stop: &Receiver<()>,
     mut find: impl FnMut() -> Result<Devices>,
 ) -> Result<()> {
-    let mut chain = Some(pipeline.chain()?);
+    let mut chain = Some(control.chain(pipeline)?);
     let mut wait = BACKOFF.0;
     let mut told = String::new();
     loop {
+        if control.is_paused() {
+            control.set_state(State::Paused, None);
+            // What the stages remember is of another time when it goes on.
+            chain = None;
+            match stop.recv_timeout(WATCH) {
+                Err(RecvTimeoutError::Timeout) => continue,
+                _ => return stopped(pipeline, control),
+            }
+        }
         let ready = match chain.take() {
             Some(chain) => chain,
-            None => pipeline.chain()?,
+            None => control.chain(pipeline)?,
         };
         let ended = match find().and_then(|devices| Session::open(pipeline, ready, control, devices)) {
             Ok(session) => {
@@ -155,19 +180,27 @@ pub fn run_on(
                 Ended::Lost
             }
         };
-        if matches!(ended, Ended::Stopped) || !matches!(stop.recv_timeout(wait), Err(RecvTimeoutError::Timeout)) {
-            control.set_state(State::Stopped, None);
-            sum_up(pipeline, control);
-            return Ok(());
-        }
-        if matches!(ended, Ended::Lost) {
-            wait = (wait * 2).min(BACKOFF.1);
+        match ended {
+            Ended::Stopped => return stopped(pipeline, control),
+            Ended::Paused => tracing::info!(pipeline = pipeline.name, "paused; the devices are closed"),
+            Ended::Lost | Ended::Moved => {
+                let until = Instant::now() + wait;
+                while Instant::now() < until && !control.is_paused() {
+                    if !matches!(stop.recv_timeout(WATCH), Err(RecvTimeoutError::Timeout)) {
+                        return stopped(pipeline, control);
+                    }
+                }
+                if matches!(ended, Ended::Lost) {
+                    wait = (wait * 2).min(BACKOFF.1);
+                }
+            }
         }
     }
 }
 
-/// How it went, for the log.
-fn sum_up(pipeline: &LivePipeline, control: &LiveControl) {
+/// Says how it went, for the log.
+fn stopped(pipeline: &LivePipeline, control: &LiveControl) -> Result<()> {
+    control.set_state(State::Stopped, None);
     let LiveStatus { xruns, late_blocks, dropped_blocks, latency_ms, load, drift_ppm, .. } = control.status();
     tracing::info!(
         pipeline = pipeline.name,
@@ -176,12 +209,15 @@ fn sum_up(pipeline: &LivePipeline, control: &LiveControl) {
         dropped_blocks,
         "ended; last delay {latency_ms:.1} ms, load {load:.2}, drift {drift_ppm:.0} ppm"
     );
+    Ok(())
 }
 
 /// Why a session ended.
 enum Ended {
     /// It was told to stop.
     Stopped,
+    /// Somebody has paused it.
+    Paused,
     /// A device is gone, or stands still.
     Lost,
     /// The system has another default device now.
@@ -254,6 +290,9 @@ impl Session {
         loop {
             if !matches!(stop.recv_timeout(WATCH), Err(RecvTimeoutError::Timeout)) {
                 return Ended::Stopped;
+            }
+            if control.is_paused() {
+                return Ended::Paused;
             }
             control.sweep();
             let patience = if begun.elapsed() < START { START } else { STALL };
