@@ -8,8 +8,9 @@ use landlock::{
     RulesetCreatedAttr, RulesetStatus,
 };
 
-/// Confines this thread and all that it starts, as far as the system can: no program is executed, no device or socket file is made, no TCP port
-/// is opened or connected to; those that are open stay so. A system that cannot goes without, and the log tells.
+/// Confines this thread and all that it starts, as far as the system can: no program is executed, no TCP port is opened or connected to; those that
+/// are open stay so. A system that cannot goes without, and the log tells. (Making pipes and sockets is not taken away: then a stranger's could
+/// not be moved to quarantine.)
 #[cfg(target_os = "linux")]
 pub fn confine() {
     match restrict() {
@@ -27,8 +28,6 @@ pub fn confine() {}
 
 #[cfg(target_os = "linux")]
 fn restrict() -> Result<RulesetStatus, Box<dyn std::error::Error>> {
-    let files: BitFlags<AccessFs> =
-        AccessFs::Execute | AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::MakeSock | AccessFs::MakeFifo;
     // A sound server may be on another machine, and is looked for again and again.
     let far_sound = std::env::var_os("PULSE_SERVER").is_some();
     let net: BitFlags<AccessNet> =
@@ -36,7 +35,8 @@ fn restrict() -> Result<RulesetStatus, Box<dyn std::error::Error>> {
     // Moving a file from folder to folder is forbidden to whoever does not ask for it. A kernel that cannot give it (before 5.19) confines nothing,
     // since originals would have to be copied rather than renamed.
     let ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(AccessFs::Refer)?;
-    let ruleset = ruleset.set_compatibility(CompatLevel::BestEffort).handle_access(files)?.handle_access(net)?;
+    let ruleset =
+        ruleset.set_compatibility(CompatLevel::BestEffort).handle_access(AccessFs::Execute)?.handle_access(net)?;
     let everywhere = PathBeneath::new(PathFd::new("/")?, AccessFs::Refer);
     Ok(ruleset.create()?.add_rule(everywhere)?.restrict_self()?.ruleset)
 }

@@ -14,7 +14,7 @@ mod moving;
 mod publish;
 mod sweep;
 
-pub use moving::{move_file, move_to, names, numbered, rename_to_free_name};
+pub use moving::{delete, move_file, move_to, names, numbered, rename_to_free_name};
 pub use publish::{Publication, Sealed, digest, digest_of, publish};
 pub use sweep::sweep;
 

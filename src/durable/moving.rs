@@ -56,6 +56,16 @@ pub fn move_to(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
+/// Deletes a file for good: a power loss does not bring it back.
+///
+/// # Errors
+/// Kind output or transient: it cannot be deleted.
+pub fn delete(path: &Path) -> Result<()> {
+    std::fs::remove_file(path).map_err(|e| Error::io("delete", path, e))?;
+    sync_after(folder_of(path));
+    Ok(())
+}
+
 /// Gives a finished file its name, or the next that is free. Tells the name it got.
 ///
 /// # Errors

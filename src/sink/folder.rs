@@ -7,7 +7,7 @@ use super::name::{Extension, NameTemplate, Names};
 use super::table::Table;
 use crate::config::{Component, Description, Field, Kind, Presence, Problem, Value};
 use crate::durable::{self, Collision, Draft, Sealed};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::media::image::EncodeOptions;
 use crate::media::{self, Media, MediaKind};
 use crate::source::resolve;
@@ -222,7 +222,7 @@ impl FolderSink {
         match &self.originals {
             Originals::Keep => Ok(()),
             Originals::Move(folder) => durable::move_file(input, &folder.join(relative)).map(drop),
-            Originals::Delete => std::fs::remove_file(input).map_err(|e| Error::io("delete", input, e)),
+            Originals::Delete => durable::delete(input),
         }
     }
 }

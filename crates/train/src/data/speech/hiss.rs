@@ -66,7 +66,7 @@ mod tests {
     fn pauses_lose_their_hiss_and_tones_stay() {
         let hiss = white(&mut StdRng::seed_from_u64(3), 96_000);
         // Half a second of tone, half a second of pause.
-        let tone = |n: usize| if n / 24_000 % 2 == 0 { 0.2 * (n as f32 * 0.08).sin() } else { 0.0 };
+        let tone = |n: usize| if (n / 24_000).is_multiple_of(2) { 0.2 * (n as f32 * 0.08).sin() } else { 0.0 };
         let clean: Vec<f32> = (0..hiss.len()).map(tone).collect();
         let noisy: Vec<f32> = clean.iter().zip(&hiss).map(|(tone, hiss)| tone + 0.002 * hiss).collect();
         let found = without_hiss(&noisy);
