@@ -125,11 +125,12 @@ fn weights_come_back_exactly() {
 }
 
 #[test]
-fn weights_of_a_narrower_layer_are_widened_and_told() {
+fn a_last_layer_for_another_scale_is_left_and_told() {
     let (_, model) = publish(&upscaler(2), 3);
     let larger = upscaler(4).network(&mut Init::new(4, &Device::flex()));
     let (_, report) = Weights::decode(&model.onnx).expect("weights").load_into(larger);
-    assert_eq!(report.widened, 2, "the last layer's weight and bias: {report:?}");
+    assert_eq!((report.copied, report.widened, report.left.len()), (10, 0, 2), "{report:?}");
+    assert!(report.left.iter().all(|what| what.starts_with("tail.")), "{report:?}");
     assert!(Weights::decode(b"not a model").is_err());
 }
 

