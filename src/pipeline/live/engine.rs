@@ -223,6 +223,8 @@ impl Engine {
         let old = std::mem::replace(&mut self.chain, chain);
         (self.wet, self.absent) = (0.0, self.chain.delay() + FADE);
         self.played.fresh = true;
+        // What failed were the stages that go.
+        self.failed = false;
         // Full only if nobody sweeps any more, and then the program is about to end.
         let _ = self.shared.done.push(Swap(old));
     }
