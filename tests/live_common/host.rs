@@ -155,6 +155,11 @@ impl FakeDevice {
         if input == self.input { vec![range] } else { vec![] }.into_iter()
     }
 
+    /// A stream is opened as the device is.
+    fn expect_own(&self, config: &StreamConfig, format: SampleFormat) {
+        assert_eq!(Kindness { rate: config.sample_rate, channels: config.channels, format }, self.kindness);
+    }
+
     fn config(&self, input: bool) -> Result<SupportedStreamConfig, Error> {
         let range = self.ranges(input).next().ok_or_else(|| Error::new(ErrorKind::UnsupportedOperation))?;
         Ok(range.with_sample_rate(self.kindness.rate))
@@ -202,10 +207,7 @@ impl DeviceTrait for FakeDevice {
         D: FnMut(&Data, &InputCallbackInfo) + Send + 'static,
         E: FnMut(Error) + Send + 'static,
     {
-        assert_eq!(
-            (config.sample_rate, config.channels, format),
-            (self.kindness.rate, self.kindness.channels, self.kindness.format)
-        );
+        self.expect_own(&config, format);
         let mut streams = self.streams.lock().unwrap();
         streams.input = Some((config, Box::new(data)));
         streams.errors.insert("input", Box::new(error));
@@ -225,10 +227,7 @@ impl DeviceTrait for FakeDevice {
         D: FnMut(&mut Data, &OutputCallbackInfo) + Send + 'static,
         E: FnMut(Error) + Send + 'static,
     {
-        assert_eq!(
-            (config.sample_rate, config.channels, format),
-            (self.kindness.rate, self.kindness.channels, self.kindness.format)
-        );
+        self.expect_own(&config, format);
         let mut streams = self.streams.lock().unwrap();
         streams.output = Some((config, Box::new(data)));
         streams.errors.insert("output", Box::new(error));
