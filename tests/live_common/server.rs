@@ -1,0 +1,117 @@
+//! A real sound server of a test's own.
+
+use std::fs;
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use super::LONG;
+use super::common::{Home, wait_for};
+
+/// A PulseAudio server of this test alone, with two sinks: what is played into `mic` is heard at `mic.monitor`.
+pub struct Server {
+    child: Option<Child>,
+    pub runtime: PathBuf,
+}
+
+/// Whether the programs are installed.
+pub fn available() -> bool {
+    let there = ["pulseaudio", "paplay", "parec", "espeak-ng"]
+        .iter()
+        .all(|tool| Command::new("which").arg(tool).stdout(Stdio::null()).status().is_ok_and(|s| s.success()));
+    assert!(
+        there || std::env::var_os("LATENTD_REQUIRE_SOUND").is_none(),
+        "install them: apt-get install pulseaudio pulseaudio-utils espeak-ng"
+    );
+    if !there {
+        eprintln!("skipped: pulseaudio, pulseaudio-utils or espeak-ng is not installed");
+    }
+    there
+}
+
+impl Server {
+    pub fn new(home: &Home) -> Server {
+        let runtime = home.folder("run");
+        fs::set_permissions(&runtime, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        let mut server = Server { child: None, runtime };
+        server.start();
+        server
+    }
+
+    pub fn start(&mut self) {
+        let sink = |name: &str| {
+            format!(
+                "--load=module-null-sink sink_name={name} rate=48000 channels=1 channel_map=mono sink_properties=device.description={name}-sink"
+            )
+        };
+        let child = self
+            .command("pulseaudio")
+            .args([
+                "--daemonize=no",
+                "--exit-idle-time=-1",
+                "-n",
+                "--disallow-exit=no",
+                "--use-pid-file=no",
+                "--realtime=yes",
+            ])
+            .args(["--load=module-native-protocol-unix", &sink("mic"), &sink("out")])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+        wait_for("the sound server", LONG, || {
+            self.command("pactl").arg("info").output().is_ok_and(|o| o.status.success())
+        });
+    }
+
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env("XDG_RUNTIME_DIR", &self.runtime).env("HOME", &self.runtime).env_remove("PULSE_SERVER");
+        command
+    }
+
+    /// Records what the sink `out` plays, as mono floats at 48 kHz, while `meanwhile` is done.
+    pub fn record(&self, meanwhile: impl FnOnce()) -> Vec<f32> {
+        let mut child = self
+            .command("parec")
+            .args(["-d", "out.monitor", "--format=float32le", "--rate=48000", "--channels=1", "--latency-msec=20"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut pipe = child.stdout.take().unwrap();
+        let (began, begins) = std::sync::mpsc::channel();
+        let reader = std::thread::spawn(move || {
+            let mut bytes = vec![0; 4];
+            pipe.read_exact(&mut bytes).unwrap();
+            began.send(()).unwrap();
+            let _ = pipe.read_to_end(&mut bytes);
+            bytes
+        });
+        // A client may take a second to connect; the sink plays silence until then.
+        begins.recv_timeout(LONG).unwrap();
+        meanwhile();
+        let _ = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+        child.wait().unwrap();
+        reader.join().unwrap().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+    }
+
+    pub fn play(&self, file: &std::path::Path) {
+        let status = self.command("paplay").args(["-d", "mic", "--latency-msec=50"]).arg(file).status().unwrap();
+        assert!(status.success());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            self.kill();
+        }
+    }
+}
