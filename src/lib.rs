@@ -18,6 +18,8 @@ pub mod model;
 pub mod pipeline;
 #[cfg(feature = "plot")]
 pub mod plot;
+#[cfg(feature = "realtime")]
+pub mod realtime;
 #[cfg(feature = "daemon")]
 pub mod sink;
 #[cfg(feature = "daemon")]

@@ -10,12 +10,14 @@ pub mod encode;
 mod process;
 mod resample;
 mod spectrum;
+mod splice;
 
 pub use block::Block;
 pub use delay::Delay;
 pub use process::{Chain, Process};
 pub use resample::Resample;
 pub use spectrum::{Overlap, Spectrum, Taper};
+pub use splice::{Blend, FADE, Splice};
 
 use crate::error::Result;
 

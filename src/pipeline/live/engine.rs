@@ -10,11 +10,10 @@ use rtrb::{Consumer, Producer};
 use super::control::{Meters, Shared, Swap};
 use super::drift::{Convert, Drift};
 use super::gauge::Gauge;
-use super::splice::{FADE, Splice};
 use super::{FRAMES, LiveControl};
 use crate::device::{Counters, RATE};
 use crate::error::Result;
-use crate::media::audio::{Block, Chain, Process};
+use crate::media::audio::{Blend, Block, Chain, FADE, Process, Splice};
 
 /// One end of the engine: a ring, what its callback counts, and the device's rate.
 pub struct End<R> {
@@ -39,10 +38,8 @@ pub struct Engine {
     gauge: Gauge,
     /// The sound as it came, in time with what the stages give.
     dry: Block,
-    /// The stages' share now; it moves to what is wanted, and to 0 when they are late.
-    wet: f32,
-    /// Frames that pass as they are because the stages have a gap in them.
-    absent: usize,
+    /// The stages' share; 0 when they are late.
+    blend: Blend,
     /// Where blocks were left out of what came, and where what the stages give is joined with what they do not.
     joint: Splice,
     played: Splice,
@@ -90,8 +87,7 @@ impl Engine {
             drift: Drift::default(),
             gauge,
             dry,
-            wet: control.shared.wet(),
-            absent: 0,
+            blend: Blend::new(control.shared.wet()),
             joint: Splice::new(channels),
             played: Splice::new(channels),
             raw,
@@ -194,7 +190,7 @@ impl Engine {
         self.dry.append(&self.block);
         if late {
             self.shared.meters.late.fetch_add(1, Relaxed);
-            (self.wet, self.absent) = (0.0, self.chain.delay() + FADE);
+            self.blend.leave_out(self.chain.delay() + FADE);
             self.played.fresh = true;
         }
         if late || self.failed {
@@ -202,7 +198,7 @@ impl Engine {
             self.out.append_part(&self.dry, 0, self.block.frames().min(self.dry.frames()));
         } else {
             self.chain.process(&self.block, &mut self.out)?;
-            self.mix();
+            self.blend.mix(&mut self.out, &self.dry, self.shared.wet());
         }
         self.dry.drop_front(self.out.frames());
         self.give(level, now)
@@ -221,7 +217,7 @@ impl Engine {
             self.dry.drop_front(missing.unsigned_abs());
         }
         let old = std::mem::replace(&mut self.chain, chain);
-        (self.wet, self.absent) = (0.0, self.chain.delay() + FADE);
+        self.blend.leave_out(self.chain.delay() + FADE);
         self.played.fresh = true;
         // What failed were the stages that go.
         self.failed = false;
@@ -243,28 +239,6 @@ impl Engine {
                 self.block.append(&self.raw);
                 Ok(())
             }
-        }
-    }
-
-    /// The stages' share of `out`, and the rest of it dry.
-    fn mix(&mut self) {
-        let frames = self.out.frames();
-        let dry_frames = self.absent.min(frames);
-        self.absent -= dry_frames;
-        let wanted = self.shared.wet();
-        let before = self.wet;
-        let step = 1.0 / FADE as f32;
-        let share = |index: usize| match index.checked_sub(dry_frames) {
-            None => before,
-            Some(fading) => before + (wanted - before).clamp(-step * (fading + 1) as f32, step * (fading + 1) as f32),
-        };
-        for (plane, dry) in self.out.planes_mut().iter_mut().zip(self.dry.planes()) {
-            for (index, (sample, dry)) in plane.iter_mut().zip(dry).enumerate() {
-                *sample = dry + (*sample - dry) * share(index);
-            }
-        }
-        if frames > dry_frames {
-            self.wet = share(frames - 1);
         }
     }
 

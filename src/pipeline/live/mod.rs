@@ -5,7 +5,6 @@ mod control;
 mod drift;
 mod engine;
 mod gauge;
-mod splice;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -340,7 +339,11 @@ impl Session {
 
 /// The thread that computes.
 fn compute(mut engine: Engine, halted: &AtomicBool) -> Engine {
-    raise_priority();
+    if !crate::realtime::prefer_this_thread() {
+        tracing::info!(
+            "no right to a real-time thread; give the user one by `rtprio` in /etc/security/limits.conf if sound stutters"
+        );
+    }
     let mut told = false;
     while !halted.load(Relaxed) {
         engine.turn(Instant::now());
@@ -352,19 +355,4 @@ fn compute(mut engine: Engine, halted: &AtomicBool) -> Engine {
         std::thread::park_timeout(Duration::from_millis(20));
     }
     engine
-}
-
-/// Asks the system to prefer this thread, as far as the user is allowed to.
-fn raise_priority() {
-    use thread_priority::{
-        RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
-        thread_native_id,
-    };
-    let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
-    let asked = ThreadPriority::Crossplatform(20u8.try_into().unwrap_or(thread_priority::ThreadPriorityValue::MIN));
-    if set_thread_priority_and_policy(thread_native_id(), asked, policy).is_err() {
-        tracing::info!(
-            "no right to a real-time thread; give the user one by `rtprio` in /etc/security/limits.conf if sound stutters"
-        );
-    }
 }

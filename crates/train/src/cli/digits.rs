@@ -18,10 +18,10 @@ const MODELS: [(&str, &str, f64); 9] = [
     ("digits-ae16", "autoencoder --kind plain --latent 16", 0.03),
     ("digits-denoise", "restore --damage noise", 0.05),
     ("digits-upscale-x2", "restore --damage halving", 0.04),
-    ("digits-vae2", "autoencoder --kind variational --latent 2 --likeness squared-error --dense 256,128", 0.27),
+    ("digits-vae2", "autoencoder --kind variational --latent 2 --likeness squared-error --dense 256,128", 0.24),
     ("digits-vae20", "autoencoder --kind variational --latent 20 --dense 256", 0.23),
-    ("digits-cvae", "autoencoder --kind conditional --latent 3", 0.17),
-    ("digits-aae", "autoencoder --kind adversarial --latent 8 --score-every 100", 0.15),
+    ("digits-cvae", "autoencoder --kind conditional --latent 3", 0.22),
+    ("digits-aae", "autoencoder --kind adversarial --latent 8 --score-every 100", 0.13),
 ];
 
 /// Options of all of them.

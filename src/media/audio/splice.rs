@@ -1,8 +1,8 @@
 //! Joining pieces of sound without a click.
 
-use crate::media::audio::Block;
+use super::Block;
 
-/// Frames over which the stages' share fades, and over which a splice is smoothed: 10 ms.
+/// Frames over which a share fades, and over which a splice is smoothed: 10 ms at 48 kHz.
 pub const FADE: usize = 480;
 
 /// Where two pieces of sound that do not belong together are joined, the jump between them is spread over some milliseconds.
@@ -46,6 +46,45 @@ impl Splice {
         self.left -= left.min(block.frames());
         for (channel, last) in self.last.iter_mut().enumerate() {
             *last = block.plane(channel).last().copied().unwrap_or(0.0);
+        }
+    }
+}
+
+/// How much of a stream is processed sound and how much is the sound as it was; the share moves, and never jumps up.
+pub struct Blend {
+    wet: f32,
+    absent: usize,
+}
+
+impl Blend {
+    /// A blend that begins with this share of processed sound, 0..1.
+    pub fn new(wet: f32) -> Blend {
+        Blend { wet, absent: 0 }
+    }
+
+    /// There is nothing processed for the next `frames` frames; after them the share grows from 0.
+    pub fn leave_out(&mut self, frames: usize) {
+        (self.wet, self.absent) = (0.0, frames);
+    }
+
+    /// Mixes `dry`, which is at least as long, into `out`; the processed sound's share moves to `wanted`, 0..1.
+    pub fn mix(&mut self, out: &mut Block, dry: &Block, wanted: f32) {
+        let frames = out.frames();
+        let dry_frames = self.absent.min(frames);
+        self.absent -= dry_frames;
+        let before = self.wet;
+        let step = 1.0 / FADE as f32;
+        let share = |index: usize| match index.checked_sub(dry_frames) {
+            None => before,
+            Some(fading) => before + (wanted - before).clamp(-step * (fading + 1) as f32, step * (fading + 1) as f32),
+        };
+        for (plane, dry) in out.planes_mut().iter_mut().zip(dry.planes()) {
+            for (index, (sample, dry)) in plane.iter_mut().zip(dry).enumerate() {
+                *sample = dry + (*sample - dry) * share(index);
+            }
+        }
+        if frames > dry_frames {
+            self.wet = share(frames - 1);
         }
     }
 }
