@@ -35,7 +35,7 @@ if [ "$(printf '%s\n%s\n' "$wanted" "${have:-0}" | sort -V | head -n 1)" != "$wa
     cargo() { rustup run stable cargo "$@"; }
 fi
 
-cargo build --release -p latentd
+cargo build --release --bin latentd
 # Something to see at once.
 [ -e inbox ] || { mkdir inbox && cp examples/noisy.png inbox/example.png; }
 echo

@@ -1,6 +1,7 @@
 //! A host: it talks to the plugin as other people's programs do, by its C interface.
 #![allow(dead_code, unsafe_code, missing_docs, clippy::unwrap_used)]
 
+use std::f32::consts::TAU;
 use std::ffi::{CStr, c_void};
 use std::path::Path;
 
@@ -113,8 +114,8 @@ pub fn noisy(rate: u32, seconds: f64, channels: usize) -> Vec<Vec<f32>> {
                     state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                     let hiss = (state >> 8) as f32 / (1 << 23) as f32 - 1.0;
                     let t = n as f32 / rate as f32;
-                    let voice: f32 = (1..9).map(|k| (6.283 * 140.0 * k as f32 * t).sin() / k as f32).sum();
-                    0.1 * voice * (6.283 * 2.0 * t).sin().max(0.0) + 0.02 * hiss
+                    let voice: f32 = (1..9).map(|k| (TAU * 140.0 * k as f32 * t).sin() / k as f32).sum();
+                    0.1 * voice * (TAU * 2.0 * t).sin().max(0.0) + 0.02 * hiss
                 })
                 .collect()
         })
