@@ -76,6 +76,11 @@ impl Table {
             return Ok(());
         }
         file.write_all(&fresh).and_then(|()| file.sync_data()).map_err(failed)?;
+        if known.length == 0
+            && let Some(folder) = self.path.parent()
+        {
+            durable::sync_after(folder);
+        }
         known.learn(&fresh);
         Ok(())
     }

@@ -11,7 +11,8 @@ use crate::abi::{
     ABOVE, AUDIO, BELOW, CONTROL, DEFAULT_0, DEFAULT_1, DEFAULT_100, Descriptor, HARD_REALTIME, INPUT, INTEGER, OUTPUT,
     PortRangeHint, TOGGLED,
 };
-use crate::denoiser::{Controls, Denoiser, Mode};
+use crate::controls::{Controls, Mode};
+use crate::denoiser::Denoiser;
 
 /// Ports before those of sound; the sound's follow, all inputs and then all outputs.
 const CONTROLS: usize = 6;
