@@ -28,6 +28,7 @@ use crate::media::audio::{Format, Process};
 use crate::media::{Audio, Image, Media, MediaKind};
 use crate::model::{Model, Models, Task};
 
+pub use denoise::share;
 pub use noise::estimate_sigma;
 
 /// A stage, built and ready: shared by all workers.
