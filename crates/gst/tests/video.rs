@@ -291,3 +291,22 @@ fn stages_that_make_another_size_than_agreed_are_an_error() {
     assert!(said.starts_with("the stages made a picture of 20 x 15"), "{said}");
     assert!(said.ends_with("(leave out stages that set a size; videoscale does that)"), "{said}");
 }
+
+#[test]
+fn another_model_after_a_stop() {
+    common::init();
+    let line = "videotestsrc num-buffers=2 ! video/x-raw,width=32,height=24 ! videoconvert ! latentdvideoupscale name=up ! fakesink";
+    let pipeline = gst::parse::launch(line).unwrap().downcast::<gst::Pipeline>().unwrap();
+    let up = pipeline.by_name("up").unwrap();
+    let bus = pipeline.bus().unwrap();
+    for (model, width) in [("upscale-photo-x2", 64), ("upscale-photo-x4", 128), ("upscale-photo-x2", 64)] {
+        up.set_property("model", model);
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let wanted = [gst::MessageType::Eos, gst::MessageType::Error];
+        let message = bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &wanted).unwrap();
+        assert_eq!(message.type_(), gst::MessageType::Eos, "{message:?}");
+        let caps = up.static_pad("src").unwrap().current_caps().unwrap();
+        assert_eq!(caps.structure(0).unwrap().get::<i32>("width"), Ok(width), "{model}");
+        pipeline.set_state(gst::State::Null).unwrap();
+    }
+}
