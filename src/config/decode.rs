@@ -18,6 +18,8 @@ pub(super) const MAX_NAME: usize = 60;
 
 const KEYS: [&str; 4] = ["name", "source", "stages", "sink"];
 
+const ADD_STAGES: &str = "add `stages:` and below it what is to be done, or `stages: []` for nothing";
+
 /// A pipeline whose settings are all known and right, as far as can be told without looking at models and devices.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
@@ -157,9 +159,9 @@ struct Role {
 
 type Parts = (Option<String>, Option<Component>, Vec<Component>, Option<Component>);
 
-struct Decoder<'a> {
-    checker: Checker<'a>,
-    catalog: &'a Catalog,
+pub(super) struct Decoder<'a> {
+    pub checker: Checker<'a>,
+    pub catalog: &'a Catalog,
 }
 
 impl Decoder<'_> {
@@ -176,6 +178,23 @@ impl Decoder<'_> {
     }
 
     fn pipeline(&mut self, node: &Node) -> Option<Parts> {
+        let (entries, meant) = self.keys(node)?;
+        let mut find = |key, mend: &str| self.find(node, entries, &meant, key, mend);
+        let name = find("name", "add `name: my-pipeline`");
+        let source = find("source", "add `source:` and below it where the media come from");
+        let stages = find("stages", ADD_STAGES);
+        let sink = find("sink", "add `sink:` and below it where the media go");
+
+        let [source_role, stage_role, sink_role] = self.roles();
+        let name = name.and_then(|entry| self.name(entry));
+        let source = source.and_then(|entry| self.component(source_role, &entry.value));
+        let stages = stages.map(|entry| self.stages(stage_role, entry)).unwrap_or_default();
+        let sink = sink.and_then(|entry| self.component(sink_role, &entry.value));
+        Some((name, source, stages, sink))
+    }
+
+    /// The entries of a pipeline, and the keys that were probably meant by unknown ones, which are reported.
+    fn keys<'n>(&mut self, node: &'n Node) -> Option<(&'n [Entry], Vec<&'static str>)> {
         let Content::Mapping(entries) = &node.content else {
             let message = format!("a pipeline must have the keys {}, found {}", names(KEYS), found(node));
             self.problem(Problem::new(node.span, message).mend("begin with `name: my-pipeline`"));
@@ -192,26 +211,31 @@ impl Decoder<'_> {
             meant.extend(guess);
             self.problem(Problem::new(entry.key_span, format!("unknown key `{}`", shown(&entry.key))).mend(mend));
         }
-        let mut find = |key: &'static str, mend: &str| {
-            let entry = entries.iter().find(|e| e.key == key);
-            if entry.is_none() && !meant.contains(&key) {
-                self.problem(
-                    Problem::new(Span::at(node.span.start), format!("the pipeline has no `{key}`")).mend(mend),
-                );
-            }
-            entry
-        };
-        let name = find("name", "add `name: my-pipeline`");
-        let source = find("source", "add `source:` and below it where the media come from");
-        let stages = find("stages", "add `stages:` and below it what is to be done, or `stages: []` for nothing");
-        let sink = find("sink", "add `sink:` and below it where the media go");
+        Some((entries, meant))
+    }
 
-        let [source_role, stage_role, sink_role] = self.roles();
-        let name = name.and_then(|entry| self.name(entry));
-        let source = source.and_then(|entry| self.component(source_role, &entry.value));
-        let stages = stages.map(|entry| self.stages(stage_role, entry)).unwrap_or_default();
-        let sink = sink.and_then(|entry| self.component(sink_role, &entry.value));
-        Some((name, source, stages, sink))
+    /// The entry `key`; its absence is reported, unless it was only misspelled.
+    fn find<'n>(
+        &mut self,
+        node: &Node,
+        entries: &'n [Entry],
+        meant: &[&str],
+        key: &str,
+        mend: &str,
+    ) -> Option<&'n Entry> {
+        let entry = entries.iter().find(|e| e.key == key);
+        if entry.is_none() && !meant.contains(&key) {
+            self.problem(Problem::new(Span::at(node.span.start), format!("the pipeline has no `{key}`")).mend(mend));
+        }
+        entry
+    }
+
+    /// The stages alone; what stands under the other keys is not looked into.
+    pub fn only_stages(&mut self, node: &Node) -> Option<Vec<Component>> {
+        let (entries, meant) = self.keys(node)?;
+        let entry = self.find(node, entries, &meant, "stages", ADD_STAGES)?;
+        let [_, role, _] = self.roles();
+        Some(self.stages(role, entry))
     }
 
     fn name(&mut self, entry: &Entry) -> Option<String> {

@@ -54,8 +54,21 @@ impl Models {
     /// Sees that every loaded model runs the fastest way: as remembered, or else as measured now (a few seconds for a model, once).
     /// `LATENTD_KERNEL` in the environment (`tract`, ...) decides the kernel instead and measures nothing.
     pub fn tune(&self) {
-        let models: Vec<Arc<Model>> = self.lock().values().cloned().collect();
+        for model in self.recall() {
+            tracing::info!("measuring how `{}` runs fastest on this machine (once)", model.card.name);
+            match tune::quick(&model) {
+                Ok(choice) => self.remember(&model, choice),
+                Err(e) => tracing::warn!("`{}` could not be measured: {e}", model.card.name),
+            }
+        }
+    }
+
+    /// [`Models::tune`] where nobody shall wait: what was never measured on this machine runs as is most often fastest. The models of which
+    /// that is so.
+    pub fn recall(&self) -> Vec<Arc<Model>> {
         let forced = std::env::var("LATENTD_KERNEL").ok();
+        let mut unknown = Vec::new();
+        let models: Vec<Arc<Model>> = self.lock().values().cloned().collect();
         for model in models {
             // Tiles are for pictures; a frame of sound is what it is.
             let picture = model.card.media == MediaKind::Image && model.card.task != Task::Autoencode;
@@ -67,16 +80,12 @@ impl Models {
                 continue;
             }
             let Some(cache) = self.cache.as_ref().filter(|_| picture) else { continue };
-            if let Some(choice) = Tuned::open(cache).get(&model) {
-                model.choose(choice);
-                continue;
-            }
-            tracing::info!("measuring how `{}` runs fastest on this machine (once)", model.card.name);
-            match tune::quick(&model) {
-                Ok(choice) => self.remember(&model, choice),
-                Err(e) => tracing::warn!("`{}` could not be measured: {e}", model.card.name),
+            match Tuned::open(cache).get(&model) {
+                Some(choice) => model.choose(choice),
+                None => unknown.push(model),
             }
         }
+        unknown
     }
 
     /// Runs the model this way from now on, also after the next start.

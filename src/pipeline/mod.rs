@@ -188,22 +188,7 @@ fn assemble(
     file: &Path,
     models: &Models,
 ) -> std::result::Result<Assembled, Vec<Problem>> {
-    let site = site(file, models);
-    let mut problems = Vec::new();
-    let mut stages = Vec::new();
-    for component in parts.stages {
-        match stage::build(component, &site) {
-            Ok(stage) => stages.push(stage),
-            Err(more) => problems.extend(more),
-        }
-    }
-    if complete && stages.len() == parts.stages.len() {
-        let joints = stages.iter().map(|s| Joint { name: s.name(), takes: s.takes(), yields: s.yields() });
-        for (index, message) in misfits(&joints.collect::<Vec<_>>()) {
-            let problem = Problem::new(parts.stages[index].span, message);
-            problems.push(problem.mend("change the order of the stages, or leave one out"));
-        }
-    }
+    let (stages, mut problems) = stage::build_chain(parts.stages, complete, &site(file, models));
     let takes = takes(&stages);
     let source =
         parts.source.map(|source| FolderSource::build(source, takes)).transpose().map_err(|more| problems.extend(more));
@@ -246,27 +231,6 @@ impl From<LoadError> for Error {
             LoadError::Other(error) => error,
         }
     }
-}
-
-/// What of a stage matters for fitting it to its neighbours.
-struct Joint {
-    name: &'static str,
-    takes: MediaKind,
-    yields: MediaKind,
-}
-
-/// Stages that do not take what the one before them yields, by index.
-fn misfits(joints: &[Joint]) -> Vec<(usize, String)> {
-    let mut found = Vec::new();
-    for (index, pair) in joints.windows(2).enumerate() {
-        let (before, after) = (&pair[0], &pair[1]);
-        if before.yields != after.takes {
-            let takes = format!("stage {} `{}` takes {}", index + 2, after.name, after.takes.with_article());
-            let yields = format!("stage {} `{}` yields {}", index + 1, before.name, before.yields.with_article());
-            found.push((index + 1, format!("{takes}, {yields}")));
-        }
-    }
-    found
 }
 
 /// Where a sink writes: what, by which setting, and the folder.

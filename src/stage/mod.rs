@@ -28,6 +28,7 @@ use crate::media::audio::{Format, Process};
 use crate::media::{Audio, Image, Media, MediaKind};
 use crate::model::{Model, Models, Task};
 
+pub use denoise::share;
 pub use noise::estimate_sigma;
 
 /// A stage, built and ready: shared by all workers.
@@ -127,6 +128,31 @@ pub fn build(component: &Component, site: &Site) -> std::result::Result<Box<dyn 
         Some((_, build)) => build(component, site),
         None => Err(vec![Problem::new(component.span, format!("there is no stage `{name}`"))]),
     }
+}
+
+/// Builds a chain and sees that each stage takes what the one before it yields, which is not asked where it is not `complete`: where a stage in
+/// between could not be read. Those that could be built, and all that is wrong.
+pub fn build_chain(components: &[Component], complete: bool, site: &Site) -> (Vec<Box<dyn Stage>>, Vec<Problem>) {
+    let (mut stages, mut problems) = (Vec::new(), Vec::new());
+    for component in components {
+        match build(component, site) {
+            Ok(stage) => stages.push(stage),
+            Err(more) => problems.extend(more),
+        }
+    }
+    if complete && stages.len() == components.len() {
+        for (index, pair) in stages.windows(2).enumerate() {
+            let (before, after) = (&pair[0], &pair[1]);
+            if before.yields() != after.takes() {
+                let takes = format!("stage {} `{}` takes {}", index + 2, after.name(), after.takes().with_article());
+                let yields =
+                    format!("stage {} `{}` yields {}", index + 1, before.name(), before.yields().with_article());
+                let problem = Problem::new(components[index + 1].span, format!("{takes}, {yields}"));
+                problems.push(problem.mend("change the order of the stages, or leave one out"));
+            }
+        }
+    }
+    (stages, problems)
 }
 
 /// Runs media through stages, one after another.

@@ -22,8 +22,7 @@ struct Denoise {
 pub(super) fn build(component: &Component, model: Arc<Model>) -> std::result::Result<Box<dyn Stage>, Vec<Problem>> {
     let settings = &component.settings;
     let limit = settings.get("attenuation_limit_db").and_then(Value::as_number);
-    let kept = limit.map_or(0.0, |decibels| 10f64.powf(-decibels / 20.0));
-    let wet = (settings.number("strength") * (1.0 - kept)) as f32;
+    let wet = share(settings.number("strength"), limit);
     // What a graph cannot do is told now, not with the first file; one channel is as good as many for that.
     match Stream::new(&model, 1) {
         Ok(network) => Ok(Box::new(Denoise { network, wet })),
@@ -32,6 +31,12 @@ pub(super) fn build(component: &Component, model: Arc<Model>) -> std::result::Re
             Err(vec![problem.mend(e.mend_text().unwrap_or("choose another model"))])
         }
     }
+}
+
+/// The network's share of a sound of which `strength` (0..1) of the noise is taken away, and which gets quieter by at most `limit` decibels.
+pub fn share(strength: f64, limit: Option<f64>) -> f32 {
+    let kept = limit.map_or(0.0, |decibels| 10f64.powf(-decibels / 20.0));
+    (strength * (1.0 - kept)) as f32
 }
 
 impl Stage for Denoise {

@@ -3,6 +3,8 @@
 mod audio;
 mod image;
 
+pub use audio::share;
+
 use super::{Site, Stage};
 use crate::config::{Component, Description, Field, Kind, Presence, Problem};
 use crate::media::MediaKind;

@@ -1,0 +1,159 @@
+//! A chain of processes that is pushed: what comes out has the length of what went in and is in time with it.
+
+use latentd::media::audio::{BLOCK, Block, Chain, Format, Process};
+use latentd::stage::Stage;
+use latentd::{Error, Kind, Result};
+
+/// Seconds over which the share changes from 0 to 1: a jump would be heard.
+const FADE: f32 = 0.01;
+/// Samples beyond this, 60 dB above full scale, are a mistake of whoever made them.
+const LOUDEST: f32 = 1000.0;
+/// Seconds of silence that stages may swallow at the end before they must have given all.
+const MOST_SILENCE: usize = 60;
+
+/// A stretch of sound on its way through stages.
+pub struct Stream {
+    chain: Chain,
+    input: Block,
+    output: Block,
+    /// The sound as it was, as far as it has not come out yet.
+    dry: Block,
+    /// Frames of the delay that are still to be thrown away.
+    skip: usize,
+    fade: Fade,
+}
+
+impl Stream {
+    /// The stages at the beginning of sound of this format.
+    ///
+    /// # Errors
+    /// Kind model: a model cannot run. Kind config: the stages change rate or channels, or one has no live form.
+    pub fn new(stages: &[Box<dyn Stage>], format: Format) -> Result<Stream> {
+        let chain = chain(stages, format)?;
+        let (skip, fade) = (chain.delay(), Fade { share: None, step: 1.0 / (FADE * format.rate as f32) });
+        let block = || Block::with_room(format.channels, 4 * BLOCK);
+        Ok(Stream { chain, input: block(), output: block(), dry: block(), skip, fade })
+    }
+
+    /// Takes interleaved samples and gives what is ready, often as much, at first nothing. `share` is how much of the result there is in it, the
+    /// rest is the sound as it was.
+    ///
+    /// # Errors
+    /// Kind model: a network failed.
+    pub fn push(&mut self, samples: impl Iterator<Item = f32>, share: f32) -> Result<&Block> {
+        self.input.clear();
+        // A network that has once seen something else than numbers gives nothing else for ever.
+        let sane = |v: f32| if v.is_finite() { v.clamp(-LOUDEST, LOUDEST) } else { 0.0 };
+        self.input.append_interleaved(samples.map(sane));
+        self.dry.append(&self.input);
+        self.run(share)?;
+        Ok(&self.output)
+    }
+
+    /// Gives all that is still inside; as many frames will have come out as went in.
+    ///
+    /// # Errors
+    /// As for [`Stream::push`].
+    pub fn finish(mut self, share: f32) -> Result<Block> {
+        let mut rest = Block::new(self.dry.channels());
+        let most = MOST_SILENCE * self.chain.output().rate as usize;
+        let mut silence = 0;
+        while !self.dry.is_empty() {
+            if silence > most {
+                return Err(Error::new(Kind::Bug, "a stage keeps the end of the sound to itself"));
+            }
+            self.input.clear();
+            self.input.append_silence(BLOCK);
+            silence += BLOCK;
+            self.run(share)?;
+            rest.append(&self.output);
+        }
+        Ok(rest)
+    }
+
+    fn run(&mut self, share: f32) -> Result<()> {
+        self.chain.process(&self.input, &mut self.output)?;
+        let skipped = self.skip.min(self.output.frames());
+        self.output.drop_front(skipped);
+        self.skip -= skipped;
+        // Behind the end there is only what became of the silence.
+        self.output.truncate(self.dry.frames());
+        self.fade.mix(&mut self.output, &self.dry, share);
+        self.dry.drop_front(self.output.frames());
+        Ok(())
+    }
+}
+
+/// The share of the result, on its way to where it shall be.
+struct Fade {
+    share: Option<f32>,
+    /// By how much it changes from frame to frame at most.
+    step: f32,
+}
+
+impl Fade {
+    fn mix(&mut self, wet: &mut Block, dry: &Block, target: f32) {
+        let begin = self.share.unwrap_or(target);
+        let mut end = begin;
+        for (wet, dry) in wet.planes_mut().iter_mut().zip(dry.planes()) {
+            let mut share = begin;
+            for (wet, dry) in wet.iter_mut().zip(dry) {
+                share += (target - share).clamp(-self.step, self.step);
+                *wet = *wet * share + dry * (1.0 - share);
+            }
+            end = share;
+        }
+        self.share = Some(end);
+    }
+}
+
+fn chain(stages: &[Box<dyn Stage>], format: Format) -> Result<Chain> {
+    let mut chain = Chain::new(format);
+    for stage in stages {
+        match stage.live(chain.output())? {
+            Some(process) => chain.push(process),
+            None => return Err(Error::new(Kind::Config, endless(stage.as_ref()))),
+        }
+    }
+    let made = chain.output();
+    if made != format {
+        let what = format!(
+            "the stages make {} Hz and {} channels of {} Hz and {}",
+            made.rate, made.channels, format.rate, format.channels
+        );
+        return Err(
+            Error::new(Kind::Config, what).mend("leave `resample` out of the pipeline; audioresample does that")
+        );
+    }
+    Ok(chain)
+}
+
+/// What to tell of a stage without a live form.
+pub fn endless(stage: &dyn Stage) -> String {
+    format!("`{}` cannot work on sound that never ends", stage.name())
+}
+
+/// By how many frames the result lags behind its input: the delay, and what waits until there is enough for a network's or a resampler's
+/// next step. Found by trying, on one channel of silence; at most a millisecond more than it is.
+///
+/// # Errors
+/// As for [`Stream::new`].
+pub fn latency(stages: &[Box<dyn Stage>], rate: u32) -> Result<usize> {
+    let mut chain = chain(stages, Format { rate, channels: 1 })?;
+    let step = (rate / 1000).max(1) as usize;
+    // Steps of several sizes meet in the worst way once in a while: a quarter of a second sees that for all usual rates.
+    let (least, most) = (rate as usize / 4, 10 * rate as usize);
+    let (mut input, mut output) = (Block::new(1), Block::new(1));
+    input.append_silence(step);
+    let (mut taken, mut made, mut waits, mut pieces) = (0usize, 0usize, 0, 0);
+    while taken < least || (pieces < 2 && taken < most) {
+        chain.process(&input, &mut output)?;
+        taken += step;
+        made += output.frames();
+        pieces += usize::from(!output.is_empty());
+        waits = waits.max(taken.saturating_sub(made));
+    }
+    // The last frame that makes a step possible can come anywhere within one of ours.
+    let unseen = if waits > 0 { step - 1 } else { 0 };
+    Ok(chain.delay() + waits + unseen)
+}

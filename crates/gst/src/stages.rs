@@ -1,0 +1,97 @@
+//! From an element's properties to stages: one stage of given settings, or those of a pipeline's file.
+
+use std::path::{Path, PathBuf};
+
+use gst::glib;
+use latentd::config::{self, Component, Node, Problem, Report};
+use latentd::media::MediaKind;
+use latentd::model::Models;
+use latentd::stage::{self, DESCRIPTIONS, Site, Stage};
+use latentd::{Error, Kind, Result};
+
+/// The folder of the user's own models, which the program `latentd` takes too.
+fn own_models() -> PathBuf {
+    glib::user_data_dir().join("latentd/models")
+}
+
+/// Finds models: the user's own, then those built in. What `latentd` has measured of them on this machine is used; nothing is measured here, since
+/// that would hold up the start.
+pub fn models() -> Models {
+    Models::new(vec![own_models()]).remembering(glib::user_cache_dir().join("latentd"))
+}
+
+/// The stage `name` with these settings, for media of `kind`.
+///
+/// # Errors
+/// Kind config or model: what is wrong with the settings or the model.
+pub fn one<'a>(
+    name: &str,
+    settings: impl IntoIterator<Item = (&'a str, Node)>,
+    kind: MediaKind,
+    models: &Models,
+) -> Result<Box<dyn Stage>> {
+    let known = DESCRIPTIONS.iter().find(|d| d.name == name);
+    let description = known.ok_or_else(|| Error::new(Kind::Bug, format!("there is no stage `{name}`")))?;
+    let component = Component::new(description, settings)?;
+    // A pipeline's models may lie beside it; an element is nowhere, and must not take what lies about in the current folder.
+    let folder = own_models();
+    let built = stage::build(&component, &Site { models, folder: &folder });
+    let stage = built.map_err(|problems| Report::new("", "", problems))?;
+    if stage.takes() != kind {
+        let (made, asked) = (stage.takes().with_article(), kind.with_article());
+        let what =
+            format!("`{}` is a model for {made}, and this element works on {asked}", component.settings.text("model"));
+        return Err(Error::new(Kind::Config, what).mend("choose another model; `latentd models list` shows them"));
+    }
+    models.recall();
+    Ok(stage)
+}
+
+/// The setting `model` as a stage takes it: a path is relative to where the program runs.
+pub fn model(name: &str) -> Node {
+    let is_path = name.contains(std::path::is_separator) || name.ends_with(".onnx");
+    match is_path.then(|| std::path::absolute(name)) {
+        Some(Ok(path)) => path.to_string_lossy().into_owned().into(),
+        _ => name.into(),
+    }
+}
+
+/// The stages of a pipeline's file, all for media of `kind`; `misfit` tells what else an element cannot use about a stage.
+///
+/// # Errors
+/// Kind config, with every mistake and its place; or the file cannot be read.
+pub fn of_pipeline(
+    file: &Path,
+    kind: MediaKind,
+    models: &Models,
+    misfit: impl Fn(&dyn Stage) -> Option<(String, String)>,
+) -> Result<Vec<Box<dyn Stage>>> {
+    let read = config::read_stages(file, config::read(file)?, DESCRIPTIONS);
+    let site = Site { models, folder: file.parent().unwrap_or(Path::new(".")) };
+    let (stages, mut problems) = stage::build_chain(&read.list, read.problems.is_empty(), &site);
+    // Stages that do not fit one another would be told of twice.
+    if problems.is_empty() {
+        for (component, stage) in read.list.iter().zip(&stages) {
+            let stray = [stage.takes(), stage.yields()].into_iter().find(|k| *k != kind);
+            let wrong = match stray {
+                Some(other) => Some((
+                    format!(
+                        "`{}` is for {}, and this element works on {}",
+                        stage.name(),
+                        other.with_article(),
+                        kind.with_article()
+                    ),
+                    "use a pipeline whose stages fit the element".to_owned(),
+                )),
+                None => misfit(stage.as_ref()),
+            };
+            if let Some((what, mend)) = wrong {
+                problems.push(Problem::new(component.span, what).mend(mend));
+            }
+        }
+    }
+    // The report itself, not how many mistakes there are: an element has no `latentd check` to offer.
+    read.check(problems).map_err(|report| Error::new(Kind::Config, report.to_string().trim_end()))?;
+    models.recall();
+    Ok(stages)
+}

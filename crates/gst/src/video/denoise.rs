@@ -1,0 +1,189 @@
+//! `latentdvideodenoise`: frames without their noise.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, Mutex};
+
+use gst::glib;
+use gst::subclass::prelude::*;
+use gst_base::prelude::*;
+use gst_base::subclass::BaseTransformMode;
+use gst_base::subclass::prelude::*;
+use gst_video::VideoFrameRef;
+use gst_video::subclass::prelude::*;
+use latentd::config::Node;
+
+use super::worker::{self, Common, Worker};
+use crate::error;
+use crate::object::{follow_controls, lock};
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("latentdvideodenoise", gst::DebugColorFlags::empty(), Some("latentd: noise out of frames"))
+});
+
+const MODEL: &str = "denoise-photo";
+const SIGMA: &str = "auto";
+
+#[derive(Debug, Clone)]
+struct Settings {
+    common: Common,
+    sigma: String,
+    strength: f64,
+}
+
+impl Settings {
+    fn stage(&self) -> Vec<(&'static str, Node)> {
+        // What is not a number must be a word that the stage knows, or it says which it does.
+        let sigma = self.sigma.trim().parse::<f64>().map_or_else(|_| Node::from(self.sigma.as_str()), Node::from);
+        let mut settings = self.common.settings();
+        settings.extend([("sigma", sigma), ("strength", self.strength.into())]);
+        settings
+    }
+}
+
+pub struct VideoDenoise {
+    settings: Mutex<Settings>,
+    /// Whether a property that may be changed while playing has been.
+    changed: AtomicBool,
+    worker: Mutex<Option<Worker>>,
+}
+
+impl Default for VideoDenoise {
+    fn default() -> VideoDenoise {
+        let settings = Settings { common: Common::new(MODEL), sigma: SIGMA.to_owned(), strength: 1.0 };
+        VideoDenoise { settings: Mutex::new(settings), changed: AtomicBool::new(false), worker: Mutex::default() }
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for VideoDenoise {
+    const NAME: &'static str = "GstLatentdVideoDenoise";
+    type Type = super::VideoDenoise;
+    type ParentType = gst_video::VideoFilter;
+}
+
+impl ObjectImpl for VideoDenoise {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            let blurb = "Name of a denoising model for pictures, or the path of its folder or ONNX file";
+            let mut properties = worker::properties(MODEL, blurb);
+            properties.push(
+                glib::ParamSpecString::builder("sigma")
+                    .nick("Sigma")
+                    .blurb("How strong the noise is: its standard deviation in steps of an 8-bit picture (0 to 75), or `auto` to measure it in each frame. Not with `pipeline`")
+                    .default_value(SIGMA)
+                    .mutable_playing()
+                    .build(),
+            );
+            properties.push(
+                glib::ParamSpecDouble::builder("strength")
+                    .nick("Strength")
+                    .blurb("How much of the noise to take away, from 0 (none) to 1 (all). Not with `pipeline`")
+                    .minimum(0.0)
+                    .maximum(1.0)
+                    .default_value(1.0)
+                    .mutable_playing()
+                    .controllable()
+                    .build(),
+            );
+            properties
+        });
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        let mut settings = lock(&self.settings);
+        match pspec.name() {
+            "sigma" => {
+                let text = value.get::<Option<String>>().ok().flatten().filter(|text| !text.is_empty());
+                settings.sigma = text.unwrap_or_else(|| SIGMA.to_owned());
+            }
+            "strength" => settings.strength = value.get().unwrap_or(1.0),
+            name if settings.common.set(name, value) => return,
+            other => return gst::error!(CAT, imp = self, "no property `{other}`"),
+        }
+        self.changed.store(true, Ordering::Release);
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        let settings = lock(&self.settings);
+        match pspec.name() {
+            "sigma" => settings.sigma.to_value(),
+            "strength" => settings.strength.to_value(),
+            name => settings.common.get(name).unwrap_or_else(|| pspec.default_value().clone()),
+        }
+    }
+}
+
+impl GstObjectImpl for VideoDenoise {}
+
+impl ElementImpl for VideoDenoise {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "latentd video denoiser",
+                "Filter/Effect/Video",
+                "Takes noise out of frames by a small convolutional network, or runs the picture stages of a latentd pipeline",
+                "The latentd maintainers <maintainers@latentd.invalid>",
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(worker::templates);
+        &TEMPLATES
+    }
+}
+
+impl BaseTransformImpl for VideoDenoise {
+    const MODE: BaseTransformMode = BaseTransformMode::NeverInPlace;
+    const PASSTHROUGH_ON_SAME_CAPS: bool = false;
+    const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
+
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        self.changed.store(false, Ordering::Release);
+        let settings = lock(&self.settings).clone();
+        let worker = match &settings.common.pipeline {
+            None => Worker::of_stage("denoise", settings.stage()),
+            Some(file) => Worker::of_pipeline(file, |stage| {
+                let what = || format!("`{}` changes the size, and this element keeps it", stage.name());
+                (stage.growth() != 1).then(|| (what(), "use the element latentdvideoupscale for it".to_owned()))
+            }),
+        };
+        *lock(&self.worker) = Some(worker.map_err(|e| error::message(&e))?);
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        *lock(&self.worker) = None;
+        Ok(())
+    }
+
+    fn before_transform(&self, buffer: &gst::BufferRef) {
+        follow_controls(&*self.obj(), buffer.pts());
+    }
+}
+
+impl VideoFilterImpl for VideoDenoise {
+    fn transform_frame(
+        &self,
+        input: &VideoFrameRef<&gst::BufferRef>,
+        output: &mut VideoFrameRef<&mut gst::BufferRef>,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let mut worker = lock(&self.worker);
+        let worker = worker.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
+        if self.changed.swap(false, Ordering::AcqRel) {
+            let settings = lock(&self.settings).clone();
+            if settings.common.pipeline.is_none()
+                && let Err(e) = worker.replace("denoise", settings.stage())
+            {
+                // Somebody who mistypes a number while it plays shall not lose the picture.
+                gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{}", error::text(&e)));
+            }
+        }
+        worker.run(input, output).map(|()| gst::FlowSuccess::Ok).map_err(|e| {
+            self.post_error_message(error::message(&e));
+            gst::FlowError::Error
+        })
+    }
+}

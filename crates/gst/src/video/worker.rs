@@ -1,0 +1,152 @@
+//! What both video elements do: frames through stages, with the machine's threads; and the properties that both have.
+
+use std::path::Path;
+
+use gst::glib;
+use gst::prelude::*;
+use gst_video::VideoFrameRef;
+use latentd::config::Node;
+use latentd::media::{Media, MediaKind};
+use latentd::model::Models;
+use latentd::stage::{self, Stage};
+use latentd::{Error, Kind, Result};
+
+use super::frame;
+use crate::error::guarded;
+use crate::helpers::Helpers;
+use crate::stages;
+
+/// What there is between start and stop.
+pub struct Worker {
+    models: Models,
+    stages: Vec<Box<dyn Stage>>,
+    helpers: Helpers,
+}
+
+impl Worker {
+    /// Runs the stage `name` with these settings.
+    ///
+    /// # Errors
+    /// Kind config or model.
+    pub fn of_stage<'a>(name: &str, settings: impl IntoIterator<Item = (&'a str, Node)>) -> Result<Worker> {
+        guarded(|| {
+            let models = stages::models();
+            let stages = vec![stages::one(name, settings, MediaKind::Image, &models)?];
+            Ok(Worker { models, stages, helpers: Helpers::start() })
+        })
+    }
+
+    /// Runs the stages of a pipeline's file; `misfit` tells what else the element cannot use about a stage.
+    ///
+    /// # Errors
+    /// Kind config, with every mistake and its place; or the file cannot be read.
+    pub fn of_pipeline(file: &str, misfit: impl Fn(&dyn Stage) -> Option<(String, String)>) -> Result<Worker> {
+        guarded(|| {
+            let models = stages::models();
+            let stages = stages::of_pipeline(Path::new(file), MediaKind::Image, &models, misfit)?;
+            Ok(Worker { models, stages, helpers: Helpers::start() })
+        })
+    }
+
+    /// Puts another stage in place of what ran; its model is at hand if it is the same.
+    ///
+    /// # Errors
+    /// Kind config or model; then all stays as it was.
+    pub fn replace<'a>(&mut self, name: &str, settings: impl IntoIterator<Item = (&'a str, Node)>) -> Result<()> {
+        self.stages = guarded(|| Ok(vec![stages::one(name, settings, MediaKind::Image, &self.models)?]))?;
+        Ok(())
+    }
+
+    /// How many times as many pixels come out as go in.
+    pub fn growth(&self) -> u64 {
+        self.stages.iter().map(|stage| stage.growth()).fold(1, u64::saturating_mul)
+    }
+
+    /// One frame.
+    ///
+    /// # Errors
+    /// Kind model: a network failed. Kind config: the stages made something else than was agreed on.
+    pub fn run(
+        &self,
+        input: &VideoFrameRef<&gst::BufferRef>,
+        output: &mut VideoFrameRef<&mut gst::BufferRef>,
+    ) -> Result<()> {
+        guarded(|| {
+            let picture = Media::Image(frame::to_image(input)?);
+            let mut results = stage::process(&self.stages, vec![picture], self.helpers.crew())?;
+            match (results.pop(), results.is_empty()) {
+                (Some(Media::Image(image)), true) => frame::put_image(image, output),
+                _ => Err(Error::new(Kind::Config, "the stages did not make one picture of one picture")
+                    .mend("leave out the stage that does not")),
+            }
+        })
+    }
+}
+
+/// The pads' templates of both elements.
+pub fn templates() -> Vec<gst::PadTemplate> {
+    let caps = gst_video::VideoCapsBuilder::new().format_list(frame::FORMATS).build();
+    let pad = |name, direction| gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps);
+    [pad("src", gst::PadDirection::Src), pad("sink", gst::PadDirection::Sink)].into_iter().flatten().collect()
+}
+
+/// The properties `model`, `pipeline` and `ensemble`.
+pub fn properties(model: &'static str, blurb: &'static str) -> Vec<glib::ParamSpec> {
+    vec![
+        glib::ParamSpecString::builder("model").nick("Model").blurb(blurb).default_value(model).mutable_ready().build(),
+        glib::ParamSpecString::builder("pipeline")
+            .nick("Pipeline")
+            .blurb("Path of a latentd YAML file whose stages run instead of the model")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("ensemble")
+            .nick("Ensemble")
+            .blurb("Take the mean over eight mirrored and turned copies: a little better, and eight times the work")
+            .default_value(false)
+            .mutable_ready()
+            .build(),
+    ]
+}
+
+/// The values of these properties.
+#[derive(Debug, Clone)]
+pub struct Common {
+    default: &'static str,
+    pub model: String,
+    pub pipeline: Option<String>,
+    pub ensemble: bool,
+}
+
+impl Common {
+    /// With this model unless another is named.
+    pub fn new(model: &'static str) -> Common {
+        Common { default: model, model: model.to_owned(), pipeline: None, ensemble: false }
+    }
+
+    /// Sets the property `name`; false if it is none of these.
+    pub fn set(&mut self, name: &str, value: &glib::Value) -> bool {
+        let text = || value.get::<Option<String>>().ok().flatten().filter(|text| !text.is_empty());
+        match name {
+            "model" => self.model = text().unwrap_or_else(|| self.default.to_owned()),
+            "pipeline" => self.pipeline = text(),
+            "ensemble" => self.ensemble = value.get().unwrap_or_default(),
+            _ => return false,
+        }
+        true
+    }
+
+    /// The value of the property `name`, if it is one of these.
+    pub fn get(&self, name: &str) -> Option<glib::Value> {
+        match name {
+            "model" => Some(self.model.to_value()),
+            "pipeline" => Some(self.pipeline.to_value()),
+            "ensemble" => Some(self.ensemble.to_value()),
+            _ => None,
+        }
+    }
+
+    /// The settings of a stage that follow.
+    pub fn settings(&self) -> Vec<(&'static str, Node)> {
+        vec![("model", stages::model(&self.model)), ("ensemble", self.ensemble.into())]
+    }
+}

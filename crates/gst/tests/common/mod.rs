@@ -1,0 +1,117 @@
+//! What the tests share: sounds and pictures, what the library makes of them, and what an element says.
+#![allow(dead_code)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+use gst::prelude::*;
+use latentd::config::{self, Component, Node};
+use latentd::crew::Crew;
+use latentd::media::audio::{Block, Depth, Memory};
+use latentd::media::{Audio, Media};
+use latentd::model::Models;
+use latentd::stage::{self, DESCRIPTIONS, Site, Stage};
+
+/// GStreamer with the plugin in it.
+pub fn init() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        gst::init().unwrap();
+        gstlatentd::register().unwrap();
+    });
+}
+
+pub fn element(name: &str) -> gst::Element {
+    init();
+    gst::ElementFactory::make(name).build().unwrap()
+}
+
+/// One stage as a pipeline would have it.
+pub fn stage(name: &str, settings: Vec<(&str, Node)>) -> Vec<Box<dyn Stage>> {
+    let description = DESCRIPTIONS.iter().find(|d| d.name == name).unwrap();
+    let component = Component::new(description, settings).unwrap();
+    let models = Models::default();
+    vec![stage::build(&component, &Site { models: &models, folder: Path::new("/") }).unwrap()]
+}
+
+/// The stages of a pipeline's file.
+pub fn stages_of(file: &Path) -> Vec<Box<dyn Stage>> {
+    let read = config::read_stages(file, config::read(file).unwrap(), DESCRIPTIONS);
+    let models = Models::default();
+    let (stages, problems) = stage::build_chain(&read.list, true, &Site { models: &models, folder: Path::new("/") });
+    read.check(problems).unwrap();
+    stages
+}
+
+pub fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// What the stages make of a sound in memory.
+pub fn through(stages: &[Box<dyn Stage>], rate: u32, planes: &[Vec<f32>]) -> Vec<Vec<f32>> {
+    let audio = Audio::new(Memory::new(rate, Block::from_planes(planes.to_vec())), Depth::Float);
+    match stage::process(stages, vec![Media::Audio(audio)], &Crew::alone()).unwrap().pop() {
+        Some(Media::Audio(audio)) => audio.read_all().unwrap().planes().to_vec(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A generator of random numbers in -1..1.
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn next(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as f64 / f64::from(1u32 << 30) - 1.0) as f32
+    }
+}
+
+/// Something like a voice that says syllables, in a hiss.
+pub fn noisy_speech(rate: u32, frames: usize, seed: u64) -> Vec<f32> {
+    let mut dice = Dice(seed);
+    let mut phase = 0.0;
+    (0..frames)
+        .map(|n| {
+            let t = n as f64 / f64::from(rate);
+            phase += (120.0 + 20.0 * (3.0 * t).sin()) / f64::from(rate);
+            let voice: f64 = (1..12).map(|k| (std::f64::consts::TAU * phase * f64::from(k)).sin() / f64::from(k)).sum();
+            let syllable = (std::f64::consts::TAU * 2.0 * t).sin().max(0.0);
+            (0.15 * voice * syllable) as f32 + 0.02 * dice.next()
+        })
+        .collect()
+}
+
+pub fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len(), "lengths differ");
+    a.iter().zip(b).fold(0.0, |most, (a, b)| most.max((a - b).abs()))
+}
+
+/// Gives the element a bus, for an element outside a pipeline has none.
+pub fn listen(element: &gst::Element) -> gst::Bus {
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    bus
+}
+
+/// The next error or warning on the bus.
+pub fn complaint(bus: &gst::Bus) -> String {
+    match bus.pop_filtered(&[gst::MessageType::Error, gst::MessageType::Warning]).expect("no message").view() {
+        gst::MessageView::Error(e) => e.error().message().to_owned(),
+        gst::MessageView::Warning(e) => e.error().message().to_owned(),
+        _ => unreachable!(),
+    }
+}
+
+/// What an element says that cannot start with these properties.
+pub fn refusal(name: &str, properties: &[(&str, &str)]) -> String {
+    let element = element(name);
+    let bus = listen(&element);
+    for (name, value) in properties {
+        element.set_property(name, value);
+    }
+    assert!(element.set_state(gst::State::Paused).is_err(), "it starts with {properties:?}");
+    element.set_state(gst::State::Null).unwrap();
+    complaint(&bus)
+}
