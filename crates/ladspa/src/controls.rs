@@ -36,9 +36,9 @@ impl Controls {
         if self.mode == Mode::Bypass {
             return 0.0;
         }
-        let limit = self.attenuation_limit_db;
-        let kept = if limit < 100.0 { 10f32.powf(-limit.max(0.0) / 20.0) } else { 0.0 };
-        finite(self.strength).clamp(0.0, 1.0) * (1.0 - finite(kept))
+        let limit = f64::from(finite(self.attenuation_limit_db)).max(0.0);
+        let strength = f64::from(finite(self.strength)).clamp(0.0, 1.0);
+        latentd::stage::share(strength, (limit < 100.0).then_some(limit))
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use latentd::config::{Component, Node, Report};
-use latentd::media::audio::{BLOCK, Blend, Block, FADE, Format, Process, Splice};
+use latentd::media::audio::{BLOCK, Blend, Block, FADE, Format, Process, Splice, longest_wait};
 use latentd::model::Models;
 use latentd::stage::{DESCRIPTIONS, Site, Stage, build};
 use latentd::{Error, Kind, Result};
@@ -59,7 +59,7 @@ impl Denoiser {
         let rate = u32::try_from(rate).ok().filter(|rate| (1_000..=768_000).contains(rate));
         let rate = rate.ok_or_else(|| Error::new(Kind::Usage, "rates are 1,000 to 768,000 frames a second"))?;
         let format = Format { rate, channels };
-        Ok(Denoiser { format, kept: measure_kept(format)?, active: None })
+        Ok(Denoiser { format, kept: longest_wait(process(format)?.as_mut())?, active: None })
     }
 
     /// Begins anew, with silence before.
@@ -101,27 +101,6 @@ impl Denoiser {
     pub fn late(&self) -> usize {
         self.active.as_ref().map_or(0, |active| active.late)
     }
-}
-
-/// The most frames that a process for this format keeps beyond its delay, found by giving it a frame at a time.
-fn measure_kept(format: Format) -> Result<usize> {
-    let mut process = process(format)?;
-    let (mut frame, mut output) = (Block::new(format.channels), Block::new(format.channels));
-    frame.append_silence(1);
-    let (mut given, mut kept, mut first) = (0usize, 0, None);
-    // A pattern of steps that meet again: some of the longest step is enough.
-    for taken in 1..=usize::MAX {
-        process.process(&frame, &mut output)?;
-        given += output.frames();
-        kept = kept.max(taken.saturating_sub(given));
-        if !output.is_empty() {
-            first.get_or_insert(taken);
-        }
-        if first.is_some_and(|first| taken >= 6 * first) {
-            break;
-        }
-    }
-    Ok(kept)
 }
 
 /// What a stretch of the result is made of.
@@ -219,7 +198,7 @@ impl Active {
     }
 
     fn run(&mut self, block: &mut Block, controls: &Controls) {
-        block.planes_mut().iter_mut().flatten().for_each(|v| *v = if v.is_finite() { *v } else { 0.0 });
+        block.make_sane();
         let frames = block.frames();
         self.give(block, controls.offline);
         self.dry.extend(block.interleaved());

@@ -89,6 +89,13 @@ impl Block {
         }
     }
 
+    /// Makes numbers of what is none, and bounds what is 60 dB beyond full scale: a network that has once seen such gives nothing else for ever.
+    pub fn make_sane(&mut self) {
+        const LOUDEST: f32 = 1000.0;
+        let sane = |v: f32| if v.is_finite() { v.clamp(-LOUDEST, LOUDEST) } else { 0.0 };
+        self.planes.iter_mut().flatten().for_each(|v| *v = sane(*v));
+    }
+
     /// Its samples, frame by frame.
     pub fn interleaved(&self) -> impl Iterator<Item = f32> + '_ {
         (0..self.frames()).flat_map(|index| self.planes.iter().map(move |plane| plane[index]))

@@ -14,7 +14,7 @@ mod splice;
 
 pub use block::Block;
 pub use delay::Delay;
-pub use process::{Chain, Process};
+pub use process::{Chain, Process, longest_wait};
 pub use resample::Resample;
 pub use spectrum::{Overlap, Spectrum, Taper};
 pub use splice::{Blend, FADE, Splice};

@@ -80,6 +80,30 @@ impl Process for Chain {
     }
 }
 
+/// The most frames that a fresh process keeps beyond its delay until it has enough for its next step, at the rate of its output, which must be that
+/// of its input. Found by giving it silence, a frame at a time.
+///
+/// # Errors
+/// As [`Process::process`].
+pub fn longest_wait(process: &mut dyn Process) -> Result<usize> {
+    let Format { rate, channels } = process.output();
+    let (mut frame, mut output) = (Block::new(channels), Block::new(channels));
+    frame.append_silence(1);
+    // Steps of several sizes meet in the worst way once in a while: a quarter of a second sees that for all usual rates, some steps for others.
+    let mut end = 10 * rate as usize;
+    let (mut taken, mut given, mut longest) = (0usize, 0, 0);
+    while taken < end {
+        process.process(&frame, &mut output)?;
+        taken += 1;
+        if given == 0 && !output.is_empty() {
+            end = (6 * taken).max(rate as usize / 4);
+        }
+        given += output.frames();
+        longest = longest.max(taken.saturating_sub(given));
+    }
+    Ok(longest)
+}
+
 /// A stream behind a chain of processes, their delay taken away and its length kept.
 pub(super) struct Through {
     source: Box<dyn AudioRead>,

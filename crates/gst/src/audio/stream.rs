@@ -1,13 +1,9 @@
 //! A chain of processes that is pushed: what comes out has the length of what went in and is in time with it.
 
-use latentd::media::audio::{BLOCK, Block, Chain, Format, Process};
+use latentd::media::audio::{BLOCK, Blend, Block, Chain, Format, Process, longest_wait};
 use latentd::stage::Stage;
 use latentd::{Error, Kind, Result};
 
-/// Seconds over which the share changes from 0 to 1: a jump would be heard.
-const FADE: f32 = 0.01;
-/// Samples beyond this, 60 dB above full scale, are a mistake of whoever made them.
-const LOUDEST: f32 = 1000.0;
 /// Seconds of silence that stages may swallow at the end before they must have given all.
 const MOST_SILENCE: usize = 60;
 
@@ -20,7 +16,8 @@ pub struct Stream {
     dry: Block,
     /// Frames of the delay that are still to be thrown away.
     skip: usize,
-    fade: Fade,
+    /// Begins at the share that the first samples come with.
+    blend: Option<Blend>,
 }
 
 impl Stream {
@@ -30,9 +27,9 @@ impl Stream {
     /// Kind model: a model cannot run. Kind config: the stages change rate or channels, or one has no live form.
     pub fn new(stages: &[Box<dyn Stage>], format: Format) -> Result<Stream> {
         let chain = chain(stages, format)?;
-        let (skip, fade) = (chain.delay(), Fade { share: None, step: 1.0 / (FADE * format.rate as f32) });
+        let skip = chain.delay();
         let block = || Block::with_room(format.channels, 4 * BLOCK);
-        Ok(Stream { chain, input: block(), output: block(), dry: block(), skip, fade })
+        Ok(Stream { chain, input: block(), output: block(), dry: block(), skip, blend: None })
     }
 
     /// Takes interleaved samples and gives what is ready, often as much, at first nothing. `share` is how much of the result there is in it, the
@@ -42,9 +39,8 @@ impl Stream {
     /// Kind model: a network failed.
     pub fn push(&mut self, samples: impl Iterator<Item = f32>, share: f32) -> Result<&Block> {
         self.input.clear();
-        // A network that has once seen something else than numbers gives nothing else for ever.
-        let sane = |v: f32| if v.is_finite() { v.clamp(-LOUDEST, LOUDEST) } else { 0.0 };
-        self.input.append_interleaved(samples.map(sane));
+        self.input.append_interleaved(samples);
+        self.input.make_sane();
         self.dry.append(&self.input);
         self.run(share)?;
         Ok(&self.output)
@@ -78,32 +74,9 @@ impl Stream {
         self.skip -= skipped;
         // Behind the end there is only what became of the silence.
         self.output.truncate(self.dry.frames());
-        self.fade.mix(&mut self.output, &self.dry, share);
+        self.blend.get_or_insert_with(|| Blend::new(share)).mix(&mut self.output, &self.dry, share);
         self.dry.drop_front(self.output.frames());
         Ok(())
-    }
-}
-
-/// The share of the result, on its way to where it shall be.
-struct Fade {
-    share: Option<f32>,
-    /// By how much it changes from frame to frame at most.
-    step: f32,
-}
-
-impl Fade {
-    fn mix(&mut self, wet: &mut Block, dry: &Block, target: f32) {
-        let begin = self.share.unwrap_or(target);
-        let mut end = begin;
-        for (wet, dry) in wet.planes_mut().iter_mut().zip(dry.planes()) {
-            let mut share = begin;
-            for (wet, dry) in wet.iter_mut().zip(dry) {
-                share += (target - share).clamp(-self.step, self.step);
-                *wet = *wet * share + dry * (1.0 - share);
-            }
-            end = share;
-        }
-        self.share = Some(end);
     }
 }
 
@@ -134,26 +107,11 @@ pub fn endless(stage: &dyn Stage) -> String {
 }
 
 /// By how many frames the result lags behind its input: the delay, and what waits until there is enough for a network's or a resampler's
-/// next step. Found by trying, on one channel of silence; at most a millisecond more than it is.
+/// next step.
 ///
 /// # Errors
 /// As for [`Stream::new`].
 pub fn latency(stages: &[Box<dyn Stage>], rate: u32) -> Result<usize> {
     let mut chain = chain(stages, Format { rate, channels: 1 })?;
-    let step = (rate / 1000).max(1) as usize;
-    // Steps of several sizes meet in the worst way once in a while: a quarter of a second sees that for all usual rates.
-    let (least, most) = (rate as usize / 4, 10 * rate as usize);
-    let (mut input, mut output) = (Block::new(1), Block::new(1));
-    input.append_silence(step);
-    let (mut taken, mut made, mut waits, mut pieces) = (0usize, 0usize, 0, 0);
-    while taken < least || (pieces < 2 && taken < most) {
-        chain.process(&input, &mut output)?;
-        taken += step;
-        made += output.frames();
-        pieces += usize::from(!output.is_empty());
-        waits = waits.max(taken.saturating_sub(made));
-    }
-    // The last frame that makes a step possible can come anywhere within one of ours.
-    let unseen = if waits > 0 { step - 1 } else { 0 };
-    Ok(chain.delay() + waits + unseen)
+    Ok(chain.delay() + longest_wait(&mut chain)?)
 }
