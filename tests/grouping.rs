@@ -22,7 +22,11 @@ fn files_that_are_there_at_the_start_are_grouped_by_name_and_a_lone_one_waits() 
     let home = Home::new();
     let pipeline = home.pipeline(", group: 2", SMALL, NAMED);
     for name in ["d", "a", "c", "b", "e"] {
-        fs::write(home.path(&format!("inbox/{name}.png")), png(6, 6)).unwrap();
+        let path = home.path(&format!("inbox/{name}.png"));
+        fs::write(&path, png(6, 6)).unwrap();
+        // Long at rest: what was written a moment ago becomes ready one by one.
+        let hour = std::time::SystemTime::now() - Duration::from_secs(3600);
+        fs::File::options().write(true).open(&path).unwrap().set_modified(hour).unwrap();
     }
     let daemon = home.daemon(&pipeline, &[]);
     wait_for("two groups", LONG, || count(&home.path("outbox")) == 4);

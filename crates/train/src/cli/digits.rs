@@ -13,12 +13,12 @@ use crate::digits::{self, Desk, Line};
 
 /// The digits models, each with the recipe and options that make it, and its share of the whole set's time.
 const MODELS: [(&str, &str, f64); 9] = [
-    ("digits-ae", "autoencoder --kind plain --latent 128 --dense 256", 0.03),
+    ("digits-ae", "autoencoder --kind plain --latent 128 --dense 256", 0.05),
     ("digits-ae2", "autoencoder --kind plain --latent 2 --dense 256,128", 0.03),
     ("digits-ae16", "autoencoder --kind plain --latent 16", 0.03),
     ("digits-denoise", "restore --damage noise", 0.05),
     ("digits-upscale-x2", "restore --damage halving", 0.04),
-    ("digits-vae2", "autoencoder --kind variational --latent 2 --likeness squared-error --dense 256,128", 0.24),
+    ("digits-vae2", "autoencoder --kind variational --latent 2 --likeness squared-error --dense 256,128", 0.22),
     ("digits-vae20", "autoencoder --kind variational --latent 20 --dense 256", 0.23),
     ("digits-cvae", "autoencoder --kind conditional --latent 3", 0.22),
     ("digits-aae", "autoencoder --kind adversarial --latent 8 --score-every 100", 0.13),
