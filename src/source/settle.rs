@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::{Stamp, has_writer};
+use super::Stamp;
 
 /// What the system, or a look into the folder, told of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,9 +24,7 @@ pub enum Mark {
 pub enum Look {
     /// It is gone.
     Gone,
-    /// Somebody has it open for writing.
-    Busy,
-    /// It is so, and nobody is known to write.
+    /// It is so.
     Still(Stamp),
 }
 
@@ -35,7 +33,6 @@ impl Look {
     pub fn at(path: &Path) -> Look {
         match Stamp::of(path) {
             Err(_) => Look::Gone,
-            Ok(_) if has_writer(path) == Some(true) => Look::Busy,
             Ok(stamp) => Look::Still(stamp),
         }
     }
@@ -106,11 +103,6 @@ impl Settle {
             }
             match look(path) {
                 Look::Gone => false,
-                // However long it takes. Its close will be told; where it is not, it is asked for again.
-                Look::Busy => {
-                    (pending.mark, pending.since) = (Mark::Seen, now);
-                    true
-                }
                 Look::Still(stamp) if stamp != pending.stamp => {
                     pending.stamp = stamp;
                     pending.since = now;
@@ -209,17 +201,5 @@ mod tests {
         s.mark("a".into(), Mark::Complete, stamp(1), t);
         assert!(s.ready(t + 31 * MS, |_| Look::Gone).is_empty());
         assert!(s.is_empty() && s.next(t).is_none());
-    }
-
-    #[test]
-    fn a_file_that_somebody_has_open_is_waited_for_without_end() {
-        let (mut s, t) = (settle(), Instant::now());
-        s.mark("a".into(), Mark::Present, Stamp { length: 1, modified: 0, inode: 1 }, t);
-        for hours in 0..5 {
-            assert!(s.ready(t + hours * 3600 * 1000 * MS, |_| Look::Busy).is_empty());
-        }
-        let t = t + 5 * 3600 * 1000 * MS;
-        s.mark("a".into(), Mark::Complete, stamp(2), t);
-        assert_eq!(s.ready(t + 31 * MS, |_| Look::Still(stamp(2))).len(), 1);
     }
 }

@@ -10,7 +10,7 @@ use super::Feed;
 use super::outcome::Later;
 use crate::error::show_path;
 use crate::pipeline::Input;
-use crate::source::{Look, Mark, Stamp, Watch, identity};
+use crate::source::{Look, Mark, Stamp, Watch, has_writer, identity};
 
 /// How often the whole folder is looked at although the system sends messages, since some are lost.
 const RESCAN: Duration = Duration::from_secs(30);
@@ -127,6 +127,25 @@ impl Feed {
         for (path, stamp) in ready {
             self.enqueue(path, stamp);
         }
+    }
+
+    /// Has those of the next `group` files that somebody has open for writing wait once more, however long it takes; whether there are any. Asked only
+    /// now: of 100,000 files that are there at the start it would hold up the first.
+    pub(super) fn send_back_busy(&mut self, group: usize) -> bool {
+        let next = self.ready.iter().take(group);
+        let busy: Vec<PathBuf> =
+            next.map(|input| &input.path).filter(|path| has_writer(path) == Some(true)).cloned().collect();
+        if busy.is_empty() {
+            return false;
+        }
+        self.ready.retain(|input| !busy.contains(&input.path));
+        for path in busy {
+            // Its close will be told; where it is not, it is asked for again.
+            if let Some(stamp) = self.open.remove(&path) {
+                self.settle.mark(path, Mark::Seen, stamp, Instant::now());
+            }
+        }
+        true
     }
 
     /// Puts a file in the queue, unless it is there or being worked on already: then its ticket will tell that it has changed.

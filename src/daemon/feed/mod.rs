@@ -237,6 +237,9 @@ impl Feed {
             if self.handed >= limit || (suspect && self.handed > 0) {
                 return;
             }
+            if self.send_back_busy(group) {
+                continue;
+            }
             self.alone = suspect;
             self.handed += 1;
             self.lane.push(Job {
