@@ -1,5 +1,7 @@
 //! A plain voice for machines without a SoundFont: a few harmonics that fade, and noise for drums.
 
+use realfft::num_complex::Complex;
+
 use super::RATE;
 use crate::media::melody::{DRUM_CHANNEL, Melody, Note};
 
@@ -27,22 +29,27 @@ pub fn render(piece: &Melody) -> Vec<f32> {
     samples
 }
 
-/// Adds a tone that is held for `held` samples.
+/// Adds a tone that is held for `held` samples. Sines are turned and envelopes shrunk from sample to sample: asked for anew each time they would
+/// take longer than all the rest of a morph.
 fn tone(note: &Note, held: usize, room: &mut [f32]) {
     let rate = RATE as f32;
     let frequency = 440.0 * ((f32::from(note.pitch) - 69.0) / 12.0).exp2();
-    let loud = f32::from(note.velocity) / 127.0;
     let length = held + (LET_GO * 4.0 * rate) as usize;
+    let audible = HARMONICS.iter().filter(|(number, _)| number * frequency < rate / 2.0);
+    // Of each harmonic where it is, its level included, and by how much it turns.
+    let mut turning: Vec<[Complex<f32>; 2]> = audible
+        .map(|(number, level)| {
+            let angle = f64::from(number * frequency) * std::f64::consts::TAU / f64::from(RATE);
+            [Complex::new(*level, 0.0), Complex::new(angle.cos() as f32, angle.sin() as f32)]
+        })
+        .collect();
+    let [while_held, let_go] = [HELD, LET_GO].map(|seconds| (-1.0 / (seconds * rate)).exp());
+    let mut envelope = f32::from(note.velocity) / 127.0;
     for (at, sample) in room.iter_mut().take(length).enumerate() {
-        let time = at as f32 / rate;
-        let after = at.saturating_sub(held) as f32 / rate;
-        let envelope = (time / 0.005).min(1.0) * (-time / HELD).exp() * (-after / LET_GO).exp();
-        let wave: f32 = HARMONICS
-            .iter()
-            .filter(|(number, _)| number * frequency < rate / 2.0)
-            .map(|(number, level)| level * (std::f32::consts::TAU * number * frequency * time).sin())
-            .sum();
-        *sample += loud * envelope * wave;
+        let wave: f32 = turning.iter().map(|[at, _]| at.im).sum();
+        turning.iter_mut().for_each(|[at, by]| *at *= *by);
+        *sample += (at as f32 / (0.005 * rate)).min(1.0) * envelope * wave;
+        envelope *= if at < held { while_held } else { while_held * let_go };
     }
 }
 
