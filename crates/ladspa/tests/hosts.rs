@@ -141,11 +141,12 @@ fn gstreamer_runs_it_through_its_wrapper() {
     let folder = tempfile::tempdir().unwrap();
     let search = folder.path().join("plugins");
     fs::create_dir(&search).unwrap();
-    fs::copy(library(), search.join("liblatentd_ladspa.so")).unwrap();
+    // Under a name of its own: it looks into the system's folders as well, where there may be another.
+    fs::copy(library(), search.join("tested.so")).unwrap();
     let (file, expected, _) = prepare(folder.path(), 1024);
     let out = folder.path().join("out.wav");
     let launch = format!(
-        "filesrc location={} ! wavparse ! audioconvert ! ladspa-liblatentd-ladspa-so-latentd-denoise-stereo offline=true ! \
+        "filesrc location={} ! wavparse ! audioconvert ! ladspa-tested-so-latentd-denoise-stereo offline=true ! \
          audioconvert dithering=none ! audio/x-raw,format=S16LE ! wavenc ! filesink location={}",
         file.display(),
         out.display()
