@@ -7,7 +7,7 @@ use latentd_train::layers::Init;
 use latentd_train::onnx::Weights;
 use latentd_train::publish::{Publication, TOLERANCE};
 use latentd_train::recipes::denoise_photo::{self, DenoisePhoto, Noise};
-use latentd_train::recipes::upscale_photo::{self, UpscalePhoto};
+use latentd_train::recipes::upscale_photo::{self, Input, UpscalePhoto};
 use latentd_train::recipes::{Frame, PhotoRecipe, Recipe};
 
 fn denoiser(widths: &[usize], blocks: &[usize]) -> DenoisePhoto {
@@ -17,7 +17,7 @@ fn denoiser(widths: &[usize], blocks: &[usize]) -> DenoisePhoto {
 
 fn upscaler(scale: usize) -> UpscalePhoto {
     let shape = upscale_photo::Shape { scale, width: 16, blocks: 2 };
-    UpscalePhoto { shape, training: Vec::new(), development: Vec::new(), batch: 1, patch: 16 }
+    UpscalePhoto { input: Input::Clean, shape, training: Vec::new(), development: Vec::new(), batch: 1, patch: 16 }
 }
 
 fn provenance() -> Training {

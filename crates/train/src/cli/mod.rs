@@ -16,6 +16,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::recipes::denoise_photo::Noise;
+use crate::recipes::upscale_photo::Input;
 
 /// Trains the models of latentd with burn and publishes them as ONNX.
 #[derive(Parser)]
@@ -37,6 +38,10 @@ enum Command {
     UpscalePhotoX3(recipes::Upscale),
     /// Train a network that makes photos four times as large
     UpscalePhotoX4(recipes::Upscale),
+    /// Train a network that makes photos of phones and the web twice as large, without their noise and JPEG artefacts
+    UpscaleCameraX2(recipes::Upscale),
+    /// Train a network that makes photos of phones and the web four times as large, without their noise and JPEG artefacts
+    UpscaleCameraX4(recipes::Upscale),
     /// Train a variational autoencoder of melodies, drums or songs on a grid of 16th notes
     #[command(mut_arg("batch", |arg| arg.default_value("256")), mut_arg("held_out", |arg| arg.default_value("200")), mut_arg("score_every", |arg| arg.default_value("200")))]
     Melody(melody::Melody),
@@ -75,9 +80,11 @@ fn dispatch(command: Command) -> Result<()> {
     match command {
         Command::DenoisePhoto(denoise) => denoise.run(Noise::White),
         Command::DenoiseCamera(denoise) => denoise.run(Noise::Camera),
-        Command::UpscalePhotoX2(upscale) => upscale.run(2),
-        Command::UpscalePhotoX3(upscale) => upscale.run(3),
-        Command::UpscalePhotoX4(upscale) => upscale.run(4),
+        Command::UpscalePhotoX2(upscale) => upscale.run(Input::Clean, 2),
+        Command::UpscalePhotoX3(upscale) => upscale.run(Input::Clean, 3),
+        Command::UpscalePhotoX4(upscale) => upscale.run(Input::Clean, 4),
+        Command::UpscaleCameraX2(upscale) => upscale.run(Input::Camera, 2),
+        Command::UpscaleCameraX4(upscale) => upscale.run(Input::Camera, 4),
         Command::Melody(melody) => melody.run(),
         Command::DenoiseSpeech(speech) => speech.run(),
         Command::Autoencoder(autoencoder) => autoencoder.run(),

@@ -4,7 +4,7 @@ use clap::Args;
 use super::train::{Job, Training};
 use crate::data::{self, Picture};
 use crate::recipes::denoise_photo::{self, DenoisePhoto, Noise};
-use crate::recipes::upscale_photo::{self, Pair, UpscalePhoto};
+use crate::recipes::upscale_photo::{self, Input, Pair, UpscalePhoto};
 
 /// Sides of the held-out crops that runs are scored on, in pixels of the clean picture.
 const SCORED_SIDE: usize = 192;
@@ -80,23 +80,23 @@ pub struct Upscale {
 
 impl Upscale {
     /// Trains and publishes.
-    pub fn run(self, scale: usize) -> Result<()> {
-        let largest = data::MIN_SIDE / scale;
+    pub fn run(self, input: Input, scale: usize) -> Result<()> {
+        let largest = data::MIN_SIDE / scale - input.margin();
         if self.patch == 0 || self.patch > largest || self.width == 0 {
             bail!("--patch must be 1 to {largest}, --width at least 1");
         }
         let shape = upscale_photo::Shape { scale, width: self.width, blocks: self.blocks };
         let pictures = self.training.pictures()?;
         let recipe = UpscalePhoto {
+            input,
             shape: shape.clone(),
             training: pictures.training.iter().map(|picture| Pair::new(picture, scale)).collect(),
-            development: pictures.development.iter().map(|p| Pair::new(&p.centre(SCORED_SIDE, scale), scale)).collect(),
+            development: pictures.development.iter().map(|p| Pair::new(&square(p, scale), scale)).collect(),
             batch: self.training.batch,
             patch: self.patch,
         };
         let options = format!("--width {} --blocks {} --patch {}", self.width, self.blocks, self.patch);
-        let name = format!("upscale-photo-x{scale}");
-        let job = Job { name, shape: serde_json::to_value(&shape)?, options, data: pictures.sets };
+        let job = Job { name: input.recipe(scale), shape: serde_json::to_value(&shape)?, options, data: pictures.sets };
         self.training.run(&recipe, job)
     }
 }

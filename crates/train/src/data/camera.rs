@@ -19,6 +19,9 @@ pub const MARGIN: usize = 8;
 const NOISELESS: f64 = 0.1;
 const COMPRESSED: f64 = 0.75;
 
+/// The share of pictures that are soft.
+const SOFT: f64 = 0.5;
+
 /// The exponent of the tone curve, near enough to sRGB's.
 const GAMMA: f32 = 2.2;
 
@@ -32,6 +35,30 @@ pub fn degrade(rng: &mut StdRng, square: &[f32], side: usize) -> Vec<f32> {
         planes = compress(rng, &planes, side);
     }
     planes
+}
+
+/// [`degrade`] of a picture that was, as often as not, also soft: what a small photo is like that shall become large.
+pub fn degrade_small(rng: &mut StdRng, square: &[f32], side: usize) -> Vec<f32> {
+    let softened = soften(rng, square, side);
+    degrade(rng, &softened, side)
+}
+
+/// A picture as soft as cameras make them at their full size, as often as not: pictures to learn from were made small, and are sharp to the pixel.
+/// It takes what little noise they have with it.
+pub fn soften(rng: &mut StdRng, square: &[f32], side: usize) -> Vec<f32> {
+    if !rng.random_bool(SOFT) {
+        return square.to_vec();
+    }
+    let kernel = gaussian(rng.random_range(0.3..1.2));
+    let clamped = |at: isize| at.clamp(0, side as isize - 1) as usize;
+    square.chunks_exact(side * side).flat_map(|plane| smooth(plane, side, &kernel, clamped)).collect()
+}
+
+/// The square of `side` pixels at row and column `corner` of planes of `whole` x `whole`.
+pub fn inner(planes: &[f32], whole: usize, corner: [usize; 2], side: usize) -> Vec<f32> {
+    let rows =
+        planes.chunks_exact(whole * whole).flat_map(|plane| plane.chunks_exact(whole).skip(corner[0]).take(side));
+    rows.flat_map(|row| &row[corner[1]..corner[1] + side]).copied().collect()
 }
 
 /// The noise of a sensor, as it looks when the camera has made a picture of it.
@@ -66,24 +93,38 @@ fn correlated(rng: &mut StdRng, side: usize, deviation: f32) -> Vec<f32> {
     if deviation < 0.25 {
         return noise;
     }
+    let kernel = gaussian(deviation);
+    // Round the edge to the other side, which keeps the deviation the same everywhere.
+    let smooth = smooth(&noise, side, &kernel, |at| at.rem_euclid(side as isize) as usize);
+    // A sum of independent values has the root of the sum of the squared weights as its deviation, here once along rows and once along columns.
+    let norm = kernel.iter().map(|k| k * k).sum::<f32>();
+    smooth.iter().map(|v| v / norm).collect()
+}
+
+/// The weights of a Gaussian of `deviation` pixels, of sum 1.
+fn gaussian(deviation: f32) -> Vec<f32> {
     let radius = (2.5 * deviation).ceil() as isize;
-    let kernel: Vec<f32> =
+    let weights: Vec<f32> =
         (-radius..=radius).map(|i| (-((i * i) as f32) / (2.0 * deviation * deviation)).exp()).collect();
-    // A sum of independent values has the root of the sum of the squared weights as its deviation.
-    let norm = kernel.iter().map(|k| k * k).sum::<f32>().sqrt();
-    let smooth = |source: &[f32], across: bool| -> Vec<f32> {
-        // Round the edge to the other side, which keeps the deviation the same everywhere.
-        let moved = |at: usize, offset: isize| (at as isize + offset).rem_euclid(side as isize) as usize;
+    let sum: f32 = weights.iter().sum();
+    weights.iter().map(|w| w / sum).collect()
+}
+
+/// A plane with the kernel over its rows and columns; `edge` tells where a place beyond the edge is taken from.
+fn smooth(plane: &[f32], side: usize, kernel: &[f32], edge: impl Fn(isize) -> usize) -> Vec<f32> {
+    let radius = kernel.len() / 2;
+    let pass = |source: &[f32], across: bool| -> Vec<f32> {
         let value = |x: usize, y: usize| {
-            let terms = (-radius..=radius).zip(&kernel).map(|(offset, weight)| {
-                let (x, y) = if across { (moved(x, offset), y) } else { (x, moved(y, offset)) };
+            let terms = kernel.iter().enumerate().map(|(i, weight)| {
+                let moved = |at: usize| edge((at + i) as isize - radius as isize);
+                let (x, y) = if across { (moved(x), y) } else { (x, moved(y)) };
                 weight * source[y * side + x]
             });
-            terms.sum::<f32>() / norm
+            terms.sum::<f32>()
         };
         (0..side * side).map(|at| value(at % side, at / side)).collect()
     };
-    smooth(&smooth(&noise, true), false)
+    pass(&pass(plane, true), false)
 }
 
 /// Unsharp masking by a 3x3 mean.
@@ -131,12 +172,27 @@ mod tests {
     }
 
     #[test]
+    fn a_blur_leaves_what_is_even_and_spreads_what_is_not() {
+        let side = 16;
+        let kernel = gaussian(1.0);
+        let clamped = |at: isize| at.clamp(0, side as isize - 1) as usize;
+        assert!(smooth(&vec![0.5; side * side], side, &kernel, clamped).iter().all(|v| (v - 0.5).abs() < 1e-6));
+        let mut dot = vec![0.0; side * side];
+        dot[8 * side + 8] = 1.0;
+        let spread = smooth(&dot, side, &kernel, clamped);
+        // 1 / (2 pi) in the middle, e^-1/2 of it beside, and the whole as much as before.
+        assert!((spread[8 * side + 8] - 0.16).abs() < 0.01 && (spread[8 * side + 9] - 0.097).abs() < 0.01);
+        assert!((spread.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+    }
+
+    #[test]
     fn degraded_squares_stay_pictures_of_the_same_scene() {
         let side = 64;
         let square: Vec<f32> = (0..3 * side * side).map(|i| 0.5 + 0.4 * ((i % side) as f32 * 0.1).sin()).collect();
         let mut rng = StdRng::seed_from_u64(2);
         let mut changed = 0;
-        for _ in 0..50 {
+        for round in 0..50 {
+            let degrade = if round % 2 == 0 { degrade } else { degrade_small };
             let result = degrade(&mut rng, &square, side);
             assert!(result.len() == square.len() && result.iter().all(|v| (0.0..=1.0).contains(v)));
             let error = result.iter().zip(&square).map(|(a, b)| (a - b).powi(2)).sum::<f32>() / square.len() as f32;

@@ -56,20 +56,20 @@ impl Batch {
 pub fn draw_camera(rng: &mut StdRng, pictures: &[Picture], count: usize, side: usize) -> Batch {
     let (mut clean, mut dirty) = (Vec::new(), Vec::new());
     let whole = side + camera::MARGIN;
-    let mut square = Vec::with_capacity(3 * whole * whole);
     for _ in 0..count {
         let picture = &pictures[rng.random_range(0..pictures.len())];
         let left = rng.random_range(0..=picture.width - whole);
         let top = rng.random_range(0..=picture.height - whole);
-        square.clear();
+        let mut square = Vec::with_capacity(3 * whole * whole);
         picture.square(left, top, whole, rng.random_range(0..8), &mut square);
         if rng.random_bool(GRAY_SHARE) {
             make_gray(&mut square);
         }
+        let square = camera::soften(rng, &square, whole);
         let degraded = camera::degrade(rng, &square, whole);
         let corner = [rng.random_range(0..=camera::MARGIN), rng.random_range(0..=camera::MARGIN)];
-        clean.extend(space_to_depth(&inner(&square, whole, corner, side), 3, side, side, 2));
-        dirty.extend(space_to_depth(&inner(&degraded, whole, corner, side), 3, side, side, 2));
+        clean.extend(space_to_depth(&camera::inner(&square, whole, corner, side), 3, side, side, 2));
+        dirty.extend(space_to_depth(&camera::inner(&degraded, whole, corner, side), 3, side, side, 2));
     }
     let shape = [count, 12, side / 2, side / 2];
     Batch {
@@ -77,13 +77,6 @@ pub fn draw_camera(rng: &mut StdRng, pictures: &[Picture], count: usize, side: u
         clean: TensorData::new(clean, shape),
         sigma: TensorData::new(vec![0f32; count], [count, 1, 1, 1]),
     }
-}
-
-/// The square of `side` pixels at row and column `corner` of planes of `whole` x `whole`.
-fn inner(planes: &[f32], whole: usize, corner: [usize; 2], side: usize) -> Vec<f32> {
-    let rows =
-        planes.chunks_exact(whole * whole).flat_map(|plane| plane.chunks_exact(whole).skip(corner[0]).take(side));
-    rows.flat_map(|row| &row[corner[1]..corner[1] + side]).copied().collect()
 }
 
 /// Gives all three planes the luma of the picture.

@@ -2,7 +2,8 @@ use burn::tensor::TensorData;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use crate::data::{Picture, imresize, space_to_depth};
+use super::Input;
+use crate::data::{Picture, camera, imresize, space_to_depth};
 
 /// A picture and the same made small.
 pub struct Pair {
@@ -38,23 +39,59 @@ pub struct Batch {
 
 impl Batch {
     /// Draws `count` squares of `side` small pixels in random orientation.
-    pub fn draw(rng: &mut StdRng, pairs: &[Pair], count: usize, side: usize) -> Self {
+    pub fn draw(rng: &mut StdRng, pairs: &[Pair], input: Input, count: usize, side: usize) -> Self {
         let scale = pairs[0].scale;
         let (mut small, mut large) = (Vec::new(), Vec::new());
-        let mut square = Vec::new();
+        let whole = side + input.margin();
+        let mut squares = [Vec::new(), Vec::new()];
         for _ in 0..count {
             let pair = &pairs[rng.random_range(0..pairs.len())];
-            let left = rng.random_range(0..=pair.small.width - side);
-            let top = rng.random_range(0..=pair.small.height - side);
+            let left = rng.random_range(0..=pair.small.width - whole);
+            let top = rng.random_range(0..=pair.small.height - whole);
             let turn = rng.random_range(0..8);
-            pair.small.square(left, top, side, turn, &mut small);
-            square.clear();
-            pair.large.square(left * scale, top * scale, side * scale, turn, &mut square);
-            large.extend(space_to_depth(&square, 3, side * scale, side * scale, scale));
+            squares.iter_mut().for_each(Vec::clear);
+            pair.small.square(left, top, whole, turn, &mut squares[0]);
+            pair.large.square(left * scale, top * scale, whole * scale, turn, &mut squares[1]);
+            let mut corner = [0; 2];
+            if input == Input::Camera {
+                squares[0] = camera::degrade_small(rng, &squares[0], whole);
+                corner = [rng.random_range(0..=camera::MARGIN), rng.random_range(0..=camera::MARGIN)];
+            }
+            small.extend(camera::inner(&squares[0], whole, corner, side));
+            let large_square = camera::inner(&squares[1], whole * scale, corner.map(|at| at * scale), side * scale);
+            large.extend(space_to_depth(&large_square, 3, side * scale, side * scale, scale));
         }
         Self {
             small: TensorData::new(small, [count, 3, side, side]),
             large: TensorData::new(large, [count, 3 * scale * scale, side, side]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+    use crate::measure::psnr;
+
+    #[test]
+    fn a_photo_taken_by_a_camera_shows_the_place_of_its_large_counterpart() {
+        // A smooth scene, so that noise and JPEG change it less than a shift by one pixel would.
+        let rgb = (0..120 * 120 * 3).map(|i| (128.0 + 100.0 * ((i / 3 % 120) as f32 * 0.2).sin()) as u8).collect();
+        let pair = Pair::new(&Picture { path: "made-up".into(), width: 120, height: 120, rgb }, 2);
+        let mut rng = StdRng::seed_from_u64(3);
+        for input in [Input::Clean, Input::Camera] {
+            let batch = Batch::draw(&mut rng, std::slice::from_ref(&pair), input, 20, 24);
+            let (small, large): (Vec<f32>, Vec<f32>) = (batch.small.iter().collect(), batch.large.iter().collect());
+            // The mean of the four large pixels that belong to a small one.
+            let plane = 24 * 24;
+            let shrunk = (0..small.len()).map(|at| {
+                let (example, channel, place) = (at / (3 * plane), at / plane % 3, at % plane);
+                (0..4).map(|i| large[(example * 12 + i * 3 + channel) * plane + place]).sum::<f32>() / 4.0
+            });
+            let alike = psnr(&small, &shrunk.collect::<Vec<_>>());
+            assert!(alike > if input == Input::Clean { 40.0 } else { 22.0 }, "{input:?}: {alike}");
         }
     }
 }

@@ -1,22 +1,53 @@
-//! `upscale-photo-x2`, `-x3`, `-x4`: photos made larger, trained on pictures made small by MATLAB's bicubic.
+//! `upscale-photo-x2`, `-x3`, `-x4`: photos made larger, trained on pictures made small by MATLAB's bicubic; `upscale-camera-x2`, `-x4`: the same of what
+//! cameras and JPEG files make of them.
 
 mod data;
 mod network;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use latentd::model::Task;
+use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::{About, Frame, PhotoRecipe, Recipe, pixel_loss};
-use crate::data::depth_to_space;
+use crate::data::{camera, depth_to_space};
 use crate::layers::Init;
 use crate::measure::{luma, psnr};
 use crate::onnx::{Graph, Value};
 pub use data::{Batch, Pair};
 pub use network::{Shape, Upscaler};
 
+/// What the small pictures are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Large ones made small, and nothing else.
+    Clean,
+    /// Out of focus, with the noise of a camera and the artefacts of JPEG on them.
+    Camera,
+}
+
+impl Input {
+    /// Pixels that a square must have around what is kept.
+    pub fn margin(self) -> usize {
+        match self {
+            Input::Clean => 0,
+            Input::Camera => camera::MARGIN,
+        }
+    }
+
+    /// The recipe's name.
+    pub fn recipe(self, scale: usize) -> String {
+        match self {
+            Input::Clean => format!("upscale-photo-x{scale}"),
+            Input::Camera => format!("upscale-camera-x{scale}"),
+        }
+    }
+}
+
 /// The recipe with its pictures.
 pub struct UpscalePhoto {
+    /// What the small pictures are.
+    pub input: Input,
     /// The network's size and scale.
     pub shape: Shape,
     /// Pictures to learn from.
@@ -40,7 +71,7 @@ impl Recipe for UpscalePhoto {
     }
 
     fn batch(&self, rng: &mut StdRng, _progress: f64) -> Batch {
-        Batch::draw(rng, &self.training, self.batch, self.patch)
+        Batch::draw(rng, &self.training, self.input, self.batch, self.patch)
     }
 
     fn loss(&self, network: &Upscaler, batch: Batch, progress: f64, device: &Device) -> Tensor<1> {
@@ -51,8 +82,13 @@ impl Recipe for UpscalePhoto {
     }
 
     fn score(&self, network: &Upscaler, device: &Device) -> f64 {
-        let scores = self.development.iter().map(|Pair { large, small, scale }| {
-            let frame = Frame { planes: small.planes(), height: small.height, width: small.width };
+        let scores = self.development.iter().enumerate().map(|(seed, Pair { large, small, scale })| {
+            let clean = small.planes();
+            let planes = match self.input {
+                Input::Clean => clean,
+                Input::Camera => camera::degrade_small(&mut StdRng::seed_from_u64(seed as u64), &clean, small.width),
+            };
+            let frame = Frame { planes, height: small.height, width: small.width };
             let output = self.infer(network, &frame, 0.0, device);
             let y = |planes: &[f32]| luma(planes, large.height, large.width, *scale);
             psnr(&y(&large.planes()), &y(&output))
@@ -76,16 +112,26 @@ impl PhotoRecipe for UpscalePhoto {
     }
 
     fn about(&self) -> About {
+        let scale = self.shape.scale;
+        let (summary, weakness) = match self.input {
+            Input::Clean => (
+                format!("Makes clean photos {scale} times as large on each side"),
+                "trained on pictures made small by bicubic resampling: noise and JPEG artefacts of the input are \
+                 enlarged with everything else",
+            ),
+            Input::Camera => (
+                format!(
+                    "Makes photos of phones and the web {scale} times as large on each side, without their noise and JPEG artefacts"
+                ),
+                "what is clean and sharp already is enlarged better by upscale-photo: grain that belongs to the scene is taken for noise",
+            ),
+        };
+        let smooth = "trained for PSNR: it does not invent texture, so fine detail comes out smooth";
         About {
             task: Task::Upscale,
-            summary: format!("Makes clean photos {} times as large on each side", self.shape.scale),
+            summary,
             conditions: Vec::new(),
-            limits: vec![
-                "trained on pictures made small by bicubic resampling: noise and JPEG artefacts of the input are \
-                 enlarged with everything else"
-                    .to_owned(),
-                "trained for PSNR: it does not invent texture, so fine detail comes out smooth".to_owned(),
-            ],
+            limits: vec![weakness.to_owned(), smooth.to_owned()],
         }
     }
 }
