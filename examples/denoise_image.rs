@@ -4,12 +4,11 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use latentd::config::Component;
 use latentd::crew::Crew;
 use latentd::media::Media;
 use latentd::media::image::{EncodeOptions, Format, Limits, decode, encode};
 use latentd::model::Models;
-use latentd::stage::{self, Context, DESCRIPTIONS, Site};
+use latentd::stage::{self, Context, Site};
 use latentd::{Error, Kind, Result};
 
 fn main() -> Result<()> {
@@ -23,11 +22,8 @@ fn main() -> Result<()> {
     let image = decode::read(file, input, &Limits::default())?;
 
     // Every stage is described by a table; its settings are checked here as they are in YAML.
-    let denoise =
-        DESCRIPTIONS.iter().find(|d| d.name == "denoise").ok_or_else(|| Error::new(Kind::Bug, "no such stage"))?;
-    let settings = Component::new(denoise, [("sigma", "auto".into()), ("strength", 0.9.into())])?;
     let site = Site { models: &Models::default(), folder: Path::new(".") };
-    let stage = stage::build(&settings, &site).map_err(|p| Error::new(Kind::Config, p[0].message.clone()))?;
+    let stage = stage::named("denoise", [("sigma", "auto".into()), ("strength", 0.9.into())], &site)?;
 
     let context = Context { crew: Crew::alone(), intermediate: false };
     let results = stage.run(vec![Media::Image(image)], &context)?;

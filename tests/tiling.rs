@@ -6,12 +6,12 @@ mod common;
 use std::path::Path;
 use std::sync::Arc;
 
-use latentd::config::{Component, Node};
+use latentd::config::Node;
 use latentd::crew::Crew;
 use latentd::media::image::{Depth, Layout, Samples};
 use latentd::media::{Image, Media};
 use latentd::model::{Choice, Kernel, Model, Models};
-use latentd::stage::{self, Context, DESCRIPTIONS, Site, Stage};
+use latentd::stage::{self, Context, Site, Stage};
 
 fn models_folder() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("models")
@@ -37,10 +37,8 @@ struct Bench {
 
 fn bench(stage: &str, model: &str, settings: &[(&str, Node)]) -> Bench {
     let models = Models::new(vec![models_folder()]);
-    let description = DESCRIPTIONS.iter().find(|d| d.name == stage).unwrap();
     let all = [("model", Node::from(model))].into_iter().chain(settings.iter().cloned());
-    let component = Component::new(description, all).unwrap();
-    let stage = stage::build(&component, &Site { models: &models, folder: Path::new(".") }).unwrap();
+    let stage = stage::named(stage, all, &Site { models: &models, folder: Path::new(".") }).unwrap();
     Bench { model: models.get(model, Path::new(".")).unwrap(), stage }
 }
 

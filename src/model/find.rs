@@ -31,6 +31,11 @@ impl std::fmt::Display for Place {
     }
 }
 
+/// Whether what a user calls a model is a path, of its folder or its ONNX file, and no name.
+pub fn is_path(name: &str) -> bool {
+    name.contains(['/', '\\']) || name.ends_with(".onnx")
+}
+
 /// Finds models by name and keeps those it has loaded, so that pipelines share them.
 #[derive(Debug, Default)]
 pub struct Models {
@@ -145,7 +150,7 @@ impl Models {
     }
 
     fn locate(&self, name: &str, beside: &Path) -> Result<Place> {
-        if name.contains(['/', '\\']) || name.ends_with(".onnx") {
+        if is_path(name) {
             return Ok(Place::Folder(beside.join(name)));
         }
         for folder in self.search_folders(beside) {

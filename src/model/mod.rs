@@ -16,7 +16,7 @@ pub mod tune;
 pub use card::audio::{AudioCard, AudioPort, AudioState, Form};
 pub use card::{Card, DataSet, Dim, LatentSpace, MelodySpace, Metric, Novelty, Port, Role, Size, Task, Training};
 pub use context::{measure_context, picture_side};
-pub use find::{Models, Place};
+pub use find::{Models, Place, is_path};
 pub use golden::{Golden, verify};
 pub use load::Model;
 pub use plan::{Kernel, Plan};

@@ -13,7 +13,7 @@ use crate::config::Description;
 pub use folder::{FolderSource, identity, resolve};
 #[cfg(feature = "live")]
 pub use microphone::{MICROPHONE, Microphone};
-pub use settle::{Look, Mark, Settle};
+pub use settle::{Mark, Settle};
 pub use stamp::Stamp;
 pub use watch::Watch;
 pub use writers::has_writer;

@@ -19,25 +19,6 @@ pub enum Mark {
     Present,
 }
 
-/// What a look at a file that has waited long enough tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
-    /// It is gone.
-    Gone,
-    /// It is so.
-    Still(Stamp),
-}
-
-impl Look {
-    /// A look at the file of this path.
-    pub fn at(path: &Path) -> Look {
-        match Stamp::of(path) {
-            Err(_) => Look::Gone,
-            Ok(stamp) => Look::Still(stamp),
-        }
-    }
-}
-
 /// How long a writer that was seen to write, but not to close, may pause before the file is taken all the same (its close may have
 /// been missed).
 const LOST_CLOSE: Duration = Duration::from_secs(30);
@@ -92,8 +73,8 @@ impl Settle {
         self.pending.remove(path);
     }
 
-    /// Paths that have waited long enough, with the stamp they had all the while; `look` tells how each is now.
-    pub fn ready(&mut self, now: Instant, mut look: impl FnMut(&Path) -> Look) -> Vec<(PathBuf, Stamp)> {
+    /// Paths that have waited long enough, with the stamp they had all the while; `look` tells the stamp of each now, and nothing if it is gone.
+    pub fn ready(&mut self, now: Instant, mut look: impl FnMut(&Path) -> Option<Stamp>) -> Vec<(PathBuf, Stamp)> {
         let mut ready = Vec::new();
         let (settle, quiet) = (self.settle, self.quiet);
         self.pending.retain(|path, pending| {
@@ -102,13 +83,13 @@ impl Settle {
                 return true;
             }
             match look(path) {
-                Look::Gone => false,
-                Look::Still(stamp) if stamp != pending.stamp => {
+                None => false,
+                Some(stamp) if stamp != pending.stamp => {
                     pending.stamp = stamp;
                     pending.since = now;
                     true
                 }
-                Look::Still(stamp) => {
+                Some(stamp) => {
                     ready.push((path.clone(), stamp));
                     false
                 }
@@ -164,8 +145,8 @@ mod tests {
         let (mut s, t) = (settle(), Instant::now());
         s.mark("a".into(), Mark::Written, stamp(0), t);
         s.mark("a".into(), Mark::Complete, stamp(9), t + 10 * MS);
-        assert!(s.ready(t + 20 * MS, |_| Look::Still(stamp(9))).is_empty());
-        assert_eq!(s.ready(t + 41 * MS, |_| Look::Still(stamp(9))), [("a".into(), stamp(9))]);
+        assert!(s.ready(t + 20 * MS, |_| Some(stamp(9))).is_empty());
+        assert_eq!(s.ready(t + 41 * MS, |_| Some(stamp(9))), [("a".into(), stamp(9))]);
         assert!(s.is_empty());
     }
 
@@ -174,32 +155,32 @@ mod tests {
         let (mut s, t) = (settle(), Instant::now());
         s.mark("a".into(), Mark::Written, stamp(1), t);
         s.mark("a".into(), Mark::Seen, stamp(1), t + 3000 * MS);
-        assert!(s.ready(t + 20_000 * MS, |_| Look::Still(stamp(1))).is_empty());
+        assert!(s.ready(t + 20_000 * MS, |_| Some(stamp(1))).is_empty());
         s.mark("a".into(), Mark::Complete, stamp(2), t + 21_000 * MS);
-        assert_eq!(s.ready(t + 21_031 * MS, |_| Look::Still(stamp(2))).len(), 1);
+        assert_eq!(s.ready(t + 21_031 * MS, |_| Some(stamp(2))).len(), 1);
     }
 
     #[test]
     fn a_file_that_grows_unseen_starts_waiting_again() {
         let (mut s, t) = (settle(), Instant::now());
         s.mark("a".into(), Mark::Seen, stamp(1), t);
-        assert!(s.ready(t + 2001 * MS, |_| Look::Still(stamp(2))).is_empty());
-        assert!(s.ready(t + 3000 * MS, |_| Look::Still(stamp(2))).is_empty());
-        assert_eq!(s.ready(t + 4002 * MS, |_| Look::Still(stamp(2))).len(), 1);
+        assert!(s.ready(t + 2001 * MS, |_| Some(stamp(2))).is_empty());
+        assert!(s.ready(t + 3000 * MS, |_| Some(stamp(2))).is_empty());
+        assert_eq!(s.ready(t + 4002 * MS, |_| Some(stamp(2))).len(), 1);
     }
 
     #[test]
     fn an_old_file_found_at_the_start_is_ready_at_once() {
         let (mut s, t) = (settle(), Instant::now());
         s.mark("old".into(), Mark::Present, Stamp { length: 1, modified: 0, inode: 1 }, t);
-        assert_eq!(s.ready(t, |_| Look::Still(Stamp { length: 1, modified: 0, inode: 1 })).len(), 1);
+        assert_eq!(s.ready(t, |_| Some(Stamp { length: 1, modified: 0, inode: 1 })).len(), 1);
     }
 
     #[test]
     fn a_file_that_goes_away_is_forgotten() {
         let (mut s, t) = (settle(), Instant::now());
         s.mark("a".into(), Mark::Complete, stamp(1), t);
-        assert!(s.ready(t + 31 * MS, |_| Look::Gone).is_empty());
+        assert!(s.ready(t + 31 * MS, |_| None).is_empty());
         assert!(s.is_empty() && s.next(t).is_none());
     }
 }

@@ -21,10 +21,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::config::{Component, Description, Problem};
+use crate::config::{Component, Description, Node, Problem, Report};
 use crate::crew::Crew;
 use crate::error::{Error, Kind, Result};
-use crate::media::audio::{Format, Process};
+use crate::media::audio::{Chain, Format, Process};
 use crate::media::{Audio, Image, Media, MediaKind};
 use crate::model::{Model, Models, Task};
 
@@ -128,6 +128,39 @@ pub fn build(component: &Component, site: &Site) -> std::result::Result<Box<dyn 
         Some((_, build)) => build(component, site),
         None => Err(vec![Problem::new(component.span, format!("there is no stage `{name}`"))]),
     }
+}
+
+/// Builds the stage `name` with these settings, for whoever has no pipeline's file.
+///
+/// # Errors
+/// Kind config: all that is wrong with the settings or the model. Kind bug: there is no such stage.
+pub fn named<'a>(
+    name: &str,
+    settings: impl IntoIterator<Item = (&'a str, Node)>,
+    site: &Site,
+) -> Result<Box<dyn Stage>> {
+    let description = DESCRIPTIONS.iter().find(|d| d.name == name);
+    let description = description.ok_or_else(|| Error::new(Kind::Bug, format!("there is no stage `{name}`")))?;
+    let component = Component::new(description, settings)?;
+    Ok(build(&component, site).map_err(|problems| Report::new("", "", problems))?)
+}
+
+/// The stages as one process for sound of this format that never ends.
+///
+/// # Errors
+/// Kind model: a model cannot run on it. Kind config: a stage takes whole files only.
+pub fn live_chain(stages: &[Box<dyn Stage>], format: Format) -> Result<Chain> {
+    let mut chain = Chain::new(format);
+    for stage in stages {
+        let process = stage.live(chain.output())?;
+        chain.push(process.ok_or_else(|| Error::new(Kind::Config, endless(stage.name())))?);
+    }
+    Ok(chain)
+}
+
+/// What to tell of the stage `name`, which has no live form.
+pub fn endless(name: &str) -> String {
+    format!("`{name}` cannot work on sound that never ends")
 }
 
 /// Builds a chain and sees that each stage takes what the one before it yields, which is not asked where it is not `complete`: where a stage in

@@ -4,6 +4,7 @@
 //! do. `audio/` owns delay and timestamps, `video/` sizes and formats.
 
 mod audio;
+mod choice;
 mod error;
 mod helpers;
 mod object;

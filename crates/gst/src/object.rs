@@ -4,7 +4,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gst::glib::prelude::*;
 use gst::prelude::*;
+use gst::subclass::prelude::*;
 use gst_base::prelude::*;
+
+use crate::error;
 
 /// A lock whose content is whole at every moment, so that a panic elsewhere does not spoil it.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -23,4 +26,19 @@ pub fn follow_controls(element: &impl IsA<gst_base::BaseTransform>, pts: Option<
     {
         gst::warning!(gst::CAT_RUST, obj = element, "the controlled properties stay as they are: {e}");
     }
+}
+
+/// The templates of a source and a sink pad that are always there, both of these caps.
+pub fn templates(caps: &gst::Caps) -> Vec<gst::PadTemplate> {
+    let pad = |name, direction| gst::PadTemplate::new(name, direction, gst::PadPresence::Always, caps);
+    [pad("src", gst::PadDirection::Src), pad("sink", gst::PadDirection::Sink)].into_iter().flatten().collect()
+}
+
+/// Posts the error of an element, which ends what flows through it.
+pub fn fail<E: ElementImpl>(element: &E, e: &latentd::Error) -> gst::FlowError
+where
+    E::Type: IsA<gst::Element>,
+{
+    element.post_error_message(error::message(e));
+    gst::FlowError::Error
 }

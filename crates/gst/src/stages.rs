@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use gst::glib;
-use latentd::config::{self, Component, Node, Problem, Report};
+use latentd::config::{self, Node, Problem};
 use latentd::media::MediaKind;
-use latentd::model::Models;
+use latentd::model::{Models, is_path};
 use latentd::stage::{self, DESCRIPTIONS, Site, Stage};
 use latentd::{Error, Kind, Result};
 
@@ -20,39 +20,35 @@ pub fn models() -> Models {
     Models::new(vec![own_models()]).remembering(glib::user_cache_dir().join("latentd"))
 }
 
-/// The stage `name` with these settings, for media of `kind`.
+/// The stage `name` with this model and these settings, for media of `kind`.
 ///
 /// # Errors
 /// Kind config or model: what is wrong with the settings or the model.
-pub fn one<'a>(
+pub fn one(
     name: &str,
-    settings: impl IntoIterator<Item = (&'a str, Node)>,
+    model: &str,
+    settings: Vec<(&str, Node)>,
     kind: MediaKind,
     models: &Models,
 ) -> Result<Box<dyn Stage>> {
-    let known = DESCRIPTIONS.iter().find(|d| d.name == name);
-    let description = known.ok_or_else(|| Error::new(Kind::Bug, format!("there is no stage `{name}`")))?;
-    let component = Component::new(description, settings)?;
+    let model = place(model);
+    let all = std::iter::once(("model", model.as_str().into())).chain(settings);
     // A pipeline's models may lie beside it; an element is nowhere, and must not take what lies about in the current folder.
-    let folder = own_models();
-    let built = stage::build(&component, &Site { models, folder: &folder });
-    let stage = built.map_err(|problems| Report::new("", "", problems))?;
+    let stage = stage::named(name, all, &Site { models, folder: &own_models() })?;
     if stage.takes() != kind {
         let (made, asked) = (stage.takes().with_article(), kind.with_article());
-        let what =
-            format!("`{}` is a model for {made}, and this element works on {asked}", component.settings.text("model"));
+        let what = format!("`{model}` is a model for {made}, and this element works on {asked}");
         return Err(Error::new(Kind::Config, what).mend("choose another model; `latentd models list` shows them"));
     }
     models.recall();
     Ok(stage)
 }
 
-/// The setting `model` as a stage takes it: a path is relative to where the program runs.
-pub fn model(name: &str) -> Node {
-    let is_path = name.contains(std::path::is_separator) || name.ends_with(".onnx");
-    match is_path.then(|| std::path::absolute(name)) {
-        Some(Ok(path)) => path.to_string_lossy().into_owned().into(),
-        _ => name.into(),
+/// A model's name as it is; a path, which is relative to where the program runs, whole.
+fn place(model: &str) -> String {
+    match is_path(model).then(|| std::path::absolute(model)) {
+        Some(Ok(path)) => path.to_string_lossy().into_owned(),
+        _ => model.to_owned(),
     }
 }
 

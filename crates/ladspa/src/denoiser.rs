@@ -6,10 +6,9 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use latentd::config::{Component, Node, Report};
-use latentd::media::audio::{BLOCK, Blend, Block, FADE, Format, Process, Splice, longest_wait};
+use latentd::media::audio::{BLOCK, Blend, Block, FADE, Format, Process, RATES, Splice, longest_wait};
 use latentd::model::Models;
-use latentd::stage::{DESCRIPTIONS, Site, Stage, build};
+use latentd::stage::{Site, Stage, named};
 use latentd::{Error, Kind, Result};
 
 use crate::controls::{Controls, Mode};
@@ -36,11 +35,8 @@ pub struct Denoiser {
 fn stage() -> Result<&'static dyn Stage> {
     static STAGE: OnceLock<std::result::Result<Box<dyn Stage>, String>> = OnceLock::new();
     let made = STAGE.get_or_init(|| {
-        let description = DESCRIPTIONS.iter().find(|d| d.name == "denoise").ok_or("there is no stage `denoise`")?;
-        let component = Component::new(description, [("model", Node::from("denoise-speech"))])
-            .map_err(|report| report.to_string())?;
         let site = Site { models: &Models::default(), folder: Path::new("") };
-        build(&component, &site).map_err(|problems| Report::new("", "", problems).to_string())
+        named("denoise", [("model", "denoise-speech".into())], &site).map_err(|e| e.to_string())
     });
     made.as_deref().map_err(|what| Error::new(Kind::Model, what.clone()))
 }
@@ -56,7 +52,7 @@ impl Denoiser {
     /// # Errors
     /// Kind usage: an impossible rate. Kind model: the model cannot be run here.
     pub fn new(rate: usize, channels: usize) -> Result<Denoiser> {
-        let rate = u32::try_from(rate).ok().filter(|rate| (1_000..=768_000).contains(rate));
+        let rate = u32::try_from(rate).ok().filter(|rate| RATES.contains(rate));
         let rate = rate.ok_or_else(|| Error::new(Kind::Usage, "rates are 1,000 to 768,000 frames a second"))?;
         let format = Format { rate, channels };
         Ok(Denoiser { format, kept: longest_wait(process(format)?.as_mut())?, active: None })
@@ -94,7 +90,7 @@ impl Denoiser {
 
     /// How late the sound is, in frames. It is constant but for a host whose blocks become larger than any before.
     pub fn latency(&self) -> usize {
-        self.active.as_ref().map_or(0, |active| active.delay + active.extra)
+        self.active.as_ref().map_or(0, Active::latency)
     }
 
     /// How often since [`activate`](Self::activate) the worker was late.
@@ -122,9 +118,7 @@ struct Active {
     delay: usize,
     /// What the process keeps for a while.
     kept: usize,
-    /// What is added to the delay so that the worker is in time.
-    extra: usize,
-    /// Frames of the largest block so far.
+    /// Frames of the largest block so far, which the worker is given the time of; 0 before the first.
     largest: usize,
     /// The sound as it was, interleaved, as long as the whole latency.
     dry: VecDeque<f32>,
@@ -163,7 +157,6 @@ impl Active {
             rate,
             delay,
             kept,
-            extra: 0,
             largest: 0,
             dry: VecDeque::with_capacity((most + BLOCK) * channels),
             before: 0,
@@ -182,15 +175,20 @@ impl Active {
         })
     }
 
+    /// By how many frames all is late; none before the first block has told how large blocks are.
+    fn latency(&self) -> usize {
+        if self.largest == 0 { 0 } else { self.delay + self.kept + self.largest }
+    }
+
     /// Makes the latency fit blocks of this size: while the host waits for the next block, the worker does this one.
     fn begin(&mut self, frames: usize) {
         let largest = frames.clamp(least(self.rate), MOST_FRAMES);
         if largest <= self.largest {
             return;
         }
-        let extra = self.kept + largest;
-        let more = if self.begun { extra - self.extra } else { self.delay + extra };
-        (self.largest, self.extra) = (largest, extra);
+        let before = self.latency();
+        self.largest = largest;
+        let more = self.latency() - before;
         self.seams |= self.begun;
         // Within what was reserved: the latency is never more than was reckoned with.
         (0..more * self.channels).for_each(|_| self.dry.push_front(0.0));

@@ -22,6 +22,22 @@ fn the_same_samples_come_out_as_of_a_file() {
     }
 }
 
+/// Bug: an empty block counted as the first and then once more, and all came later than was told.
+#[test]
+fn empty_blocks_change_nothing() {
+    let sound = noisy(48_000, 0.6, 1);
+    let mut plugin = Plugin::new(1, 48_000);
+    plugin.controls[OFFLINE] = 0.0;
+    plugin.activate();
+    plugin.block(&mut [&mut []]);
+    // All of it is before the first frame, so the worker need not be in time.
+    let mut found = plugin.run(&[sound[0][..512].to_vec()], &[512]);
+    plugin.controls[OFFLINE] = 1.0;
+    found[0].extend(plugin.run(&[sound[0][512..].to_vec()], &[512]).remove(0));
+    let apart = difference(&apply(48_000, &sound, &[]), &found, plugin.latency());
+    assert!(apart < 2e-6, "{apart}");
+}
+
 #[test]
 fn strength_and_attenuation_limit_are_those_of_the_stage() {
     let sound = noisy(48_000, 1.0, 1);

@@ -10,7 +10,7 @@ use super::Feed;
 use super::outcome::Later;
 use crate::error::show_path;
 use crate::pipeline::Input;
-use crate::source::{Look, Mark, Stamp, Watch, has_writer, identity};
+use crate::source::{Mark, Stamp, Watch, has_writer, identity};
 
 /// How often the whole folder is looked at although the system sends messages, since some are lost.
 const RESCAN: Duration = Duration::from_secs(30);
@@ -118,7 +118,7 @@ impl Feed {
     }
 
     pub(super) fn take_ready(&mut self) {
-        let mut ready = self.settle.ready(Instant::now(), Look::at);
+        let mut ready = self.settle.ready(Instant::now(), |path| Stamp::of(path).ok());
         // By name, so that groups do not depend on the order of a map; what the program ended with last, so that the others are safe first.
         ready.sort_by_cached_key(|(path, stamp)| {
             let suspect = !self.interrupted.is_empty() && self.interrupted.contains(&sign_of(path, *stamp));

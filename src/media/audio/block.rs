@@ -1,5 +1,7 @@
 //! Some frames of sound, one plane of floats for each channel. Blocks are made once and used again: after the first rounds they allocate nothing.
 
+use super::LOUDEST;
+
 /// Some frames of sound. All planes are equally long.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Block {
@@ -89,9 +91,8 @@ impl Block {
         }
     }
 
-    /// Makes numbers of what is none, and bounds what is 60 dB beyond full scale: a network that has once seen such gives nothing else for ever.
+    /// Makes numbers of what is none, and bounds all by [`LOUDEST`]: a network that has once seen such gives nothing else for ever.
     pub fn make_sane(&mut self) {
-        const LOUDEST: f32 = 1000.0;
         let sane = |v: f32| if v.is_finite() { v.clamp(-LOUDEST, LOUDEST) } else { 0.0 };
         self.planes.iter_mut().flatten().for_each(|v| *v = sane(*v));
     }

@@ -24,6 +24,12 @@ use crate::error::Result;
 /// Frames that a file is read by: 1024 make 21 ms at 48 kHz. No result depends on it.
 pub const BLOCK: usize = 1024;
 
+/// Rates that sound may have, in Hz.
+pub const RATES: std::ops::RangeInclusive<u32> = 1_000..=768_000;
+
+/// Full scale is 1; samples beyond this (60 dB above) are a mistake of whoever made them.
+pub const LOUDEST: f32 = 1000.0;
+
 /// What every stream tells of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Format {

@@ -1,7 +1,7 @@
 //! What is done to blocks of sound: a causal process, the same for a file and for a microphone. What lags behind is told as a delay, which a
 //! file's reader takes away and a live stream cannot.
 
-use super::{AudioRead, BLOCK, Block, Format};
+use super::{AudioRead, BLOCK, Block, Format, RATES};
 use crate::error::{Error, Kind, Result};
 
 /// A causal process. What it gives does not depend on how its input is cut into blocks, only when it gives it.
@@ -118,7 +118,7 @@ pub(super) struct Through {
 }
 
 /// Silence that a process may swallow at the end before it must have given all; a minute at the highest rate.
-const MOST_SILENCE: u64 = 60 * 768_000;
+const MOST_SILENCE: u64 = 60 * *RATES.end() as u64;
 
 impl Through {
     pub(super) fn new(source: Box<dyn AudioRead>) -> Through {

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Dim, Port};
-use crate::media::audio::{Overlap, Taper};
+use crate::media::audio::{Overlap, RATES, Taper};
 
 /// States that a model may have.
 pub const MOST_STATES: usize = 63;
@@ -124,7 +124,7 @@ impl AudioCard {
 
     /// What is wrong with the section, as the end of "the card ...".
     pub(super) fn check(&self, inputs: &[Port], outputs: &[Port]) -> Option<String> {
-        if !(1_000..=768_000).contains(&self.sample_rate) {
+        if !RATES.contains(&self.sample_rate) {
             return Some("has a sample_rate outside 1000..768000".into());
         }
         if !(1..=65_536).contains(&self.window) || !(1..=self.window).contains(&self.hop) || self.lookahead > 1000 {

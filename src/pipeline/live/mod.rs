@@ -85,7 +85,7 @@ impl LivePipeline {
                 Ok(stage) => match stage.live(format) {
                     Ok(Some(_)) => stages.push(stage),
                     Ok(None) => {
-                        let text = format!("`{}` cannot work on sound that never ends", component.description.name);
+                        let text = stage::endless(component.description.name);
                         problems.push(Problem::new(component.span, text).mend("leave it out of a live pipeline"));
                     }
                     Err(e) => problems.push(Problem::new(component.span, e.to_string())),
@@ -114,15 +114,7 @@ impl LivePipeline {
     /// # Errors
     /// Kind model: a stage's model cannot run.
     pub fn chain(&self) -> Result<Chain> {
-        let format = Format { rate: RATE, channels: self.microphone.channels };
-        let mut chain = Chain::new(format);
-        for stage in &self.stages {
-            match stage.live(format)? {
-                Some(process) => chain.push(process),
-                None => return Err(Error::new(Kind::Bug, format!("`{}` cannot work live", stage.name()))),
-            }
-        }
-        Ok(chain)
+        stage::live_chain(&self.stages, Format { rate: RATE, channels: self.microphone.channels })
     }
 }
 

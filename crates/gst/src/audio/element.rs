@@ -9,13 +9,13 @@ use gst_base::prelude::*;
 use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 use latentd::media::MediaKind;
-use latentd::media::audio::{Block, Format};
-use latentd::stage::Stage;
+use latentd::media::audio::{Block, Format, RATES};
+use latentd::stage::{Stage, endless};
 
-use super::settings::{self, RATES, Settings};
+use super::settings::{self, Settings};
 use super::stream::{self, Stream};
 use super::timeline::{Timeline, length};
-use crate::object::{follow_controls, lock};
+use crate::object::{fail, follow_controls, lock, templates};
 use crate::{error, stages};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -55,7 +55,9 @@ impl ObjectImpl for AudioDenoise {
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        lock(&self.settings).set(pspec.name(), value);
+        if !lock(&self.settings).set(pspec.name(), value) {
+            gst::error!(CAT, imp = self, "no property `{}`", pspec.name());
+        }
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
@@ -82,11 +84,10 @@ impl ElementImpl for AudioDenoise {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
             let caps = gst_audio::AudioCapsBuilder::new_interleaved()
                 .format(gst_audio::AudioFormat::F32le)
-                .rate_range(RATES)
+                .rate_range(*RATES.start() as i32..=*RATES.end() as i32)
                 .channels_range(1..=8)
                 .build();
-            let pad = |name, direction| gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps);
-            [pad("src", gst::PadDirection::Src), pad("sink", gst::PadDirection::Sink)].into_iter().flatten().collect()
+            templates(&caps)
         });
         &TEMPLATES
     }
@@ -189,15 +190,14 @@ impl BaseTransformImpl for AudioDenoise {
 /// The stages that the settings ask for.
 fn build(settings: &Settings) -> latentd::Result<Vec<Box<dyn Stage>>> {
     let models = stages::models();
-    let Some(file) = &settings.pipeline else {
-        let told = [("model", stages::model(&settings.model))];
-        return Ok(vec![stages::one("denoise", told, MediaKind::Audio, &models)?]);
+    let Some(file) = &settings.choice.pipeline else {
+        return Ok(vec![stages::one("denoise", &settings.choice.model, Vec::new(), MediaKind::Audio, &models)?]);
     };
     // Any format does: whether a stage has a live form is not a matter of the format.
     let format = Format { rate: 48_000, channels: 1 };
     stages::of_pipeline(Path::new(file), MediaKind::Audio, &models, |stage| match stage.live(format) {
         Ok(Some(_)) => None,
-        Ok(None) => Some((stream::endless(stage), "leave it out of the pipeline of an element".to_owned())),
+        Ok(None) => Some((endless(stage.name()), "leave it out of the pipeline of an element".to_owned())),
         Err(e) => Some((e.to_string(), e.mend_text().unwrap_or("choose another model").to_owned())),
     })
 }
@@ -257,7 +257,7 @@ impl AudioDenoise {
         match taken {
             Ok(true) => Ok(gst::FlowSuccess::Ok),
             Ok(false) => Err(gst::FlowError::NotNegotiated),
-            Err(e) => Err(self.fail(&e)),
+            Err(e) => Err(fail(self, &e)),
         }
     }
 
@@ -266,7 +266,7 @@ impl AudioDenoise {
         let sound = lock(&self.state).as_mut().and_then(|state| state.sound.take());
         let Some((stream, mut timeline)) = sound else { return Ok(gst::FlowSuccess::Ok) };
         let share = lock(&self.settings).share();
-        let rest = error::guarded(|| stream.finish(share)).map_err(|e| self.fail(&e))?;
+        let rest = error::guarded(|| stream.finish(share)).map_err(|e| fail(self, &e))?;
         match buffer(&rest, &mut timeline) {
             // Without any lock held: elements behind may ask for the latency while they take it.
             Some(rest) => self.obj().src_pad().push(rest),
@@ -285,11 +285,6 @@ impl AudioDenoise {
         if let Some(state) = lock(&self.state).as_mut() {
             (state.sound, state.ready) = (None, None);
         }
-    }
-
-    fn fail(&self, e: &latentd::Error) -> gst::FlowError {
-        self.post_error_message(error::message(e));
-        gst::FlowError::Error
     }
 
     /// How far the result lags behind.

@@ -4,75 +4,58 @@ use gst::glib;
 use gst::prelude::*;
 use latentd::stage;
 
+use crate::choice::{self, Choice};
+
 const MODEL: &str = "denoise-speech";
 /// At this attenuation nothing of the noise is kept.
 const NO_LIMIT: f64 = 100.0;
 
-/// Rates that sound may have for latentd, in Hz.
-pub const RATES: std::ops::RangeInclusive<i32> = 1_000..=768_000;
-
 /// Their values.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Name or path of a model.
-    pub model: String,
-    /// Path of a YAML file whose stages run instead.
-    pub pipeline: Option<String>,
+    pub choice: Choice,
     attenuation_limit: f64,
     strength: f64,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { model: MODEL.to_owned(), pipeline: None, attenuation_limit: NO_LIMIT, strength: 1.0 }
+        Settings { choice: Choice::new(MODEL), attenuation_limit: NO_LIMIT, strength: 1.0 }
     }
 }
 
 impl Settings {
     /// The share of the network's result.
     pub fn share(&self) -> f32 {
-        let limit = Some(self.attenuation_limit).filter(|limit| *limit < NO_LIMIT && self.pipeline.is_none());
+        let limit = Some(self.attenuation_limit).filter(|limit| *limit < NO_LIMIT && self.choice.pipeline.is_none());
         stage::share(self.strength, limit)
     }
 
-    /// Sets the property `name`.
-    pub fn set(&mut self, name: &str, value: &glib::Value) {
-        let text = || value.get::<Option<String>>().ok().flatten().filter(|text| !text.is_empty());
+    /// Sets the property `name`; false if there is none.
+    pub fn set(&mut self, name: &str, value: &glib::Value) -> bool {
         match name {
-            "model" => self.model = text().unwrap_or_else(|| MODEL.to_owned()),
-            "pipeline" => self.pipeline = text(),
             "attenuation-limit" => self.attenuation_limit = value.get().unwrap_or(NO_LIMIT),
             "strength" => self.strength = value.get().unwrap_or(1.0),
-            _ => {}
+            _ => return self.choice.set(name, value),
         }
+        true
     }
 
     /// The value of the property `name`.
     pub fn get(&self, name: &str) -> Option<glib::Value> {
         match name {
-            "model" => Some(self.model.to_value()),
-            "pipeline" => Some(self.pipeline.to_value()),
             "attenuation-limit" => Some(self.attenuation_limit.to_value()),
             "strength" => Some(self.strength.to_value()),
-            _ => None,
+            _ => self.choice.get(name),
         }
     }
 }
 
 /// Their descriptions.
 pub fn properties() -> Vec<glib::ParamSpec> {
-    vec![
-        glib::ParamSpecString::builder("model")
-            .nick("Model")
-            .blurb("Name of a denoising model for sound, or the path of its folder or ONNX file")
-            .default_value(MODEL)
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecString::builder("pipeline")
-            .nick("Pipeline")
-            .blurb("Path of a latentd YAML file whose stages run instead of the model")
-            .mutable_ready()
-            .build(),
+    let blurb = "Name of a denoising model for sound, or the path of its folder or ONNX file";
+    let mut properties = choice::properties(MODEL, blurb);
+    properties.push(
         glib::ParamSpecDouble::builder("attenuation-limit")
             .nick("Attenuation limit")
             .blurb("By how many decibels noise is made quieter at most; 100 for no limit. Not with `pipeline`")
@@ -82,14 +65,7 @@ pub fn properties() -> Vec<glib::ParamSpec> {
             .mutable_playing()
             .controllable()
             .build(),
-        glib::ParamSpecDouble::builder("strength")
-            .nick("Strength")
-            .blurb("How much of the noise to take away, from 0 (none) to 1 (all)")
-            .minimum(0.0)
-            .maximum(1.0)
-            .default_value(1.0)
-            .mutable_playing()
-            .controllable()
-            .build(),
-    ]
+    );
+    properties.push(choice::strength("How much of the noise to take away, from 0 (none) to 1 (all)"));
+    properties
 }

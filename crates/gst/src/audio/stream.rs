@@ -1,7 +1,7 @@
 //! A chain of processes that is pushed: what comes out has the length of what went in and is in time with it.
 
 use latentd::media::audio::{BLOCK, Blend, Block, Chain, Format, Process, longest_wait};
-use latentd::stage::Stage;
+use latentd::stage::{Stage, live_chain};
 use latentd::{Error, Kind, Result};
 
 /// Seconds of silence that stages may swallow at the end before they must have given all.
@@ -81,13 +81,7 @@ impl Stream {
 }
 
 fn chain(stages: &[Box<dyn Stage>], format: Format) -> Result<Chain> {
-    let mut chain = Chain::new(format);
-    for stage in stages {
-        match stage.live(chain.output())? {
-            Some(process) => chain.push(process),
-            None => return Err(Error::new(Kind::Config, endless(stage.as_ref()))),
-        }
-    }
+    let chain = live_chain(stages, format)?;
     let made = chain.output();
     if made != format {
         let what = format!(
@@ -99,11 +93,6 @@ fn chain(stages: &[Box<dyn Stage>], format: Format) -> Result<Chain> {
         );
     }
     Ok(chain)
-}
-
-/// What to tell of a stage without a live form.
-pub fn endless(stage: &dyn Stage) -> String {
-    format!("`{}` cannot work on sound that never ends", stage.name())
 }
 
 /// By how many frames the result lags behind its input: the delay, and what waits until there is enough for a network's or a resampler's

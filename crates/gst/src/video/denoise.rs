@@ -13,8 +13,8 @@ use gst_video::subclass::prelude::*;
 use latentd::config::Node;
 
 use super::worker::{self, Common, Worker};
-use crate::error;
-use crate::object::{follow_controls, lock};
+use crate::object::{fail, follow_controls, lock};
+use crate::{choice, error};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("latentdvideodenoise", gst::DebugColorFlags::empty(), Some("latentd: noise out of frames"))
@@ -74,17 +74,8 @@ impl ObjectImpl for VideoDenoise {
                     .mutable_playing()
                     .build(),
             );
-            properties.push(
-                glib::ParamSpecDouble::builder("strength")
-                    .nick("Strength")
-                    .blurb("How much of the noise to take away, from 0 (none) to 1 (all). Not with `pipeline`")
-                    .minimum(0.0)
-                    .maximum(1.0)
-                    .default_value(1.0)
-                    .mutable_playing()
-                    .controllable()
-                    .build(),
-            );
+            let blurb = "How much of the noise to take away, from 0 (none) to 1 (all). Not with `pipeline`";
+            properties.push(choice::strength(blurb));
             properties
         });
         &PROPERTIES
@@ -93,10 +84,7 @@ impl ObjectImpl for VideoDenoise {
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         let mut settings = lock(&self.settings);
         match pspec.name() {
-            "sigma" => {
-                let text = value.get::<Option<String>>().ok().flatten().filter(|text| !text.is_empty());
-                settings.sigma = text.unwrap_or_else(|| SIGMA.to_owned());
-            }
+            "sigma" => settings.sigma = choice::text(value).unwrap_or_else(|| SIGMA.to_owned()),
             "strength" => settings.strength = value.get().unwrap_or(1.0),
             name if settings.common.set(name, value) => return,
             other => return gst::error!(CAT, imp = self, "no property `{other}`"),
@@ -143,8 +131,8 @@ impl BaseTransformImpl for VideoDenoise {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         self.changed.store(false, Ordering::Release);
         let settings = lock(&self.settings).clone();
-        let worker = match &settings.common.pipeline {
-            None => Worker::of_stage("denoise", settings.stage()),
+        let worker = match &settings.common.choice.pipeline {
+            None => Worker::of_stage("denoise", &settings.common.choice.model, settings.stage()),
             Some(file) => Worker::of_pipeline(file, |stage| {
                 let what = || format!("`{}` changes the size, and this element keeps it", stage.name());
                 (stage.growth() != 1).then(|| (what(), "use the element latentdvideoupscale for it".to_owned()))
@@ -174,16 +162,13 @@ impl VideoFilterImpl for VideoDenoise {
         let worker = worker.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
         if self.changed.swap(false, Ordering::AcqRel) {
             let settings = lock(&self.settings).clone();
-            if settings.common.pipeline.is_none()
-                && let Err(e) = worker.replace("denoise", settings.stage())
+            if settings.common.choice.pipeline.is_none()
+                && let Err(e) = worker.replace("denoise", &settings.common.choice.model, settings.stage())
             {
                 // Somebody who mistypes a number while it plays shall not lose the picture.
                 gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{}", error::text(&e)));
             }
         }
-        worker.run(input, output).map(|()| gst::FlowSuccess::Ok).map_err(|e| {
-            self.post_error_message(error::message(&e));
-            gst::FlowError::Error
-        })
+        worker.run(input, output).map(|()| gst::FlowSuccess::Ok).map_err(|e| fail(self, &e))
     }
 }

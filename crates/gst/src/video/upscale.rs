@@ -13,7 +13,7 @@ use latentd::{Error, Kind};
 use super::caps::{self, Way};
 use super::worker::{self, Common, Worker};
 use crate::error;
-use crate::object::lock;
+use crate::object::{fail, lock};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("latentdvideoupscale", gst::DebugColorFlags::empty(), Some("latentd: larger frames"))
@@ -132,16 +132,13 @@ impl VideoFilterImpl for VideoUpscale {
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let state = lock(&self.state);
         let state = state.as_ref().ok_or(gst::FlowError::NotNegotiated)?;
-        state.worker.run(input, output).map(|()| gst::FlowSuccess::Ok).map_err(|e| {
-            self.post_error_message(error::message(&e));
-            gst::FlowError::Error
-        })
+        state.worker.run(input, output).map(|()| gst::FlowSuccess::Ok).map_err(|e| fail(self, &e))
     }
 }
 
 fn start(settings: &Common) -> latentd::Result<State> {
-    let worker = match &settings.pipeline {
-        None => Worker::of_stage("upscale", settings.settings())?,
+    let worker = match &settings.choice.pipeline {
+        None => Worker::of_stage("upscale", &settings.choice.model, settings.settings())?,
         Some(file) => Worker::of_pipeline(file, |_| None)?,
     };
     let growth = worker.growth();

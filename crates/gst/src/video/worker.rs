@@ -12,9 +12,10 @@ use latentd::stage::{self, Stage};
 use latentd::{Error, Kind, Result};
 
 use super::frame;
+use crate::choice::Choice;
 use crate::error::guarded;
 use crate::helpers::Helpers;
-use crate::stages;
+use crate::{choice, object, stages};
 
 /// What there is between start and stop.
 pub struct Worker {
@@ -24,14 +25,14 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Runs the stage `name` with these settings.
+    /// Runs the stage `name` with this model and these settings.
     ///
     /// # Errors
     /// Kind config or model.
-    pub fn of_stage<'a>(name: &str, settings: impl IntoIterator<Item = (&'a str, Node)>) -> Result<Worker> {
+    pub fn of_stage(name: &str, model: &str, settings: Vec<(&str, Node)>) -> Result<Worker> {
         guarded(|| {
             let models = stages::models();
-            let stages = vec![stages::one(name, settings, MediaKind::Image, &models)?];
+            let stages = vec![stages::one(name, model, settings, MediaKind::Image, &models)?];
             Ok(Worker { models, stages, helpers: Helpers::start() })
         })
     }
@@ -52,8 +53,8 @@ impl Worker {
     ///
     /// # Errors
     /// Kind config or model; then all stays as it was.
-    pub fn replace<'a>(&mut self, name: &str, settings: impl IntoIterator<Item = (&'a str, Node)>) -> Result<()> {
-        self.stages = guarded(|| Ok(vec![stages::one(name, settings, MediaKind::Image, &self.models)?]))?;
+    pub fn replace(&mut self, name: &str, model: &str, settings: Vec<(&str, Node)>) -> Result<()> {
+        self.stages = guarded(|| Ok(vec![stages::one(name, model, settings, MediaKind::Image, &self.models)?]))?;
         Ok(())
     }
 
@@ -85,68 +86,52 @@ impl Worker {
 
 /// The pads' templates of both elements.
 pub fn templates() -> Vec<gst::PadTemplate> {
-    let caps = gst_video::VideoCapsBuilder::new().format_list(frame::FORMATS).build();
-    let pad = |name, direction| gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps);
-    [pad("src", gst::PadDirection::Src), pad("sink", gst::PadDirection::Sink)].into_iter().flatten().collect()
+    object::templates(&gst_video::VideoCapsBuilder::new().format_list(frame::FORMATS).build())
 }
 
 /// The properties `model`, `pipeline` and `ensemble`.
 pub fn properties(model: &'static str, blurb: &'static str) -> Vec<glib::ParamSpec> {
-    vec![
-        glib::ParamSpecString::builder("model").nick("Model").blurb(blurb).default_value(model).mutable_ready().build(),
-        glib::ParamSpecString::builder("pipeline")
-            .nick("Pipeline")
-            .blurb("Path of a latentd YAML file whose stages run instead of the model")
-            .mutable_ready()
-            .build(),
+    let mut properties = choice::properties(model, blurb);
+    properties.push(
         glib::ParamSpecBoolean::builder("ensemble")
             .nick("Ensemble")
             .blurb("Take the mean over eight mirrored and turned copies: a little better, and eight times the work")
             .default_value(false)
             .mutable_ready()
             .build(),
-    ]
+    );
+    properties
 }
 
 /// The values of these properties.
 #[derive(Debug, Clone)]
 pub struct Common {
-    default: &'static str,
-    pub model: String,
-    pub pipeline: Option<String>,
-    pub ensemble: bool,
+    pub choice: Choice,
+    ensemble: bool,
 }
 
 impl Common {
     /// With this model unless another is named.
     pub fn new(model: &'static str) -> Common {
-        Common { default: model, model: model.to_owned(), pipeline: None, ensemble: false }
+        Common { choice: Choice::new(model), ensemble: false }
     }
 
     /// Sets the property `name`; false if it is none of these.
     pub fn set(&mut self, name: &str, value: &glib::Value) -> bool {
-        let text = || value.get::<Option<String>>().ok().flatten().filter(|text| !text.is_empty());
-        match name {
-            "model" => self.model = text().unwrap_or_else(|| self.default.to_owned()),
-            "pipeline" => self.pipeline = text(),
-            "ensemble" => self.ensemble = value.get().unwrap_or_default(),
-            _ => return false,
+        if name == "ensemble" {
+            self.ensemble = value.get().unwrap_or_default();
+            return true;
         }
-        true
+        self.choice.set(name, value)
     }
 
     /// The value of the property `name`, if it is one of these.
     pub fn get(&self, name: &str) -> Option<glib::Value> {
-        match name {
-            "model" => Some(self.model.to_value()),
-            "pipeline" => Some(self.pipeline.to_value()),
-            "ensemble" => Some(self.ensemble.to_value()),
-            _ => None,
-        }
+        if name == "ensemble" { Some(self.ensemble.to_value()) } else { self.choice.get(name) }
     }
 
-    /// The settings of a stage that follow.
+    /// The settings of a stage that follow, beside its model.
     pub fn settings(&self) -> Vec<(&'static str, Node)> {
-        vec![("model", stages::model(&self.model)), ("ensemble", self.ensemble.into())]
+        vec![("ensemble", self.ensemble.into())]
     }
 }

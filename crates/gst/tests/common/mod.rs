@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use gst::prelude::*;
-use latentd::config::{self, Component, Node};
+use latentd::config::{self, Node};
 use latentd::crew::Crew;
 use latentd::media::audio::{Block, Depth, Memory};
 use latentd::media::{Audio, Media};
@@ -28,10 +28,8 @@ pub fn element(name: &str) -> gst::Element {
 
 /// One stage as a pipeline would have it.
 pub fn stage(name: &str, settings: Vec<(&str, Node)>) -> Vec<Box<dyn Stage>> {
-    let description = DESCRIPTIONS.iter().find(|d| d.name == name).unwrap();
-    let component = Component::new(description, settings).unwrap();
     let models = Models::default();
-    vec![stage::build(&component, &Site { models: &models, folder: Path::new("/") }).unwrap()]
+    vec![stage::named(name, settings, &Site { models: &models, folder: Path::new("/") }).unwrap()]
 }
 
 /// The stages of a pipeline's file.

@@ -5,12 +5,12 @@ use std::f32::consts::TAU;
 use std::ffi::{CStr, c_void};
 use std::path::Path;
 
-use latentd::config::{Component, Node};
+use latentd::config::Node;
 use latentd::crew::Crew;
 use latentd::media::audio::{Block, Depth, Memory};
 use latentd::media::{Audio, Media};
 use latentd::model::Models;
-use latentd::stage::{DESCRIPTIONS, Site, build, process};
+use latentd::stage::{Site, named, process};
 use latentd_ladspa::plugin::ladspa_descriptor;
 
 /// The controls, by port.
@@ -92,11 +92,9 @@ impl Drop for Plugin {
 
 /// What the stage `denoise` makes of a sound as a file: what `latentd apply` does.
 pub fn apply(rate: u32, sound: &[Vec<f32>], settings: &[(&str, f64)]) -> Vec<Vec<f32>> {
-    let description = DESCRIPTIONS.iter().find(|d| d.name == "denoise").unwrap();
     let mut all = vec![("model", Node::from("denoise-speech"))];
     all.extend(settings.iter().map(|&(key, value)| (key, Node::from(value))));
-    let component = Component::new(description, all).unwrap();
-    let stage = build(&component, &Site { models: &Models::default(), folder: Path::new("") }).unwrap();
+    let stage = named("denoise", all, &Site { models: &Models::default(), folder: Path::new("") }).unwrap();
     let audio = Audio::new(Memory::new(rate, Block::from_planes(sound.to_vec())), Depth::Float);
     let mut done = process(&[stage], vec![Media::Audio(audio)], &Crew::alone()).unwrap();
     let Some(Media::Audio(audio)) = done.pop() else { panic!("not sound") };

@@ -9,15 +9,11 @@ use std::io::{Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use super::{Audio, AudioRead, Block, Depth, Format};
+use super::{Audio, AudioRead, Block, Depth, Format, LOUDEST, RATES};
 use crate::error::{Error, Kind, Result};
 
-/// Rates that files may have, in Hz.
-const RATES: std::ops::RangeInclusive<u32> = 1_000..=768_000;
 /// Channels that files may have at most.
 const MOST_CHANNELS: usize = 32;
-/// Full scale is 1; floats beyond this (60 dB above) are a mistake.
-const LOUDEST: f32 = 1000.0;
 
 /// A kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
