@@ -1,7 +1,7 @@
 //! `interpolate`: what lies between two pieces of media, on the way through a latent space.
 
 use super::codec::{self, Codec};
-use super::spacing::spaced;
+use super::spacing::{Place, spaced};
 use super::{Context, Site, Stage, model_for};
 use crate::config::{Component, Description, Field, Kind as FieldKind, Presence, Problem, Value};
 use crate::error::{Error, Kind, Result};
@@ -76,14 +76,21 @@ impl Stage for Interpolate {
 }
 
 /// `steps` pieces from one to the other, both ends included as the model rebuilds them. They lie on the arc between the two, where each is about as
-/// unlike the one before: at equal angles most of the change would fall into the middle.
+/// unlike the one before: at equal angles most of the change would fall into the middle. Where a model knows nothing between two tunes, the new one begins
+/// to sound from the front.
 ///
 /// # Errors
 /// As for the codec.
 pub fn walk(codec: &dyn Codec, from: &Media, to: &Media, steps: usize) -> Result<Vec<Media>> {
     let (a, b) = (codec.encode(from)?, codec.encode(to)?);
-    let piece = |t: f32| {
-        let piece = codec.decode_between(&between(&a, &b, t), &[(from, 1.0 - t), (to, t)])?;
+    let piece = |place: &Place| {
+        let piece = match *place {
+            Place::At(t) => codec.decode_between(&between(&a, &b, t), &[(from, 1.0 - t), (to, t)])?,
+            Place::Across { before, after, done } => {
+                let (left, right) = (between(&a, &b, before), between(&a, &b, after));
+                codec.decode_across(&left, &right, done, &[(from, 1.0 - after), (to, after)])?
+            }
+        };
         // Every piece is compared with many others: melodies go onto the grid once.
         let lines = if let Media::Melody(melody) = &piece { melody.lines() } else { Vec::new() };
         Ok((piece, lines))
@@ -92,7 +99,7 @@ pub fn walk(codec: &dyn Codec, from: &Media, to: &Media, steps: usize) -> Result
         (Media::Melody(_), Media::Melody(_)) => distance_of(&a.1, &b.1),
         (a, b) => a.distance(b),
     };
-    let way = spaced(steps, |places| places.iter().map(|t| piece(*t)).collect::<Result<Vec<_>>>(), apart)?;
+    let way = spaced(steps, |places| places.iter().map(piece).collect::<Result<Vec<_>>>(), apart)?;
     Ok(way.into_iter().map(|(_, (piece, _))| piece).collect())
 }
 

@@ -3,31 +3,72 @@
 /// Places that are tried for each step, equally far apart on the way itself.
 const TRIED: usize = 8;
 
+/// Pieces that a jump is divided into.
+const PIECES: usize = 16;
+
 /// How often the gaps are halved over which more than half of an even step happens.
 const HALVINGS: usize = 8;
 
-/// `count` things along a way that `make` makes for places of 0..=1, both ends among them: those of all that were tried between which the
-/// largest `distance` is as small as can be. Where much changes at once, places are tried closer together.
+/// Where on a way something is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Place {
+    /// At a share of the way, 0..=1.
+    At(f32),
+    /// Across a jump that happens however close together these two shares of the way are: `done` of the thing, from its beginning, is what lies after
+    /// it, the rest what lies before.
+    Across {
+        /// The share of the way before the jump.
+        before: f32,
+        /// The share of the way after it.
+        after: f32,
+        /// How much of the thing is after it, 0..=1.
+        done: f32,
+    },
+}
+
+impl Place {
+    /// For the order along the way.
+    fn rank(self) -> (f32, f32) {
+        match self {
+            Place::At(share) => (share, 0.0),
+            Place::Across { before, done, .. } => (before, done),
+        }
+    }
+}
+
+/// `count` things along a way that `make` makes for places of it, both ends among them: those of all that were tried between which the
+/// largest `distance` is as small as can be. Where much changes at once, places are tried closer together; where it still changes at once, things
+/// that change from their beginning on.
 ///
 /// # Errors
 /// As for `make`.
 pub fn spaced<T, E>(
     count: usize,
-    mut make: impl FnMut(&[f32]) -> Result<Vec<T>, E>,
+    mut make: impl FnMut(&[Place]) -> Result<Vec<T>, E>,
     distance: impl Fn(&T, &T) -> f64,
-) -> Result<Vec<(f32, T)>, E> {
+) -> Result<Vec<(Place, T)>, E> {
     let last = (count.saturating_sub(1) * TRIED).max(1);
-    let places: Vec<f32> = (0..=last).map(|at| at as f32 / last as f32).collect();
-    let mut tried: Vec<(f32, T)> = places.iter().copied().zip(make(&places)?).collect();
+    let places: Vec<Place> = (0..=last).map(|at| Place::At(at as f32 / last as f32)).collect();
+    let mut tried: Vec<(Place, T)> = places.iter().copied().zip(make(&places)?).collect();
     let far = distance(&tried[0].1, &tried[last].1) / (2 * count.saturating_sub(1).max(1)) as f64;
-    for _ in 0..HALVINGS {
+    for halving in 0..=HALVINGS {
         let wide = tried.windows(2).filter(|pair| distance(&pair[0].1, &pair[1].1) > far);
-        let places: Vec<f32> = wide.map(|pair| (pair[0].0 + pair[1].0) / 2.0).take(last).collect();
+        let ends = wide.filter_map(|pair| match (pair[0].0, pair[1].0) {
+            (Place::At(before), Place::At(after)) => Some((before, after)),
+            _ => None,
+        });
+        let places: Vec<Place> = if halving < HALVINGS {
+            ends.map(|(before, after)| Place::At((before + after) / 2.0)).take(last).collect()
+        } else {
+            let pieces = |at: usize| at as f32 / PIECES as f32;
+            let across = |(before, after)| (1..PIECES).map(move |at| Place::Across { before, after, done: pieces(at) });
+            ends.flat_map(across).take(last * PIECES).collect()
+        };
         if places.is_empty() {
             break;
         }
         tried.extend(places.iter().copied().zip(make(&places)?));
-        tried.sort_by(|a, b| a.0.total_cmp(&b.0));
+        tried.sort_by(|(a, _), (b, _)| a.rank().partial_cmp(&b.rank()).unwrap_or(std::cmp::Ordering::Equal));
     }
     let mut chosen = least_jumps(tried.len(), count, |a, b| distance(&tried[a].1, &tried[b].1)).into_iter().peekable();
     let kept = tried.into_iter().enumerate().filter(|(at, _)| chosen.next_if_eq(at).is_some());
@@ -70,10 +111,14 @@ mod tests {
     use super::*;
 
     fn steps(count: usize, shape: impl Fn(f32) -> f32) -> Vec<f32> {
-        let make = |places: &[f32]| Ok::<_, ()>(places.iter().map(|t| shape(*t)).collect());
+        let value = |place: &Place| match *place {
+            Place::At(share) => shape(share),
+            Place::Across { before, after, done } => shape(before) + done * (shape(after) - shape(before)),
+        };
+        let make = |places: &[Place]| Ok::<_, ()>(places.iter().map(value).collect());
         let way = spaced(count, make, |a: &f32, b: &f32| f64::from((a - b).abs())).expect("a way");
-        assert_eq!((way.len(), way[0].0, way[count - 1].0), (count, 0.0, 1.0));
-        assert!(way.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        assert_eq!((way.len(), way[0].0, way[count - 1].0), (count, Place::At(0.0), Place::At(1.0)));
+        assert!(way.windows(2).all(|pair| pair[0].0.rank() < pair[1].0.rank()));
         way.windows(2).map(|pair| (pair[1].1 - pair[0].1).abs()).collect()
     }
 
@@ -93,8 +138,8 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_that_cannot_be_divided_is_one_step() {
+    fn a_jump_is_crossed_piece_by_piece() {
         let steps = steps(5, |t| if t < 0.3 { 0.0 } else { 1.0 });
-        assert_eq!(steps.iter().filter(|step| **step > 0.0).count(), 1);
+        assert!(steps.iter().all(|step| (step - 0.25).abs() < 0.07), "{steps:?}");
     }
 }

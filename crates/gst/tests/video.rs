@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Dice, complaint, element, listen, refusal, stage, stages_of, write};
+use common::{Dice, assert_alike, complaint, element, listen, refusal, stage, stages_of, write};
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::prelude::*;
@@ -118,9 +118,7 @@ fn check(
     let got = samples(out, &info(format, expected.width, expected.height), offsets, pixel);
     let Samples::U8(expected) = expected.samples else { unreachable!() };
     let what = format!("{format:?} of {} x {}, padding {padding}", image.width, image.height);
-    assert_eq!(got.len(), expected.len(), "{what}");
-    let wrong = got.iter().zip(&expected).filter(|(a, b)| a != b).count();
-    assert_eq!(wrong, 0, "{what}: {wrong} samples of {}", got.len());
+    assert_alike(&got, &expected, &what);
 }
 
 #[test]

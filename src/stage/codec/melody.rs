@@ -136,6 +136,13 @@ impl MelodyCodec {
         }
     }
 
+    /// The score of what lies between pieces of these weights; there is at least one.
+    fn score_between(&self, ends: &[(&Media, f32)]) -> Result<Score> {
+        let scores = ends.iter().map(|(media, weight)| Ok((self.score(self.piece(media)?)?, *weight)));
+        let scores = scores.collect::<Result<Vec<(Score, f32)>>>()?;
+        Ok(Score::between(&scores.iter().map(|(score, weight)| (score, *weight)).collect::<Vec<_>>()))
+    }
+
     fn rows(&self, latent: &Latent) -> Result<Vec<Vec<f32>>> {
         check_latent(&self.name, &self.space, latent)?;
         Ok(latent.rows().map(<[f32]>::to_vec).collect())
@@ -165,15 +172,28 @@ impl Codec for MelodyCodec {
     }
 
     fn decode_between(&self, latent: &Latent, ends: &[(&Media, f32)]) -> Result<Media> {
-        let scores = ends.iter().map(|(media, weight)| Ok((self.score(self.piece(media)?)?, *weight)));
-        let scores = scores.collect::<Result<Vec<(Score, f32)>>>()?;
-        if scores.is_empty() {
+        if ends.is_empty() {
             return self.decode(latent);
         }
-        let score = Score::between(&scores.iter().map(|(score, weight)| (score, *weight)).collect::<Vec<_>>());
-        let points = self.rows(latent)?;
-        Ok(Media::Melody(score.compose(&self.lines(&points, &score)?)))
+        let score = self.score_between(ends)?;
+        Ok(Media::Melody(score.compose(&self.lines(&self.rows(latent)?, &score)?)))
     }
+
+    fn decode_across(&self, before: &Latent, after: &Latent, done: f32, ends: &[(&Media, f32)]) -> Result<Media> {
+        let score = self.score_between(ends)?;
+        let lines = |latent: &Latent| self.lines(&self.rows(latent)?, &score);
+        Ok(Media::Melody(score.compose(&across(&lines(before)?, &lines(after)?, done))))
+    }
+}
+
+/// Lines that are those of `after` up to `done` of their length, 0..=1, and then those of `before`.
+pub fn across(before: &[Line], after: &[Line], done: f32) -> Vec<Line> {
+    let one = |(before, after): (&Line, &Line)| {
+        let at = (done * after.len() as f32).round() as usize;
+        let rest = before.window(at, before.len().saturating_sub(at), false);
+        Line::join([after.window(0, at, false), rest])
+    };
+    before.iter().zip(after).filter_map(one).collect()
 }
 
 /// A part of a graph that makes one row of numbers of another, for any number of rows.

@@ -6,7 +6,7 @@ mod melody;
 use std::sync::Arc;
 
 pub use image::ImageCodec;
-pub use melody::MelodyCodec;
+pub use melody::{MelodyCodec, across};
 
 use super::{Site, model_for};
 use crate::config::{Component, Field, Kind as Form, Presence, Problem, Value};
@@ -42,6 +42,15 @@ pub trait Codec: Send + Sync + std::fmt::Debug {
     /// As for decode.
     fn decode_between(&self, latent: &Latent, _ends: &[(&Media, f32)]) -> Result<Media> {
         self.decode(latent)
+    }
+
+    /// [`decode_between`](Self::decode_between) of a piece that is one thing up to `done` of its length, 0..=1, and then another: what `after` stands for, and
+    /// what `before` does. What has no beginning is wholly what `after` stands for.
+    ///
+    /// # Errors
+    /// As for decode.
+    fn decode_across(&self, _before: &Latent, after: &Latent, _done: f32, ends: &[(&Media, f32)]) -> Result<Media> {
+        self.decode_between(after, ends)
     }
 
     /// What remains of a piece of media when it goes through the latent.

@@ -86,6 +86,19 @@ pub fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).fold(0.0, |most, (a, b)| most.max((a - b).abs()))
 }
 
+/// Compares pictures of 256 steps. An element measures which kernel is the fastest here, and kernels round differently: a sample in a thousand may be one
+/// step off.
+pub fn assert_alike(got: &[u8], expected: &[u8], what: &str) {
+    assert_eq!(got.len(), expected.len(), "{what}");
+    let off = got.iter().zip(expected).map(|(a, b)| a.abs_diff(*b));
+    let (differing, most) = (off.clone().filter(|off| *off > 0).count(), off.max().unwrap_or(0));
+    assert!(
+        most <= 1 && differing <= 1 + got.len() / 1000,
+        "{what}: {differing} of {} differ, by {most} at most",
+        got.len()
+    );
+}
+
 /// Gives the element a bus, for an element outside a pipeline has none.
 pub fn listen(element: &gst::Element) -> gst::Bus {
     let bus = gst::Bus::new();

@@ -50,6 +50,10 @@ struct Photos {
     /// Measure a denoiser on gray pictures: one noisy plane, given three times
     #[arg(long)]
     gray: bool,
+    /// Measure a denoiser on photos of which the noisy and the clean one lie side by side, by these two endings of their names; nothing is added then, and
+    /// --sigma is what the model is told
+    #[arg(long, value_name = "NOISY,CLEAN", value_delimiter = ',', num_args = 2, conflicts_with = "gray")]
+    pairs: Option<Vec<String>>,
     /// For a model of speech: the folder for what it makes of the noisy files, as WAV files of the same names
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -70,7 +74,10 @@ impl Photos {
             MediaKind::Melody => return super::eval_music::run(model, &self.model, &self.set, self.write),
             _ => {}
         }
-        let files = data::find(&self.set)?;
+        let mut files = data::find(&self.set)?;
+        if let Some([noisy, _]) = self.pairs.as_deref() {
+            files.retain(|file| file.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with(noisy)));
+        }
         if files.is_empty() {
             bail!("no pictures below {}", self.set.display());
         }
@@ -78,6 +85,10 @@ impl Photos {
         for (index, file) in files.iter().enumerate() {
             let picture = Picture::open(file)?;
             let score = match model.card.task {
+                Task::Denoise if self.pairs.is_some() => {
+                    let clean = Picture::open(&self.counterpart(file)?)?;
+                    measure::denoise_pair(&model, &picture, &clean, self.sigma)?
+                }
                 Task::Denoise if self.gray => measure::denoise_gray(&model, &picture, self.sigma, index as u64)?,
                 Task::Denoise => measure::denoise(&model, &picture, self.sigma, index as u64)?,
                 Task::Upscale => measure::upscale(&model, &picture)?,
@@ -91,6 +102,19 @@ impl Photos {
         let (psnr, ssim) = (mean(|s| s.psnr), mean(|s| s.ssim));
         println!("mean of {}: {:.4} dB -> {psnr:.4} dB  SSIM {ssim:.4}", scores.len(), mean(|s| s.before));
         if self.write { self.store(model, psnr, ssim) } else { Ok(()) }
+    }
+
+    /// The clean file of a noisy one of `--pairs`.
+    fn counterpart(&self, noisy: &Path) -> Result<PathBuf> {
+        let name = noisy.file_name().unwrap_or_default().to_string_lossy();
+        let endings = self.pairs.as_deref().unwrap_or_default();
+        let clean = match (endings, name.rsplit_once('.')) {
+            ([noisy, clean], Some((stem, ending))) => {
+                stem.strip_suffix(noisy.as_str()).map(|stem| format!("{stem}{clean}.{ending}"))
+            }
+            _ => None,
+        };
+        Ok(noisy.with_file_name(clean.with_context(|| format!("{name} has no ending of --pairs"))?))
     }
 
     /// Cleans a folder of noisy speech, and measures by how much where the clean files are there.
@@ -134,12 +158,17 @@ impl Photos {
     fn store(&self, model: Model, psnr: f64, ssim: f64) -> Result<()> {
         let card = &model.card;
         let set = self.set.file_name().context("--set must end in the set's name")?.to_string_lossy();
-        let (what, options) = match card.task {
-            Task::Denoise if self.gray => {
+        let told = card.inputs.len() > 1;
+        let (what, options) = match (card.task, &self.pairs) {
+            (Task::Denoise, Some(pairs)) => {
+                let sigma = if told { format!(" --sigma {}", self.sigma) } else { String::new() };
+                (format!("{set} pairs{}", sigma.replace(" --", " ")), format!(" --pairs {}{sigma}", pairs.join(",")))
+            }
+            (Task::Denoise, None) if self.gray => {
                 (format!("{set} gray sigma {}", self.sigma), format!(" --sigma {} --gray", self.sigma))
             }
-            Task::Denoise => (format!("{set} sigma {}", self.sigma), format!(" --sigma {}", self.sigma)),
-            Task::Upscale | Task::Autoencode => (format!("{set} x{}, Y", card.scale), String::new()),
+            (Task::Denoise, None) => (format!("{set} sigma {}", self.sigma), format!(" --sigma {}", self.sigma)),
+            (Task::Upscale | Task::Autoencode, _) => (format!("{set} x{}, Y", card.scale), String::new()),
         };
         let command = format!("latentd-train eval models/{} --set {set}{options}", card.name);
         let round = |value: f64, digits: i32| (value * 10f64.powi(digits)).round() / 10f64.powi(digits);

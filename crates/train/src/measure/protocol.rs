@@ -1,4 +1,4 @@
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use latentd::model::Model;
 
 use super::{luma, psnr, ssim};
@@ -43,6 +43,22 @@ pub fn denoise_gray(model: &Model, picture: &Picture, sigma: f64, seed: u64) -> 
     let mean = (0..plane).map(|i| (output[i] + output[plane + i] + output[2 * plane + i]) / 3.0).collect();
     let output = clamped(mean);
     Ok(Score { before: psnr(&clean, &noisy), psnr: psnr(&clean, &output), ssim: ssim(&clean, &output, height, width) })
+}
+
+/// A photo that a camera made noisy, as the model cleans it and a file of 8 bits keeps it; scored in RGB against its clean counterpart. `sigma` is for
+/// models that are told it.
+///
+/// # Errors
+/// When the pictures differ in size, or tract cannot run the model.
+pub fn denoise_pair(model: &Model, noisy: &Picture, clean: &Picture, sigma: f64) -> Result<Score> {
+    let (height, width) = (clean.height, clean.width);
+    if (noisy.height, noisy.width) != (height, width) {
+        bail!("{} and {} differ in size", noisy.path.display(), clean.path.display());
+    }
+    let (before, clean) = (noisy.planes(), clean.planes());
+    let mut output = clamped(run(model, &before, height, width, (sigma / 255.0) as f32)?);
+    output.iter_mut().for_each(|v| *v = (*v * 255.0).round() / 255.0);
+    Ok(Score { before: psnr(&clean, &before), psnr: psnr(&clean, &output), ssim: ssim(&clean, &output, height, width) })
 }
 
 /// The picture made small by MATLAB's bicubic and rounded to 8 bits, enlarged by the model; scored on the Y plane

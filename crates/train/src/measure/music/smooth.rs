@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use latentd::media::melody::{Line, Step};
-use latentd::stage::codec::MelodyCodec;
+use latentd::stage::codec::{MelodyCodec, across};
 use latentd::stage::interpolate::slerp;
-use latentd::stage::spacing::spaced;
+use latentd::stage::spacing::{Place, spaced};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -28,7 +28,7 @@ pub fn measure(codec: &MelodyCodec, stretches: &[Vec<Line>], ngrams: &Ngrams, se
     let (mut rising, mut largest, mut middle, mut blended, mut ends) = (vec![], vec![], vec![], vec![], vec![]);
     for pair in order.chunks_exact(2).take(PAIRS) {
         let [a, b] = [&all[pair[0]], &all[pair[1]]];
-        let make = |places: &[f32]| decoded(codec, &places.iter().map(|t| slerp(a, b, *t)).collect::<Vec<_>>());
+        let make = |places: &[Place]| walked(codec, a, b, places);
         let way = spaced(STEPS, make, |a, b| a[0].distance(&b[0]))?;
         let pieces: Vec<Vec<Line>> = way.into_iter().map(|(_, lines)| lines).collect();
         let whole = pieces[0][0].distance(&pieces[STEPS - 1][0]);
@@ -57,6 +57,20 @@ pub fn measure(codec: &MelodyCodec, stretches: &[Vec<Line>], ngrams: &Ngrams, se
         finding("interpolation: n-gram cost of the middle, nats a step", mean(middle)),
         finding("interpolation: n-gram cost of naive blending, nats a step", mean(blended)),
     ])
+}
+
+/// What lies at places on the way between two points, as `interpolate` makes it.
+fn walked(codec: &MelodyCodec, a: &[f32], b: &[f32], places: &[Place]) -> Result<Vec<Vec<Line>>> {
+    let shares = places.iter().flat_map(|place| match *place {
+        Place::At(share) => vec![share],
+        Place::Across { before, after, .. } => vec![before, after],
+    });
+    let mut made = decoded(codec, &shares.map(|share| slerp(a, b, share)).collect::<Vec<_>>())?.into_iter();
+    let of = |place: &Place| match *place {
+        Place::At(_) => made.next(),
+        Place::Across { done, .. } => Some(across(&made.next()?, &made.next()?, done)),
+    };
+    Ok(places.iter().map_while(of).collect())
 }
 
 /// Spearman's rank correlation of values with their order; equal ones share their mean rank.
