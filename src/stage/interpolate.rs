@@ -76,8 +76,8 @@ impl Stage for Interpolate {
 }
 
 /// `steps` pieces from one to the other, both ends included as the model rebuilds them. They lie on the arc between the two, where each is about as
-/// unlike the one before: at equal angles most of the change would fall into the middle. Where a model knows nothing between two tunes, the new one begins
-/// to sound from the front.
+/// unlike the one before: at equal angles most of the change would fall into the middle. Where what the model
+/// finds between two tunes is unlike both, the one grows into the other from its beginning on.
 ///
 /// # Errors
 /// As for the codec.
@@ -86,9 +86,8 @@ pub fn walk(codec: &dyn Codec, from: &Media, to: &Media, steps: usize) -> Result
     let piece = |place: &Place| {
         let piece = match *place {
             Place::At(t) => codec.decode_between(&between(&a, &b, t), &[(from, 1.0 - t), (to, t)])?,
-            Place::Across { before, after, done } => {
-                let (left, right) = (between(&a, &b, before), between(&a, &b, after));
-                codec.decode_across(&left, &right, done, &[(from, 1.0 - after), (to, after)])?
+            Place::Mixed(t) => {
+                codec.decode_mixed(&between(&a, &b, 0.0), &between(&a, &b, 1.0), t, &[(from, 1.0 - t), (to, t)])?
             }
         };
         // Every piece is compared with many others: melodies go onto the grid once.
@@ -100,7 +99,7 @@ pub fn walk(codec: &dyn Codec, from: &Media, to: &Media, steps: usize) -> Result
         (a, b) => a.distance(b),
     };
     let way = spaced(steps, |places| places.iter().map(piece).collect::<Result<Vec<_>>>(), apart)?;
-    Ok(way.into_iter().map(|(_, (piece, _))| piece).collect())
+    Ok(way.into_iter().map(|(piece, _)| piece).collect())
 }
 
 /// A table of `rows` x `columns` pieces with the four given ones at its corners: first and second at the top, third and fourth at the bottom. Row by

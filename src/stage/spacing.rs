@@ -3,42 +3,27 @@
 /// Places that are tried for each step, equally far apart on the way itself.
 const TRIED: usize = 8;
 
-/// Pieces that a jump is divided into.
-const PIECES: usize = 16;
+/// Places that are tried for each step where the thing at the end grows into the one at the beginning.
+const MIXED: usize = 4;
+
+/// A step of a walk takes no more than this share of the whole.
+pub const LARGEST: f64 = 1.0 / 3.0;
 
 /// How often the gaps are halved over which more than half of an even step happens.
 const HALVINGS: usize = 8;
 
-/// Where on a way something is.
+/// What is to be made on a way.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Place {
-    /// At a share of the way, 0..=1.
+    /// What lies at a share of the way, 0..=1.
     At(f32),
-    /// Across a jump that happens however close together these two shares of the way are: `done` of the thing, from its beginning, is what lies after
-    /// it, the rest what lies before.
-    Across {
-        /// The share of the way before the jump.
-        before: f32,
-        /// The share of the way after it.
-        after: f32,
-        /// How much of the thing is after it, 0..=1.
-        done: f32,
-    },
-}
-
-impl Place {
-    /// For the order along the way.
-    fn rank(self) -> (f32, f32) {
-        match self {
-            Place::At(share) => (share, 0.0),
-            Place::Across { before, done, .. } => (before, done),
-        }
-    }
+    /// What lies at the end up to a share of its length, 0..=1, and then what lies at the beginning.
+    Mixed(f32),
 }
 
 /// `count` things along a way that `make` makes for places of it, both ends among them: those of all that were tried between which the
-/// largest `distance` is as small as can be. Where much changes at once, places are tried closer together; where it still changes at once, things
-/// that change from their beginning on.
+/// largest `distance` is as small as can be. Where much changes at once, places are tried closer together. If a step is above [`LARGEST`] all the same,
+/// because what lies between two that are alike is unlike both, the one grows into the other from its beginning on.
 ///
 /// # Errors
 /// As for `make`.
@@ -46,33 +31,39 @@ pub fn spaced<T, E>(
     count: usize,
     mut make: impl FnMut(&[Place]) -> Result<Vec<T>, E>,
     distance: impl Fn(&T, &T) -> f64,
-) -> Result<Vec<(Place, T)>, E> {
-    let last = (count.saturating_sub(1) * TRIED).max(1);
-    let places: Vec<Place> = (0..=last).map(|at| Place::At(at as f32 / last as f32)).collect();
-    let mut tried: Vec<(Place, T)> = places.iter().copied().zip(make(&places)?).collect();
-    let far = distance(&tried[0].1, &tried[last].1) / (2 * count.saturating_sub(1).max(1)) as f64;
-    for halving in 0..=HALVINGS {
+) -> Result<Vec<T>, E> {
+    let steps = count.saturating_sub(1).max(1);
+    let last = steps * TRIED;
+    let even = |last: usize| (0..=last).map(move |at| at as f32 / last as f32);
+    let mut tried: Vec<(f32, T)> = even(last).zip(make(&even(last).map(Place::At).collect::<Vec<_>>())?).collect();
+    let whole = distance(&tried[0].1, &tried[last].1);
+    let far = whole / (2 * steps) as f64;
+    for _ in 0..HALVINGS {
         let wide = tried.windows(2).filter(|pair| distance(&pair[0].1, &pair[1].1) > far);
-        let ends = wide.filter_map(|pair| match (pair[0].0, pair[1].0) {
-            (Place::At(before), Place::At(after)) => Some((before, after)),
-            _ => None,
-        });
-        let places: Vec<Place> = if halving < HALVINGS {
-            ends.map(|(before, after)| Place::At((before + after) / 2.0)).take(last).collect()
-        } else {
-            let pieces = |at: usize| at as f32 / PIECES as f32;
-            let across = |(before, after)| (1..PIECES).map(move |at| Place::Across { before, after, done: pieces(at) });
-            ends.flat_map(across).take(last * PIECES).collect()
-        };
-        if places.is_empty() {
+        let shares: Vec<f32> = wide.map(|pair| (pair[0].0 + pair[1].0) / 2.0).take(last).collect();
+        if shares.is_empty() {
             break;
         }
-        tried.extend(places.iter().copied().zip(make(&places)?));
-        tried.sort_by(|(a, _), (b, _)| a.rank().partial_cmp(&b.rank()).unwrap_or(std::cmp::Ordering::Equal));
+        let made = make(&shares.iter().copied().map(Place::At).collect::<Vec<_>>())?;
+        tried.extend(shares.into_iter().zip(made));
+        tried.sort_by(|a, b| a.0.total_cmp(&b.0));
     }
-    let mut chosen = least_jumps(tried.len(), count, |a, b| distance(&tried[a].1, &tried[b].1)).into_iter().peekable();
-    let kept = tried.into_iter().enumerate().filter(|(at, _)| chosen.next_if_eq(at).is_some());
-    Ok(kept.map(|(_, found)| found).collect())
+    let mut way = chosen(tried.into_iter().map(|(_, made)| made).collect(), count, &distance);
+    let largest = |way: &[T]| way.windows(2).map(|pair| distance(&pair[0], &pair[1])).fold(0.0, f64::max);
+    let found = largest(&way);
+    if found > whole * LARGEST && steps as f64 * LARGEST > 1.0 {
+        let mixed = chosen(make(&even(steps * MIXED).map(Place::Mixed).collect::<Vec<_>>())?, count, &distance);
+        if largest(&mixed) < found {
+            way = mixed;
+        }
+    }
+    Ok(way)
+}
+
+/// Those of `all` that [`least_jumps`] finds.
+fn chosen<T>(all: Vec<T>, count: usize, distance: impl Fn(&T, &T) -> f64) -> Vec<T> {
+    let mut places = least_jumps(all.len(), count, |a, b| distance(&all[a], &all[b])).into_iter().peekable();
+    all.into_iter().enumerate().filter(|(at, _)| places.next_if_eq(at).is_some()).map(|(_, made)| made).collect()
 }
 
 /// `count` of `all` places, rising, the first and the last among them, with the smallest largest step; of those that are alike in this, one
@@ -110,36 +101,45 @@ fn least_jumps(all: usize, count: usize, distance: impl Fn(usize, usize) -> f64)
 mod tests {
     use super::*;
 
-    fn steps(count: usize, shape: impl Fn(f32) -> f32) -> Vec<f32> {
-        let value = |place: &Place| match *place {
-            Place::At(share) => shape(share),
-            Place::Across { before, after, done } => shape(before) + done * (shape(after) - shape(before)),
-        };
-        let make = |places: &[Place]| Ok::<_, ()>(places.iter().map(value).collect());
+    fn steps(count: usize, shape: impl Fn(Place) -> f32) -> Vec<f32> {
+        let make = |places: &[Place]| Ok::<_, ()>(places.iter().copied().map(&shape).collect());
         let way = spaced(count, make, |a: &f32, b: &f32| f64::from((a - b).abs())).expect("a way");
-        assert_eq!((way.len(), way[0].0, way[count - 1].0), (count, Place::At(0.0), Place::At(1.0)));
-        assert!(way.windows(2).all(|pair| pair[0].0.rank() < pair[1].0.rank()));
-        way.windows(2).map(|pair| (pair[1].1 - pair[0].1).abs()).collect()
+        assert_eq!((way.len(), way[0], way[count - 1]), (count, shape(Place::At(0.0)), shape(Place::At(1.0))));
+        way.windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect()
+    }
+
+    /// A way of nothing but places on it.
+    fn at(shape: impl Fn(f32) -> f32) -> impl Fn(Place) -> f32 {
+        move |place| match place {
+            Place::At(share) => shape(share),
+            Place::Mixed(_) => unreachable!("no step is above a third"),
+        }
     }
 
     #[test]
     fn a_way_that_is_even_stays_so() {
         for count in [2, 3, 9, 40] {
             let even = 1.0 / (count - 1) as f32;
-            assert!(steps(count, |t| t).iter().all(|step| (step - even).abs() < 1e-4), "{count}");
+            assert!(steps(count, at(|t| t)).iter().all(|step| (step - even).abs() < 1e-4), "{count}");
         }
     }
 
     #[test]
     fn what_happens_all_at_once_is_divided_too() {
         // Nearly everything changes within a hundredth of the way.
-        let steps = steps(9, |t| 1.0 / (1.0 + (-(t - 0.5) * 1000.0).exp()));
+        let steps = steps(9, at(|t| 1.0 / (1.0 + (-(t - 0.5) * 1000.0).exp())));
         assert!(steps.iter().all(|step| *step < 0.2), "{steps:?}");
     }
 
     #[test]
-    fn a_jump_is_crossed_piece_by_piece() {
-        let steps = steps(5, |t| if t < 0.3 { 0.0 } else { 1.0 });
-        assert!(steps.iter().all(|step| (step - 0.25).abs() < 0.07), "{steps:?}");
+    fn where_the_way_leads_elsewhere_one_grows_into_the_other() {
+        // From 0 to 1 by way of 5, or all at once.
+        for shape in [|t: f32| t + 16.0 * t * (1.0 - t), |t: f32| if t < 0.3 { 0.0 } else { 1.0 }] {
+            let steps = steps(9, |place| match place {
+                Place::At(share) => shape(share),
+                Place::Mixed(done) => done,
+            });
+            assert!(steps.iter().all(|step| (step - 0.125).abs() < 1e-6), "{steps:?}");
+        }
     }
 }

@@ -179,21 +179,20 @@ impl Codec for MelodyCodec {
         Ok(Media::Melody(score.compose(&self.lines(&self.rows(latent)?, &score)?)))
     }
 
-    fn decode_across(&self, before: &Latent, after: &Latent, done: f32, ends: &[(&Media, f32)]) -> Result<Media> {
+    fn decode_mixed(&self, first: &Latent, second: &Latent, done: f32, ends: &[(&Media, f32)]) -> Result<Media> {
         let score = self.score_between(ends)?;
         let lines = |latent: &Latent| self.lines(&self.rows(latent)?, &score);
-        Ok(Media::Melody(score.compose(&across(&lines(before)?, &lines(after)?, done))))
+        Ok(Media::Melody(score.compose(&mixed(&lines(first)?, &lines(second)?, done))))
     }
 }
 
-/// Lines that are those of `after` up to `done` of their length, 0..=1, and then those of `before`.
-pub fn across(before: &[Line], after: &[Line], done: f32) -> Vec<Line> {
-    let one = |(before, after): (&Line, &Line)| {
-        let at = (done * after.len() as f32).round() as usize;
-        let rest = before.window(at, before.len().saturating_sub(at), false);
-        Line::join([after.window(0, at, false), rest])
+/// Lines that are those of `second` up to `done` of their length, 0..=1, and then those of `first`.
+pub fn mixed(first: &[Line], second: &[Line], done: f32) -> Vec<Line> {
+    let one = |(first, second): (&Line, &Line)| {
+        let at = (done * second.len() as f32).round() as usize;
+        Line::join([second.window(0, at, false), first.window(at, first.len().saturating_sub(at), false)])
     };
-    before.iter().zip(after).filter_map(one).collect()
+    first.iter().zip(second).filter_map(one).collect()
 }
 
 /// A part of a graph that makes one row of numbers of another, for any number of rows.
@@ -251,5 +250,23 @@ impl Rows {
             return Err(Error::new(Kind::Model, format!("the card of `{name}` tells other shapes than its graph has")));
         }
         Ok(cell.get_or_init(|| session))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::melody::Step;
+
+    #[test]
+    fn a_mixture_begins_as_the_second_and_ends_as_the_first() {
+        let line = |pitch| vec![Line::Notes(vec![Step::Note(pitch), Step::Hold, Step::Note(pitch + 2), Step::Hold])];
+        let (first, second) = (line(60), line(72));
+        assert_eq!((mixed(&first, &second, 0.0), mixed(&first, &second, 1.0)), (first.clone(), second.clone()));
+        // What sounds at the seam is held over it.
+        let seam = vec![Step::Note(72), Step::Hold, Step::Note(74), Step::Hold];
+        assert_eq!(mixed(&first, &second, 0.75), [Line::Notes(seam)]);
+        let half = vec![Step::Note(72), Step::Hold, Step::Note(62), Step::Hold];
+        assert_eq!(mixed(&first, &second, 0.5), [Line::Notes(half)]);
     }
 }

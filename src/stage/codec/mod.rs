@@ -6,7 +6,7 @@ mod melody;
 use std::sync::Arc;
 
 pub use image::ImageCodec;
-pub use melody::{MelodyCodec, across};
+pub use melody::{MelodyCodec, mixed};
 
 use super::{Site, model_for};
 use crate::config::{Component, Field, Kind as Form, Presence, Problem, Value};
@@ -44,13 +44,13 @@ pub trait Codec: Send + Sync + std::fmt::Debug {
         self.decode(latent)
     }
 
-    /// [`decode_between`](Self::decode_between) of a piece that is one thing up to `done` of its length, 0..=1, and then another: what `after` stands for, and
-    /// what `before` does. What has no beginning is wholly what `after` stands for.
+    /// [`decode_between`](Self::decode_between) of a piece that is what `second` stands for up to `done` of its length, 0..=1, and then what `first` does.
+    /// What has no beginning is wholly what the nearer one stands for.
     ///
     /// # Errors
     /// As for decode.
-    fn decode_across(&self, _before: &Latent, after: &Latent, _done: f32, ends: &[(&Media, f32)]) -> Result<Media> {
-        self.decode_between(after, ends)
+    fn decode_mixed(&self, first: &Latent, second: &Latent, done: f32, ends: &[(&Media, f32)]) -> Result<Media> {
+        self.decode_between(if done < 0.5 { first } else { second }, ends)
     }
 
     /// What remains of a piece of media when it goes through the latent.

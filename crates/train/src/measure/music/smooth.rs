@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use latentd::media::melody::{Line, Step};
-use latentd::stage::codec::{MelodyCodec, across};
+use latentd::stage::codec::{MelodyCodec, mixed};
 use latentd::stage::interpolate::slerp;
-use latentd::stage::spacing::{Place, spaced};
+use latentd::stage::spacing::{LARGEST, Place, spaced};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -16,9 +16,6 @@ use super::{Finding, decoded, finding, mean, percent, points, steps};
 const PAIRS: usize = 200;
 const STEPS: usize = 9;
 
-/// No step of a smooth way takes more of it than this.
-const LARGEST: f64 = 1.0 / 3.0;
-
 /// Distances along the way, and what the middle is like.
 pub fn measure(codec: &MelodyCodec, stretches: &[Vec<Line>], ngrams: &Ngrams, seed: u64) -> Result<Vec<Finding>> {
     let mut rng = StdRng::seed_from_u64(seed);
@@ -29,8 +26,7 @@ pub fn measure(codec: &MelodyCodec, stretches: &[Vec<Line>], ngrams: &Ngrams, se
     for pair in order.chunks_exact(2).take(PAIRS) {
         let [a, b] = [&all[pair[0]], &all[pair[1]]];
         let make = |places: &[Place]| walked(codec, a, b, places);
-        let way = spaced(STEPS, make, |a, b| a[0].distance(&b[0]))?;
-        let pieces: Vec<Vec<Line>> = way.into_iter().map(|(_, lines)| lines).collect();
+        let pieces = spaced(STEPS, make, |a, b| a[0].distance(&b[0]))?;
         let whole = pieces[0][0].distance(&pieces[STEPS - 1][0]);
         if whole < 0.1 {
             continue;
@@ -61,14 +57,12 @@ pub fn measure(codec: &MelodyCodec, stretches: &[Vec<Line>], ngrams: &Ngrams, se
 
 /// What lies at places on the way between two points, as `interpolate` makes it.
 fn walked(codec: &MelodyCodec, a: &[f32], b: &[f32], places: &[Place]) -> Result<Vec<Vec<Line>>> {
-    let shares = places.iter().flat_map(|place| match *place {
-        Place::At(share) => vec![share],
-        Place::Across { before, after, .. } => vec![before, after],
-    });
+    let ends = decoded(codec, &[slerp(a, b, 0.0), slerp(a, b, 1.0)])?;
+    let shares = places.iter().filter_map(|place| if let Place::At(share) = place { Some(*share) } else { None });
     let mut made = decoded(codec, &shares.map(|share| slerp(a, b, share)).collect::<Vec<_>>())?.into_iter();
     let of = |place: &Place| match *place {
         Place::At(_) => made.next(),
-        Place::Across { done, .. } => Some(across(&made.next()?, &made.next()?, done)),
+        Place::Mixed(done) => Some(mixed(&ends[0], &ends[1], done)),
     };
     Ok(places.iter().map_while(of).collect())
 }
