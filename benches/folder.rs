@@ -36,23 +36,23 @@ fn main() {
 fn mixed_sizes() {
     let home = Home::new();
     let pipeline = home.pipeline("", STAGES, "");
-    for n in 0..24 {
+    warm_up(&home, &pipeline);
+    for n in 0..12 {
         let (width, height) = [(640, 480), (1024, 768), (1600, 1200), (2400, 1600)][n % 4];
         photo(&home, &format!("{n}.jpg"), width, height);
     }
-    apply(&home, &pipeline, "1");
-    let cost = |threads: &str| (0..3).map(|_| apply(&home, &pipeline, threads).wall).fold(f64::INFINITY, f64::min);
+    let cost = |threads: &str| (0..2).map(|_| apply(&home, &pipeline, threads).wall).fold(f64::INFINITY, f64::min);
     let (one, two) = (cost("1"), cost("2"));
-    println!("24 photos of mixed sizes: {one:.2} s on one worker, {two:.2} s on two: {:.2} times as fast", one / two);
+    println!("12 photos of mixed sizes: {one:.2} s on one worker, {two:.2} s on two: {:.2} times as fast", one / two);
 }
 
 fn beyond_the_network() {
     let home = Home::new();
     let file = home.pipeline("", STAGES, "");
+    warm_up(&home, &file);
     for n in 0..50 {
         photo(&home, &format!("{n}.jpg"), 1152, 864);
     }
-    apply(&home, &file, "1");
     let whole = apply(&home, &file, "1").processor;
     // By the kernel that `apply` is told by its environment here.
     let pipeline = Pipeline::load(&file, &Models::default()).map_err(latentd::Error::from).unwrap();
@@ -87,6 +87,13 @@ fn memory() {
 fn photo(home: &Home, name: &str, width: u32, height: u32) {
     let bytes = common::encoded(width, height, image::ImageFormat::Jpeg);
     std::fs::write(home.path("inbox").join(name), bytes).unwrap();
+}
+
+/// The first start measures which kernel is the fastest here; what is measured after that is not to count it.
+fn warm_up(home: &Home, pipeline: &std::path::Path) {
+    photo(home, "small.jpg", 64, 48);
+    apply(home, pipeline, "1");
+    std::fs::remove_file(home.path("inbox/small.jpg")).unwrap();
 }
 
 fn apply(home: &Home, pipeline: &std::path::Path, threads: &str) -> Cost {

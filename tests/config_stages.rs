@@ -47,6 +47,14 @@ fn every_mistake_has_its_place() {
     let many = wrong("stages:\n  - denoise: { strength: 2, colour: red }\n  - upscale: { model: nowhere }\n  - blur\n");
     let places: Vec<&str> = many.lines().filter_map(|line| line.split(" error").next()).collect();
     assert_eq!(places, ["a/b.yaml:2:26:", "a/b.yaml:2:29:", "a/b.yaml:3:23:", "a/b.yaml:4:5:"], "{many}");
+    // Settings that a model has no use for.
+    let unfit =
+        "stages:\n  - denoise: { model: denoise-camera, sigma: 10 }\n  - denoise: { attenuation_limit_db: 3 }\n";
+    assert_eq!(
+        wrong(unfit),
+        "a/b.yaml:2:46: error: `sigma` is for models that are told how strong the noise is, and `denoise-camera` is none (leave it out)\n\
+         a/b.yaml:3:38: error: `attenuation_limit_db` is for models of sound, and `denoise-photo` is none (leave it out)\n"
+    );
     let order = wrong("stages:\n  - upscale\n  - high_pass\n");
     assert!(
         order.starts_with("a/b.yaml:3:5: error: stage 2 `high_pass` takes sound, stage 1 `upscale` yields an image")

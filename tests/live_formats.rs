@@ -18,12 +18,13 @@ use latentd::device::{Direction, Wanted, feed, tap};
 use latentd::media::audio::{Chain, Format};
 use latentd::pipeline::live::{End, Engine, LiveControl, State, run_on};
 
-/// Plays a tone of 300 Hz into the microphone for `seconds`, and returns the first channel that the speaker played, as floats.
+/// Plays a tone of 300 Hz, as `spoil` leaves its values at each time, into the microphone for `seconds`, and returns the first channel that the speaker played, as floats.
 fn round_trip<T: Sample + FromSample<f32>>(
     input: Kindness,
     output: Kindness,
     buffers: (usize, usize),
     seconds: f64,
+    spoil: fn(f64, f32) -> f32,
 ) -> (Vec<f32>, u64)
 where
     f32: FromSample<T>,
@@ -62,7 +63,7 @@ where
             for (index, frame) in hear.chunks_exact_mut(usize::from(input.channels)).enumerate() {
                 let time = (heard + index) as f64 / f64::from(input.rate);
                 let value = (0.5 * (2.0 * std::f64::consts::PI * 300.0 * time).sin()) as f32;
-                frame.fill(T::from_sample_(value));
+                frame.fill(T::from_sample_(spoil(time, value)));
             }
             heard += buffers.0;
             NOW.set(Some(begin + Duration::from_secs_f64(heard as f64 / f64::from(input.rate))));
@@ -101,7 +102,7 @@ fn check<T: Sample + FromSample<f32>>(
     f32: FromSample<T>,
 {
     let kindness = |(rate, channels)| Kindness { rate, channels, format };
-    let (out, xruns) = round_trip::<T>(kindness(input), kindness(output), buffers, 2.0);
+    let (out, xruns) = round_trip::<T>(kindness(input), kindness(output), buffers, 2.0, |_, value| value);
     let (share, amplitude) = tone(&out, output.0);
     let what = format!("{input:?} -> {output:?}, {format}, buffers {buffers:?}");
     assert!(share > 0.98, "{what}: only {share:.4} of it is the tone");
@@ -134,6 +135,26 @@ fn every_rate_and_number_of_channels_goes_through() {
 fn odd_buffers_go_through() {
     for buffers in [(1, 480), (480, 1), (17, 333), (480, 4096), (4096, 480), (4096, 4096), (1024, 441), (2048, 64)] {
         check::<f32>((48_000, 1), (48_000, 2), buffers, SampleFormat::F32);
+    }
+}
+
+/// A network or a resampler that has once seen what is no number gives nothing else for ever.
+#[test]
+fn a_microphone_that_gives_no_numbers_for_a_while_is_heard_again() {
+    for rate in [44_100, 48_000] {
+        let kindness = |rate| Kindness { rate, channels: 1, format: SampleFormat::F32 };
+        let spoil = |time: f64, value: f32| match (time * 1e4) as u32 {
+            2000..2100 => f32::NAN,
+            2100..2200 => f32::INFINITY,
+            2200..2300 => f32::MAX,
+            _ => value,
+        };
+        let (out, _) = round_trip::<f32>(kindness(rate), kindness(48_000), (rate as usize / 100, 480), 2.0, spoil);
+        let (share, amplitude) = tone(&out, 48_000);
+        assert!(
+            share > 0.98 && (amplitude - 0.5).abs() < 0.02,
+            "{rate} Hz: {share:.4} of it is the tone, {amplitude:.3}"
+        );
     }
 }
 

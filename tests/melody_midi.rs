@@ -102,6 +102,17 @@ fn hostile_files_are_refused_with_a_reason() {
     }
 }
 
+/// Found by fuzzing: midly's parser overflowed.
+#[test]
+fn a_time_base_of_128_frames_a_second_is_refused() {
+    let mut bytes = file(0, 0x8028, &[&with_end(&[0, 0x90, 60, 100, 96, 0x80, 60, 0])]);
+    let why = |bytes: &[u8]| format!("{:?}", read(bytes).expect_err("no such rate"));
+    assert!(why(&bytes).contains("no 128 frames"), "{}", why(&bytes));
+    // 25 are fine.
+    bytes[12..14].copy_from_slice(&[0xe7, 40]);
+    assert!(read(&bytes).is_ok());
+}
+
 fn pieces() -> impl Strategy<Value = Melody> {
     let note = (0u64..4000, 1u64..2000, 0u8..128, 1u8..128);
     let voice = (0u8..16, 0u8..128, prop::collection::vec(note, 1..30));

@@ -32,7 +32,17 @@ fn every_shipped_model_gives_its_golden_output_by_every_kernel() {
 }
 
 /// Models that the program carries.
-const BUILT_IN: [&str; 5] = ["denoise-photo", "denoise-speech", "melody-2bar", "upscale-photo-x2", "upscale-photo-x4"];
+const BUILT_IN: [&str; 9] = [
+    "denoise-camera",
+    "denoise-photo",
+    "denoise-speech",
+    "melody-2bar",
+    "upscale-camera-x2",
+    "upscale-camera-x4",
+    "upscale-photo-x2",
+    "upscale-photo-x3",
+    "upscale-photo-x4",
+];
 
 #[test]
 fn every_shipped_model_is_built_in_and_says_enough_of_itself() {

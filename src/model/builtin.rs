@@ -20,5 +20,14 @@ macro_rules! builtin {
 }
 
 /// All of them, by name.
-pub const BUILTIN: &[Builtin] =
-    builtin!["denoise-photo", "denoise-speech", "melody-2bar", "upscale-photo-x2", "upscale-photo-x4"];
+pub const BUILTIN: &[Builtin] = builtin![
+    "denoise-camera",
+    "denoise-photo",
+    "denoise-speech",
+    "melody-2bar",
+    "upscale-camera-x2",
+    "upscale-camera-x4",
+    "upscale-photo-x2",
+    "upscale-photo-x3",
+    "upscale-photo-x4",
+];

@@ -166,7 +166,7 @@ mod tests {
                     prop_assert_eq!(filled[0], before);
                 } else {
                     let (low, high) = (visible.iter().min(), visible.iter().max());
-                    prop_assert!(low.is_some_and(|l| filled[0] + 1 >= *l) && high.is_some_and(|h| filled[0] <= h.saturating_add(1)));
+                    prop_assert!(low.is_some_and(|l| filled[0].saturating_add(1) >= *l) && high.is_some_and(|h| filled[0] <= h.saturating_add(1)));
                 }
             }
         }

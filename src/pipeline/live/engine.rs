@@ -232,6 +232,8 @@ impl Engine {
         if let Ok(chunk) = self.microphone.ring.read_chunk(frames * self.channels) {
             self.raw.append_interleaved(chunk);
         }
+        // Before the resampler, which would carry what is no number along for ever.
+        self.raw.make_sane();
         self.block.clear();
         match &mut self.incoming {
             Some(convert) => convert.convert(&self.raw, &mut self.block),

@@ -8,7 +8,7 @@ pub use audio::share;
 use super::{Site, Stage};
 use crate::config::{Component, Description, Field, Kind, Presence, Problem};
 use crate::media::MediaKind;
-use crate::model::Task;
+use crate::model::{Role, Task};
 
 pub(super) const DESCRIPTION: Description = Description {
     name: "denoise",
@@ -22,7 +22,7 @@ pub(super) const DESCRIPTION: Description = Description {
         },
         Field {
             name: "sigma",
-            doc: "For pictures: how strong the noise is: its standard deviation in steps of an 8-bit picture (0 to 75), or `auto` to measure it in each picture (one that measures clean is left as it is).",
+            doc: "For pictures: how strong the noise is: its standard deviation in steps of an 8-bit picture (0 to 75), or `auto` to measure it in each picture (one that measures clean is left as it is). Models that find it themselves take `auto` alone.",
             kind: Kind::Either(&[Kind::Choice(&["auto"]), Kind::Number { min: 0.0, max: 75.0 }]),
             presence: Presence::Default("auto"),
         },
@@ -46,17 +46,22 @@ pub(super) fn build(component: &Component, site: &Site) -> std::result::Result<B
     let model = super::model_for(component, Task::Denoise, site)?;
     let kind = model.card.media;
     let only_for = |setting: &str, others: &str| {
-        let message =
-            format!("`{setting}` is for {others}, and `{}` is a model for {}", model.card.name, kind.with_article());
+        let message = format!("`{setting}` is for {others}, and `{}` is none", model.card.name);
         vec![Problem::new(component.settings.span(setting), message).mend("leave it out")]
     };
     match kind {
         MediaKind::Image if component.settings.get("attenuation_limit_db").is_some() => {
-            Err(only_for("attenuation_limit_db", "sound"))
+            Err(only_for("attenuation_limit_db", "models of sound"))
+        }
+        MediaKind::Image
+            if model.card.input(Role::Sigma).is_none()
+                && component.settings.get("sigma").is_some_and(|s| s.as_number().is_some()) =>
+        {
+            Err(only_for("sigma", "models that are told how strong the noise is"))
         }
         MediaKind::Image => image::build(component, model),
         MediaKind::Audio if component.settings.get("sigma").is_some_and(|s| s.as_number().is_some()) => {
-            Err(only_for("sigma", "pictures"))
+            Err(only_for("sigma", "models of pictures"))
         }
         MediaKind::Audio => audio::build(component, model),
         other => {

@@ -51,7 +51,7 @@ impl ObjectSubclass for VideoUpscale {
 impl ObjectImpl for VideoUpscale {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let blurb = "Name of an upscaling model (upscale-photo-x2, upscale-photo-x4), or the path of its folder or ONNX file";
+            let blurb = "Name of an upscaling model (upscale-photo-x2, -x3, -x4; upscale-camera-x2, -x4), or the path of its folder or ONNX file";
             worker::properties(MODEL, blurb)
         });
         &PROPERTIES

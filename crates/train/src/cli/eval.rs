@@ -52,8 +52,11 @@ struct Photos {
     gray: bool,
     /// Measure a denoiser on photos of which the noisy and the clean one lie side by side, by these two endings of their names; nothing is added then, and
     /// --sigma is what the model is told
-    #[arg(long, value_name = "NOISY,CLEAN", value_delimiter = ',', num_args = 2, conflicts_with = "gray")]
+    #[arg(long, value_name = "NOISY,CLEAN", value_delimiter = ',', conflicts_with = "gray")]
     pairs: Option<Vec<String>>,
+    /// Do to the pictures what cameras and JPEG files do, in place of white noise for a denoiser; of each picture the middle square is measured
+    #[arg(long, conflicts_with_all = ["gray", "pairs"])]
+    camera: bool,
     /// For a model of speech: the folder for what it makes of the noisy files, as WAV files of the same names
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -89,9 +92,10 @@ impl Photos {
                     let clean = Picture::open(&self.counterpart(file)?)?;
                     measure::denoise_pair(&model, &picture, &clean, self.sigma)?
                 }
+                Task::Denoise if self.camera => measure::denoise_camera(&model, &picture, index as u64)?,
                 Task::Denoise if self.gray => measure::denoise_gray(&model, &picture, self.sigma, index as u64)?,
                 Task::Denoise => measure::denoise(&model, &picture, self.sigma, index as u64)?,
-                Task::Upscale => measure::upscale(&model, &picture)?,
+                Task::Upscale => measure::upscale(&model, &picture, self.camera.then_some(index as u64))?,
                 Task::Autoencode => bail!("there is no protocol of papers for pictures and autoencoders"),
             };
             let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -163,6 +167,10 @@ impl Photos {
             (Task::Denoise, Some(pairs)) => {
                 let sigma = if told { format!(" --sigma {}", self.sigma) } else { String::new() };
                 (format!("{set} pairs{}", sigma.replace(" --", " ")), format!(" --pairs {}{sigma}", pairs.join(",")))
+            }
+            (Task::Denoise, None) if self.camera => (format!("{set} as cameras make it"), " --camera".to_owned()),
+            (Task::Upscale, _) if self.camera => {
+                (format!("{set} as cameras make it x{}, Y", card.scale), " --camera".to_owned())
             }
             (Task::Denoise, None) if self.gray => {
                 (format!("{set} gray sigma {}", self.sigma), format!(" --sigma {} --gray", self.sigma))

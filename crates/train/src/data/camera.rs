@@ -68,7 +68,7 @@ fn expose(rng: &mut StdRng, planes: &mut [f32], side: usize) {
     let read = logarithmic(rng, 5e-4, 2e-2);
     let balance = [rng.random_range(1.0..2.0f32), 1.0, rng.random_range(1.0..2.0f32)];
     // Deviations in pixels of the smoothing that demosaicking and the camera do: colours are smoothed more than brightness.
-    let fine = rng.random_range(0.0..0.8f32);
+    let fine = rng.random_range(0.0..1.2f32);
     let coarse = fine + rng.random_range(0.0..1.6f32);
     let shared = rng.random_range(0.0..0.8f32);
     let plane = side * side;

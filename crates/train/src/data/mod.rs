@@ -1,6 +1,7 @@
 //! Pictures for training: found, decoded, cut, turned, made noisy or small; and speech, in [`speech`].
 
 pub mod camera;
+mod collection;
 /// Files of the MNIST kind.
 pub mod idx;
 mod layout;
@@ -11,8 +12,9 @@ mod resize;
 mod small;
 pub mod speech;
 
+pub use collection::{load, split};
 pub use layout::{depth_to_space, space_to_depth};
-pub use pictures::{MIN_SIDE, Picture, find, find_files, load, split};
+pub use pictures::{MIN_SIDE, Picture, find, find_files};
 pub use prefetch::Prefetch;
 pub use resize::imresize;
 pub use small::{SmallPictures, Split, load_small};

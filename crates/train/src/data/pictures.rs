@@ -4,15 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use image::{ImageFormat, ImageReader};
-use rand::SeedableRng;
-use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
-use rayon::prelude::*;
 
 /// Pictures with a shorter side than this are passed over.
 pub const MIN_SIDE: usize = 128;
 
-const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp"];
+pub(super) const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp"];
 
 /// An RGB picture of 8 bits a channel.
 #[derive(Clone)]
@@ -137,51 +133,4 @@ pub fn find_files(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
 fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
     extensions.contains(&extension.as_str())
-}
-
-/// Decodes every picture below `folder` into memory, in the order of their paths. Files that cannot be decoded or
-/// are smaller than [`MIN_SIDE`] are passed over with a warning.
-///
-/// # Errors
-/// When the folder cannot be read or holds no usable picture.
-pub fn load(folder: &Path) -> Result<Vec<Picture>> {
-    let files = find(folder)?;
-    if files.is_empty() {
-        bail!("no pictures ({}) below {}", EXTENSIONS.join(", "), folder.display());
-    }
-    let pictures: Vec<Picture> = files.par_iter().filter_map(|path| open_or_warn(path)).collect();
-    if pictures.is_empty() {
-        bail!(
-            "none of the {} pictures below {} can be used; each must decode and be at least {MIN_SIDE}x{MIN_SIDE}",
-            files.len(),
-            folder.display()
-        );
-    }
-    Ok(pictures)
-}
-
-fn open_or_warn(path: &Path) -> Option<Picture> {
-    match Picture::open(path) {
-        Ok(picture) if picture.width.min(picture.height) >= MIN_SIDE => Some(picture),
-        Ok(picture) => {
-            eprintln!("warning: {} is only {}x{}: passed over", path.display(), picture.width, picture.height);
-            None
-        }
-        Err(error) => {
-            eprintln!("warning: {error:#}: passed over");
-            None
-        }
-    }
-}
-
-/// Holds out `held_out` pictures, drawn by `seed`, as a development set: (training, development). A small collection
-/// gives at most a quarter, and a single picture serves as both.
-pub fn split(mut pictures: Vec<Picture>, held_out: usize, seed: u64) -> (Vec<Picture>, Vec<Picture>) {
-    if pictures.len() == 1 {
-        return (pictures.clone(), pictures);
-    }
-    pictures.shuffle(&mut StdRng::seed_from_u64(seed));
-    let held_out = held_out.min(pictures.len().div_ceil(4));
-    let training = pictures.split_off(held_out);
-    (training, pictures)
 }

@@ -8,4 +8,4 @@ pub mod statistics;
 
 pub use latentd::media::image::metrics::{psnr_values as psnr, ssim_planes as ssim};
 pub use luma::luma;
-pub use protocol::{Score, denoise, denoise_gray, denoise_pair, upscale};
+pub use protocol::{Score, denoise, denoise_camera, denoise_gray, denoise_pair, upscale};

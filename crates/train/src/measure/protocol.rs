@@ -1,8 +1,10 @@
 use anyhow::{Result, anyhow, bail};
 use latentd::model::Model;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 
 use super::{luma, psnr, ssim};
-use crate::data::{Picture, imresize};
+use crate::data::{Picture, camera, imresize};
 use crate::recipes::denoise_photo::noisy;
 use crate::recipes::upscale_photo::Pair;
 
@@ -61,15 +63,42 @@ pub fn denoise_pair(model: &Model, noisy: &Picture, clean: &Picture, sigma: f64)
     Ok(Score { before: psnr(&clean, &before), psnr: psnr(&clean, &output), ssim: ssim(&clean, &output, height, width) })
 }
 
-/// The picture made small by MATLAB's bicubic and rounded to 8 bits, enlarged by the model; scored on the Y plane
-/// without a border of as many pixels as the scale.
+/// The middle square of a picture with what a camera and a JPEG file do to it, drawn by `seed`, taken out by the model; scored in RGB.
 ///
 /// # Errors
 /// When tract cannot run the model.
-pub fn upscale(model: &Model, picture: &Picture) -> Result<Score> {
+pub fn denoise_camera(model: &Model, picture: &Picture, seed: u64) -> Result<Score> {
+    let picture = square(picture, 1);
+    let (clean, side) = (picture.planes(), picture.width);
+    let noisy = camera::degrade(&mut StdRng::seed_from_u64(seed), &clean, side);
+    let output = clamped(run(model, &noisy, side, side, 0.0)?);
+    Ok(Score { before: psnr(&clean, &noisy), psnr: psnr(&clean, &output), ssim: ssim(&clean, &output, side, side) })
+}
+
+/// The largest square in the middle whose side is a multiple of `multiple`: [`camera`] takes squares.
+fn square(picture: &Picture, multiple: usize) -> Picture {
+    picture.centre(picture.width.min(picture.height), multiple)
+}
+
+/// The picture made small by MATLAB's bicubic and rounded to 8 bits, enlarged by the model; scored on the Y plane
+/// without a border of as many pixels as the scale. With a seed it is the picture's middle square, and a camera and a JPEG file do to the small one what
+/// they do to photos.
+///
+/// # Errors
+/// When tract cannot run the model.
+pub fn upscale(model: &Model, picture: &Picture, camera: Option<u64>) -> Result<Score> {
     let scale = model.card.scale;
-    let Pair { large, small, .. } = Pair::new(picture, scale);
-    let planes = small.planes();
+    let (planes, Pair { large, small, .. }) = match camera {
+        None => {
+            let pair = Pair::new(picture, scale);
+            (pair.small.planes(), pair)
+        }
+        Some(seed) => {
+            let pair = Pair::new(&square(picture, scale), scale);
+            let mut rng = StdRng::seed_from_u64(seed);
+            (camera::degrade_small(&mut rng, &pair.small.planes(), pair.small.width), pair)
+        }
+    };
     let (bicubic, ..) = imresize(&planes, small.height, small.width, scale as f64);
     let output = clamped(run(model, &planes, small.height, small.width, 0.0)?);
     let y = |planes: &[f32]| luma(planes, large.height, large.width, scale);

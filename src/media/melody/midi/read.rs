@@ -40,10 +40,13 @@ fn parse(bytes: &[u8]) -> Result<Melody> {
         return Err(Error::new(Kind::Input, "no MIDI file: it does not start with `MThd`")
             .mend("give a Standard MIDI File (.mid)"));
     }
-    let damaged = |e: midly::Error| {
-        Error::new(Kind::Input, "the MIDI file is damaged").because(e.to_string()).mend("export it again")
-    };
-    let smf = Smf::parse(bytes).map_err(damaged)?;
+    let damaged =
+        |why: String| Error::new(Kind::Input, "the MIDI file is damaged").because(why).mend("export it again");
+    // midly 0.5.3 negates this number of frames a second as it is, which is one more than fits.
+    if bytes.windows(13).any(|header| header.starts_with(b"MThd") && header[12] == 0x80) {
+        return Err(damaged("there are no 128 frames a second".to_owned()));
+    }
+    let smf = Smf::parse(bytes).map_err(|e| damaged(e.to_string()))?;
     let ticks_per_quarter = match smf.header.timing {
         Timing::Metrical(ticks) => ticks.as_int(),
         Timing::Timecode(frames, parts) => {
