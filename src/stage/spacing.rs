@@ -133,8 +133,9 @@ mod tests {
 
     #[test]
     fn where_the_way_leads_elsewhere_one_grows_into_the_other() {
-        // From 0 to 1 by way of 5, or all at once.
-        for shape in [|t: f32| t + 16.0 * t * (1.0 - t), |t: f32| if t < 0.3 { 0.0 } else { 1.0 }] {
+        // From 0 to 1 by way of what is unlike both, or all at once.
+        let astray = |t: f32| if t > 0.0 && t < 1.0 { t + 5.0 } else { t };
+        for shape in [astray, |t: f32| if t < 0.3 { 0.0 } else { 1.0 }] {
             let steps = steps(9, |place| match place {
                 Place::At(share) => shape(share),
                 Place::Mixed(done) => done,

@@ -249,9 +249,9 @@ fn settings_change_while_it_plays() {
 
 #[test]
 fn what_is_wrong_is_told_with_the_mend() {
-    let unknown = refusal(UPSCALE, &[("model", "upscale-photo-x3")]);
+    let unknown = refusal(UPSCALE, &[("model", "upscale-photo-x5")]);
     assert!(
-        unknown.starts_with("there is no model named `upscale-photo-x3` (did you mean `upscale-photo-x"),
+        unknown.starts_with("there is no model named `upscale-photo-x5` (did you mean `upscale-photo-x"),
         "{unknown}"
     );
     let sound = refusal(DENOISE, &[("model", "denoise-speech")]);
