@@ -36,7 +36,6 @@ fn main() {
 fn mixed_sizes() {
     let home = Home::new();
     let pipeline = home.pipeline("", STAGES, "");
-    warm_up(&home, &pipeline);
     for n in 0..12 {
         let (width, height) = [(640, 480), (1024, 768), (1600, 1200), (2400, 1600)][n % 4];
         photo(&home, &format!("{n}.jpg"), width, height);
@@ -49,7 +48,6 @@ fn mixed_sizes() {
 fn beyond_the_network() {
     let home = Home::new();
     let file = home.pipeline("", STAGES, "");
-    warm_up(&home, &file);
     for n in 0..50 {
         photo(&home, &format!("{n}.jpg"), 1152, 864);
     }
@@ -87,13 +85,6 @@ fn memory() {
 fn photo(home: &Home, name: &str, width: u32, height: u32) {
     let bytes = common::encoded(width, height, image::ImageFormat::Jpeg);
     std::fs::write(home.path("inbox").join(name), bytes).unwrap();
-}
-
-/// The first start measures which kernel is the fastest here; what is measured after that is not to count it.
-fn warm_up(home: &Home, pipeline: &std::path::Path) {
-    photo(home, "small.jpg", 64, 48);
-    apply(home, pipeline, "1");
-    std::fs::remove_file(home.path("inbox/small.jpg")).unwrap();
 }
 
 fn apply(home: &Home, pipeline: &std::path::Path, threads: &str) -> Cost {

@@ -1,7 +1,7 @@
 //! `interpolate`: what lies between two pieces of media, on the way through a latent space.
 
 use super::codec::{self, Codec};
-use super::spacing::{Place, spaced};
+use super::spacing::spaced;
 use super::{Context, Site, Stage, model_for};
 use crate::config::{Component, Description, Field, Kind as FieldKind, Presence, Problem, Value};
 use crate::error::{Error, Kind, Result};
@@ -83,22 +83,26 @@ impl Stage for Interpolate {
 /// As for the codec.
 pub fn walk(codec: &dyn Codec, from: &Media, to: &Media, steps: usize) -> Result<Vec<Media>> {
     let (a, b) = (codec.encode(from)?, codec.encode(to)?);
-    let piece = |place: &Place| {
-        let piece = match *place {
-            Place::At(t) => codec.decode_between(&between(&a, &b, t), &[(from, 1.0 - t), (to, t)])?,
-            Place::Mixed(t) => {
-                codec.decode_mixed(&between(&a, &b, 0.0), &between(&a, &b, 1.0), t, &[(from, 1.0 - t), (to, t)])?
-            }
-        };
-        // Every piece is compared with many others: melodies go onto the grid once.
+    // Every piece is compared with many others: melodies go onto the grid once.
+    let seen = |piece: Media| {
         let lines = if let Media::Melody(melody) = &piece { melody.lines() } else { Vec::new() };
-        Ok((piece, lines))
+        (piece, lines)
+    };
+    let at = |shares: &[f32]| {
+        let piece = |t: f32| codec.decode_between(&between(&a, &b, t), &[(from, 1.0 - t), (to, t)]);
+        shares.iter().map(|t| piece(*t).map(seen)).collect::<Result<Vec<_>>>()
+    };
+    let mixed = |shares: &[f32]| {
+        // As long as each other, which the shorter is made by beginning anew.
+        let ends = [between(&a, &b, 0.0), between(&a, &b, 1.0)];
+        let made = codec.decode_mixed([&ends[0], &ends[1]], [from, to], shares)?;
+        Ok(made.into_iter().map(seen).collect())
     };
     let apart = |a: &(Media, Vec<Line>), b: &(Media, Vec<Line>)| match (&a.0, &b.0) {
         (Media::Melody(_), Media::Melody(_)) => distance_of(&a.1, &b.1),
         (a, b) => a.distance(b),
     };
-    let way = spaced(steps, |places| places.iter().map(piece).collect::<Result<Vec<_>>>(), apart)?;
+    let way = spaced(steps, at, mixed, apart)?;
     Ok(way.into_iter().map(|(piece, _)| piece).collect())
 }
 

@@ -12,30 +12,23 @@ pub const LARGEST: f64 = 1.0 / 3.0;
 /// How often the gaps are halved over which more than half of an even step happens.
 const HALVINGS: usize = 8;
 
-/// What is to be made on a way.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Place {
-    /// What lies at a share of the way, 0..=1.
-    At(f32),
-    /// What lies at the end up to a share of its length, 0..=1, and then what lies at the beginning.
-    Mixed(f32),
-}
-
-/// `count` things along a way that `make` makes for places of it, both ends among them: those of all that were tried between which the
+/// `count` things along a way that `at` makes for shares of it, 0..=1, both ends among them: those of all that were tried between which the
 /// largest `distance` is as small as can be. Where much changes at once, places are tried closer together. If a step is above [`LARGEST`] all the same,
-/// because what lies between two that are alike is unlike both, the one grows into the other from its beginning on.
+/// because what lies between two that are alike is unlike both, the one grows into the other from its beginning on: `mixed` makes what is the end up to
+/// shares of its length, 0..=1, and then the beginning.
 ///
 /// # Errors
-/// As for `make`.
+/// As for `at` and `mixed`.
 pub fn spaced<T, E>(
     count: usize,
-    mut make: impl FnMut(&[Place]) -> Result<Vec<T>, E>,
+    mut at: impl FnMut(&[f32]) -> Result<Vec<T>, E>,
+    mixed: impl FnOnce(&[f32]) -> Result<Vec<T>, E>,
     distance: impl Fn(&T, &T) -> f64,
 ) -> Result<Vec<T>, E> {
     let steps = count.saturating_sub(1).max(1);
     let last = steps * TRIED;
-    let even = |last: usize| (0..=last).map(move |at| at as f32 / last as f32);
-    let mut tried: Vec<(f32, T)> = even(last).zip(make(&even(last).map(Place::At).collect::<Vec<_>>())?).collect();
+    let even = |last: usize| (0..=last).map(|at| at as f32 / last as f32).collect::<Vec<_>>();
+    let mut tried: Vec<(f32, T)> = even(last).into_iter().zip(at(&even(last))?).collect();
     let whole = distance(&tried[0].1, &tried[last].1);
     let far = whole / (2 * steps) as f64;
     for _ in 0..HALVINGS {
@@ -44,20 +37,18 @@ pub fn spaced<T, E>(
         if shares.is_empty() {
             break;
         }
-        let made = make(&shares.iter().copied().map(Place::At).collect::<Vec<_>>())?;
+        let made = at(&shares)?;
         tried.extend(shares.into_iter().zip(made));
         tried.sort_by(|a, b| a.0.total_cmp(&b.0));
     }
-    let mut way = chosen(tried.into_iter().map(|(_, made)| made).collect(), count, &distance);
+    let way = chosen(tried.into_iter().map(|(_, made)| made).collect(), count, &distance);
     let largest = |way: &[T]| way.windows(2).map(|pair| distance(&pair[0], &pair[1])).fold(0.0, f64::max);
     let found = largest(&way);
-    if found > whole * LARGEST && steps as f64 * LARGEST > 1.0 {
-        let mixed = chosen(make(&even(steps * MIXED).map(Place::Mixed).collect::<Vec<_>>())?, count, &distance);
-        if largest(&mixed) < found {
-            way = mixed;
-        }
+    if found <= whole * LARGEST || steps as f64 * LARGEST <= 1.0 {
+        return Ok(way);
     }
-    Ok(way)
+    let other = chosen(mixed(&even(steps * MIXED))?, count, &distance);
+    Ok(if largest(&other) < found { other } else { way })
 }
 
 /// Those of `all` that [`least_jumps`] finds.
@@ -101,33 +92,30 @@ fn least_jumps(all: usize, count: usize, distance: impl Fn(usize, usize) -> f64)
 mod tests {
     use super::*;
 
-    fn steps(count: usize, shape: impl Fn(Place) -> f32) -> Vec<f32> {
-        let make = |places: &[Place]| Ok::<_, ()>(places.iter().copied().map(&shape).collect());
-        let way = spaced(count, make, |a: &f32, b: &f32| f64::from((a - b).abs())).expect("a way");
-        assert_eq!((way.len(), way[0], way[count - 1]), (count, shape(Place::At(0.0)), shape(Place::At(1.0))));
+    fn steps(count: usize, shape: impl Fn(f32) -> f32, mixed: impl FnOnce(&[f32]) -> Vec<f32>) -> Vec<f32> {
+        let at = |shares: &[f32]| Ok::<_, ()>(shares.iter().copied().map(&shape).collect());
+        let way = spaced(count, at, |shares| Ok(mixed(shares)), |a: &f32, b: &f32| f64::from((a - b).abs()));
+        let way = way.expect("a way");
+        assert_eq!((way.len(), way[0], way[count - 1]), (count, shape(0.0), shape(1.0)));
         way.windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect()
     }
 
-    /// A way of nothing but places on it.
-    fn at(shape: impl Fn(f32) -> f32) -> impl Fn(Place) -> f32 {
-        move |place| match place {
-            Place::At(share) => shape(share),
-            Place::Mixed(_) => unreachable!("no step is above a third"),
-        }
+    fn needless(_: &[f32]) -> Vec<f32> {
+        unreachable!("no step is above a third")
     }
 
     #[test]
     fn a_way_that_is_even_stays_so() {
         for count in [2, 3, 9, 40] {
             let even = 1.0 / (count - 1) as f32;
-            assert!(steps(count, at(|t| t)).iter().all(|step| (step - even).abs() < 1e-4), "{count}");
+            assert!(steps(count, |t| t, needless).iter().all(|step| (step - even).abs() < 1e-4), "{count}");
         }
     }
 
     #[test]
     fn what_happens_all_at_once_is_divided_too() {
         // Nearly everything changes within a hundredth of the way.
-        let steps = steps(9, at(|t| 1.0 / (1.0 + (-(t - 0.5) * 1000.0).exp())));
+        let steps = steps(9, |t| 1.0 / (1.0 + (-(t - 0.5) * 1000.0).exp()), needless);
         assert!(steps.iter().all(|step| *step < 0.2), "{steps:?}");
     }
 
@@ -136,10 +124,7 @@ mod tests {
         // From 0 to 1 by way of what is unlike both, or all at once.
         let astray = |t: f32| if t > 0.0 && t < 1.0 { t + 5.0 } else { t };
         for shape in [astray, |t: f32| if t < 0.3 { 0.0 } else { 1.0 }] {
-            let steps = steps(9, |place| match place {
-                Place::At(share) => shape(share),
-                Place::Mixed(done) => done,
-            });
+            let steps = steps(9, shape, <[f32]>::to_vec);
             assert!(steps.iter().all(|step| (step - 0.125).abs() < 1e-6), "{steps:?}");
         }
     }

@@ -136,13 +136,6 @@ impl MelodyCodec {
         }
     }
 
-    /// The score of what lies between pieces of these weights; there is at least one.
-    fn score_between(&self, ends: &[(&Media, f32)]) -> Result<Score> {
-        let scores = ends.iter().map(|(media, weight)| Ok((self.score(self.piece(media)?)?, *weight)));
-        let scores = scores.collect::<Result<Vec<(Score, f32)>>>()?;
-        Ok(Score::between(&scores.iter().map(|(score, weight)| (score, *weight)).collect::<Vec<_>>()))
-    }
-
     fn rows(&self, latent: &Latent) -> Result<Vec<Vec<f32>>> {
         check_latent(&self.name, &self.space, latent)?;
         Ok(latent.rows().map(<[f32]>::to_vec).collect())
@@ -175,14 +168,22 @@ impl Codec for MelodyCodec {
         if ends.is_empty() {
             return self.decode(latent);
         }
-        let score = self.score_between(ends)?;
+        let scores = ends.iter().map(|(media, weight)| Ok((self.score(self.piece(media)?)?, *weight)));
+        let scores = scores.collect::<Result<Vec<(Score, f32)>>>()?;
+        let score = Score::between(&scores.iter().map(|(score, weight)| (score, *weight)).collect::<Vec<_>>());
         Ok(Media::Melody(score.compose(&self.lines(&self.rows(latent)?, &score)?)))
     }
 
-    fn decode_mixed(&self, first: &Latent, second: &Latent, done: f32, ends: &[(&Media, f32)]) -> Result<Media> {
-        let score = self.score_between(ends)?;
-        let lines = |latent: &Latent| self.lines(&self.rows(latent)?, &score);
-        Ok(Media::Melody(score.compose(&mixed(&lines(first)?, &lines(second)?, done))))
+    fn decode_mixed(&self, latents: [&Latent; 2], ends: [&Media; 2], shares: &[f32]) -> Result<Vec<Media>> {
+        let windows = |latent: &Latent| self.windows(&self.rows(latent)?);
+        let (first, second) = (windows(latents[0])?, windows(latents[1])?);
+        let scores = [self.score(self.piece(ends[0])?)?, self.score(self.piece(ends[1])?)?];
+        let piece = |share: &f32| {
+            let score = Score::between(&[(&scores[0], 1.0 - share), (&scores[1], *share)]);
+            let lines = mixed(&score.assemble(&first), &score.assemble(&second), *share);
+            Media::Melody(score.compose(&lines))
+        };
+        Ok(shares.iter().map(piece).collect())
     }
 }
 

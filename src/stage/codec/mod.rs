@@ -44,13 +44,14 @@ pub trait Codec: Send + Sync + std::fmt::Debug {
         self.decode(latent)
     }
 
-    /// [`decode_between`](Self::decode_between) of a piece that is what `second` stands for up to `done` of its length, 0..=1, and then what `first` does.
-    /// What has no beginning is wholly what the nearer one stands for.
+    /// For each of `shares`, 0..=1, a piece that is what the second latent stands for up to this share of its length, and then what the first does; `ends` are the
+    /// media that they were made of, as for [`decode_between`](Self::decode_between). What has no beginning is wholly the nearer one.
     ///
     /// # Errors
     /// As for decode.
-    fn decode_mixed(&self, first: &Latent, second: &Latent, done: f32, ends: &[(&Media, f32)]) -> Result<Media> {
-        self.decode_between(if done < 0.5 { first } else { second }, ends)
+    fn decode_mixed(&self, [first, second]: [&Latent; 2], ends: [&Media; 2], shares: &[f32]) -> Result<Vec<Media>> {
+        let nearer = |share: &f32| if *share < 0.5 { (first, ends[0]) } else { (second, ends[1]) };
+        shares.iter().map(nearer).map(|(latent, end)| self.decode_between(latent, &[(end, 1.0)])).collect()
     }
 
     /// What remains of a piece of media when it goes through the latent.

@@ -49,20 +49,16 @@ pub(super) fn build(component: &Component, site: &Site) -> std::result::Result<B
         let message = format!("`{setting}` is for {others}, and `{}` is none", model.card.name);
         vec![Problem::new(component.settings.span(setting), message).mend("leave it out")]
     };
+    let told = component.settings.get("sigma").is_some_and(|sigma| sigma.as_number().is_some());
     match kind {
         MediaKind::Image if component.settings.get("attenuation_limit_db").is_some() => {
             Err(only_for("attenuation_limit_db", "models of sound"))
         }
-        MediaKind::Image
-            if model.card.input(Role::Sigma).is_none()
-                && component.settings.get("sigma").is_some_and(|s| s.as_number().is_some()) =>
-        {
+        MediaKind::Image if told && model.card.input(Role::Sigma).is_none() => {
             Err(only_for("sigma", "models that are told how strong the noise is"))
         }
         MediaKind::Image => image::build(component, model),
-        MediaKind::Audio if component.settings.get("sigma").is_some_and(|s| s.as_number().is_some()) => {
-            Err(only_for("sigma", "models of pictures"))
-        }
+        MediaKind::Audio if told => Err(only_for("sigma", "models of pictures")),
         MediaKind::Audio => audio::build(component, model),
         other => {
             let message =

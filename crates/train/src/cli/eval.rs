@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use latentd::media::MediaKind;
-use latentd::model::{CARD_FILE, Card, Metric, Model, Task};
+use latentd::model::{CARD_FILE, Card, Metric, Model, Role, Task};
 
 use super::digits::EvalDigits;
 use crate::data::speech::EXTENSIONS;
@@ -52,8 +52,8 @@ struct Photos {
     gray: bool,
     /// Measure a denoiser on photos of which the noisy and the clean one lie side by side, by these two endings of their names; nothing is added then, and
     /// --sigma is what the model is told
-    #[arg(long, value_name = "NOISY,CLEAN", value_delimiter = ',', conflicts_with = "gray")]
-    pairs: Option<Vec<String>>,
+    #[arg(long, value_name = "NOISY,CLEAN", value_parser = endings, conflicts_with = "gray")]
+    pairs: Option<(String, String)>,
     /// Do to the pictures what cameras and JPEG files do, in place of white noise for a denoiser; of each picture the middle square is measured
     #[arg(long, conflicts_with_all = ["gray", "pairs"])]
     camera: bool,
@@ -78,8 +78,8 @@ impl Photos {
             _ => {}
         }
         let mut files = data::find(&self.set)?;
-        if let Some([noisy, _]) = self.pairs.as_deref() {
-            files.retain(|file| file.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with(noisy)));
+        if let Some((noisy, _)) = &self.pairs {
+            files.retain(|file| file.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with(noisy.as_str())));
         }
         if files.is_empty() {
             bail!("no pictures below {}", self.set.display());
@@ -87,16 +87,18 @@ impl Photos {
         let mut scores = Vec::new();
         for (index, file) in files.iter().enumerate() {
             let picture = Picture::open(file)?;
-            let score = match model.card.task {
-                Task::Denoise if self.pairs.is_some() => {
-                    let clean = Picture::open(&self.counterpart(file)?)?;
+            let score = match (model.card.task, &self.pairs) {
+                (Task::Denoise, Some(endings)) => {
+                    let clean = Picture::open(&counterpart(file, endings)?)?;
                     measure::denoise_pair(&model, &picture, &clean, self.sigma)?
                 }
-                Task::Denoise if self.camera => measure::denoise_camera(&model, &picture, index as u64)?,
-                Task::Denoise if self.gray => measure::denoise_gray(&model, &picture, self.sigma, index as u64)?,
-                Task::Denoise => measure::denoise(&model, &picture, self.sigma, index as u64)?,
-                Task::Upscale => measure::upscale(&model, &picture, self.camera.then_some(index as u64))?,
-                Task::Autoencode => bail!("there is no protocol of papers for pictures and autoencoders"),
+                (Task::Denoise, None) if self.camera => measure::denoise_camera(&model, &picture, index as u64)?,
+                (Task::Denoise, None) if self.gray => {
+                    measure::denoise_gray(&model, &picture, self.sigma, index as u64)?
+                }
+                (Task::Denoise, None) => measure::denoise(&model, &picture, self.sigma, index as u64)?,
+                (Task::Upscale, _) => measure::upscale(&model, &picture, self.camera.then_some(index as u64))?,
+                (Task::Autoencode, _) => bail!("there is no protocol of papers for pictures and autoencoders"),
             };
             let name = file.file_name().unwrap_or_default().to_string_lossy();
             println!("{name:>20}  {:8.4} dB -> {:8.4} dB  SSIM {:.4}", score.before, score.psnr, score.ssim);
@@ -106,19 +108,6 @@ impl Photos {
         let (psnr, ssim) = (mean(|s| s.psnr), mean(|s| s.ssim));
         println!("mean of {}: {:.4} dB -> {psnr:.4} dB  SSIM {ssim:.4}", scores.len(), mean(|s| s.before));
         if self.write { self.store(model, psnr, ssim) } else { Ok(()) }
-    }
-
-    /// The clean file of a noisy one of `--pairs`.
-    fn counterpart(&self, noisy: &Path) -> Result<PathBuf> {
-        let name = noisy.file_name().unwrap_or_default().to_string_lossy();
-        let endings = self.pairs.as_deref().unwrap_or_default();
-        let clean = match (endings, name.rsplit_once('.')) {
-            ([noisy, clean], Some((stem, ending))) => {
-                stem.strip_suffix(noisy.as_str()).map(|stem| format!("{stem}{clean}.{ending}"))
-            }
-            _ => None,
-        };
-        Ok(noisy.with_file_name(clean.with_context(|| format!("{name} has no ending of --pairs"))?))
     }
 
     /// Cleans a folder of noisy speech, and measures by how much where the clean files are there.
@@ -162,12 +151,12 @@ impl Photos {
     fn store(&self, model: Model, psnr: f64, ssim: f64) -> Result<()> {
         let card = &model.card;
         let set = self.set.file_name().context("--set must end in the set's name")?.to_string_lossy();
-        let told = card.inputs.len() > 1;
         let (what, options) = match (card.task, &self.pairs) {
-            (Task::Denoise, Some(pairs)) => {
-                let sigma = if told { format!(" --sigma {}", self.sigma) } else { String::new() };
-                (format!("{set} pairs{}", sigma.replace(" --", " ")), format!(" --pairs {}{sigma}", pairs.join(",")))
+            (Task::Denoise, Some((noisy, clean))) if card.input(Role::Sigma).is_some() => {
+                let sigma = self.sigma;
+                (format!("{set} pairs sigma {sigma}"), format!(" --pairs {noisy},{clean} --sigma {sigma}"))
             }
+            (Task::Denoise, Some((noisy, clean))) => (format!("{set} pairs"), format!(" --pairs {noisy},{clean}")),
             (Task::Denoise, None) if self.camera => (format!("{set} as cameras make it"), " --camera".to_owned()),
             (Task::Upscale, _) if self.camera => {
                 (format!("{set} as cameras make it x{}, Y", card.scale), " --camera".to_owned())
@@ -197,6 +186,20 @@ impl Photos {
         }
         write_card(&card, &self.model)
     }
+}
+
+/// What `--pairs` tells: the endings of noisy and of clean files.
+fn endings(text: &str) -> Result<(String, String)> {
+    let (noisy, clean) = text.split_once(',').context("give two endings, as in _real,_mean")?;
+    Ok((noisy.to_owned(), clean.to_owned()))
+}
+
+/// The clean file beside a noisy one.
+fn counterpart(file: &Path, (noisy, clean): &(String, String)) -> Result<PathBuf> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let parts = name.rsplit_once('.').and_then(|(stem, ending)| Some((stem.strip_suffix(noisy.as_str())?, ending)));
+    let (stem, ending) = parts.with_context(|| format!("{name} does not end in {noisy}"))?;
+    Ok(file.with_file_name(format!("{stem}{clean}.{ending}")))
 }
 
 /// Puts a metric into a card, over an older one of that name.

@@ -4,7 +4,7 @@ use anyhow::Result;
 use latentd::media::melody::{Line, Step};
 use latentd::stage::codec::{MelodyCodec, mixed};
 use latentd::stage::interpolate::slerp;
-use latentd::stage::spacing::{LARGEST, Place, spaced};
+use latentd::stage::spacing::{LARGEST, spaced};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -25,8 +25,12 @@ pub fn measure(codec: &MelodyCodec, stretches: &[Vec<Line>], ngrams: &Ngrams, se
     let (mut rising, mut largest, mut middle, mut blended, mut ends) = (vec![], vec![], vec![], vec![], vec![]);
     for pair in order.chunks_exact(2).take(PAIRS) {
         let [a, b] = [&all[pair[0]], &all[pair[1]]];
-        let make = |places: &[Place]| walked(codec, a, b, places);
-        let pieces = spaced(STEPS, make, |a, b| a[0].distance(&b[0]))?;
+        let at = |shares: &[f32]| decoded(codec, &shares.iter().map(|t| slerp(a, b, *t)).collect::<Vec<_>>());
+        let mix = |shares: &[f32]| {
+            let ends = at(&[0.0, 1.0])?;
+            Ok(shares.iter().map(|share| mixed(&ends[0], &ends[1], *share)).collect())
+        };
+        let pieces = spaced(STEPS, at, mix, |a, b| a[0].distance(&b[0]))?;
         let whole = pieces[0][0].distance(&pieces[STEPS - 1][0]);
         if whole < 0.1 {
             continue;
@@ -53,18 +57,6 @@ pub fn measure(codec: &MelodyCodec, stretches: &[Vec<Line>], ngrams: &Ngrams, se
         finding("interpolation: n-gram cost of the middle, nats a step", mean(middle)),
         finding("interpolation: n-gram cost of naive blending, nats a step", mean(blended)),
     ])
-}
-
-/// What lies at places on the way between two points, as `interpolate` makes it.
-fn walked(codec: &MelodyCodec, a: &[f32], b: &[f32], places: &[Place]) -> Result<Vec<Vec<Line>>> {
-    let ends = decoded(codec, &[slerp(a, b, 0.0), slerp(a, b, 1.0)])?;
-    let shares = places.iter().filter_map(|place| if let Place::At(share) = place { Some(*share) } else { None });
-    let mut made = decoded(codec, &shares.map(|share| slerp(a, b, share)).collect::<Vec<_>>())?.into_iter();
-    let of = |place: &Place| match *place {
-        Place::At(_) => made.next(),
-        Place::Mixed(done) => Some(mixed(&ends[0], &ends[1], done)),
-    };
-    Ok(places.iter().map_while(of).collect())
 }
 
 /// Spearman's rank correlation of values with their order; equal ones share their mean rank.
