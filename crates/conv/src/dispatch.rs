@@ -27,25 +27,27 @@ macro_rules! vectorise {
 #[cfg(target_arch = "x86_64")]
 macro_rules! vectorise_with {
     ($vectors:ident => $body:expr) => {
-        match pulp::x86::V4::try_new() {
-            Some(simd) => {
-                let once = $crate::dispatch::Once;
-                $crate::dispatch::with(
-                    simd,
-                    #[inline(always)]
-                    || {
-                        let _moved = once;
-                        let $vectors = $crate::avx512::Avx512(simd);
-                        $body
-                    },
-                )
-            }
-            None => $crate::dispatch::vectorise!({
+        match (pulp::x86::V4::try_new(), pulp::x86::V3::try_new()) {
+            (Some(simd), _) => vectorise_with!(simd, $vectors = $crate::avx512::Avx512(simd) => $body),
+            (None, Some(simd)) => vectorise_with!(simd, $vectors = $crate::avx2::Avx2(simd) => $body),
+            (None, None) => {
                 let $vectors = $crate::lanes::Portable;
                 $body
-            }),
+            }
         }
     };
+    ($simd:ident, $vectors:ident = $value:expr => $body:expr) => {{
+        let once = $crate::dispatch::Once;
+        $crate::dispatch::with(
+            $simd,
+            #[inline(always)]
+            || {
+                let _moved = once;
+                let $vectors = $value;
+                $body
+            },
+        )
+    }};
 }
 
 #[cfg(not(target_arch = "x86_64"))]

@@ -36,9 +36,10 @@ pub(crate) trait Vectors: Copy {
         self.scaled(self.zero(), factor, a)
     }
 
-    /// Rows become columns: four perfect shuffles of the rows.
+    /// Rows become columns, of which the first `count` are written, `pitch` apart: four perfect shuffles of the rows.
     #[inline(always)]
-    fn transpose(self, mut rows: [Self::V; LANES]) -> [Self::V; LANES] {
+    fn transpose(self, rows: [&Lanes; LANES], (columns, pitch): (&mut [f32], usize), count: usize) {
+        let mut rows = rows.map(|row| self.load(row));
         for _ in 0..LANES.ilog2() {
             let from = rows;
             for row in 0..LANES / 2 {
@@ -47,7 +48,9 @@ pub(crate) trait Vectors: Copy {
                 rows[2 * row + 1] = self.interleave(a, b, true);
             }
         }
-        rows
+        for (column, values) in columns.chunks_mut(pitch).zip(rows).take(count) {
+            column[..LANES].copy_from_slice(&self.store(values));
+        }
     }
 }
 

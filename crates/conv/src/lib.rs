@@ -56,6 +56,8 @@
 //! | 3x3, depthwise        | 36 / 35 / 29    |                 |
 
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 mod conv2d;
 mod depthwise;

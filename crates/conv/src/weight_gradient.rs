@@ -143,13 +143,11 @@ fn transpose_all<T: Vectors>(
     let points = target.len() / lanes;
     for channel in (0..lanes).step_by(LANES) {
         for point in (0..points).step_by(LANES) {
-            let block = std::array::from_fn(|row| match channel + row < channels {
-                true => v.load(at(source, (channel + row) * pitch + point)),
-                false => v.zero(),
+            let rows = std::array::from_fn(|row| match channel + row < channels {
+                true => at(source, (channel + row) * pitch + point),
+                false => &[0.0; LANES],
             });
-            for (row, values) in v.transpose(block).into_iter().enumerate() {
-                target[(point + row) * lanes + channel..][..LANES].copy_from_slice(&v.store(values));
-            }
+            v.transpose(rows, (&mut target[point * lanes + channel..], lanes), LANES);
         }
     }
 }

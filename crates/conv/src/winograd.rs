@@ -86,7 +86,11 @@ pub(crate) fn pack(plan: &Plan, values: &[f32], packed: &mut Vec<f32>) {
                         *to = values[plan.weight_index(output, first + lane, tap.kernel)];
                     }
                 }
-                let rows = kernel.map(|row| weight(v, row.map(|lanes| v.load(&lanes))));
+                // A loop, since a closure given to `map` is compiled without the instruction set.
+                let mut rows = [[v.zero(); SIDE]; 3];
+                for (transformed, row) in rows.iter_mut().zip(&kernel) {
+                    *transformed = weight(v, [v.load(&row[0]), v.load(&row[1]), v.load(&row[2])]);
+                }
                 #[expect(clippy::needless_range_loop, reason = "a column of three rows")]
                 for column in 0..SIDE {
                     let transformed = weight(v, [rows[0][column], rows[1][column], rows[2][column]]);

@@ -92,6 +92,7 @@ fn transform_output<T: Vectors>(
     let inside = Inside::new(first[1] as isize, size[1] * STEP, 0, &horizontal);
     let len = size[0] * STEP * pitch;
     let rows = take(rows, LANES * len);
+    let mut block = [[[0.0; LANES]; LANES]; POINTS];
     let planes = image.chunks(LANES * output[0] * output[1]).enumerate();
     for (group, planes) in planes {
         let mut channels = rows.chunks_exact_mut(len);
@@ -101,7 +102,6 @@ fn transform_output<T: Vectors>(
         channels.for_each(|rows| rows.fill(0.0));
         for row in 0..size[0] {
             for column in (0..size[1]).step_by(LANES) {
-                let mut block = [[[0.0; LANES]; LANES]; POINTS];
                 for (channel, rows) in rows.chunks_exact(len).enumerate() {
                     let from = &rows[row * STEP * pitch + column * STEP..];
                     transform_tiles(v, (from, pitch), channel, &mut block);
@@ -110,10 +110,7 @@ fn transform_output<T: Vectors>(
                 for (index, block) in block.iter().enumerate() {
                     let tile = row * size[1] + column;
                     let to = &mut turned[index * point + tile * lanes + group * LANES..];
-                    let columns = v.transpose(std::array::from_fn(|channel| v.load(&block[channel])));
-                    for (to, values) in to.chunks_mut(lanes).zip(columns).take(count) {
-                        to[..LANES].copy_from_slice(&v.store(values));
-                    }
+                    v.transpose(block.each_ref(), (to, lanes), count);
                 }
             }
         }
@@ -149,9 +146,15 @@ fn finish<T: Vectors>(v: T, plan: &Plan, (sums, point, lanes): (&[f32], usize, u
     for input in 0..inputs {
         for first in (0..outputs).step_by(LANES) {
             let from = |index: usize| v.load(at(sums, index * point + input * lanes + first));
-            let rows: [[T::V; 3]; SIDE] =
-                std::array::from_fn(|row| weight_adjoint(v, std::array::from_fn(|column| from(row * SIDE + column))));
-            let columns: [[T::V; 3]; 3] = std::array::from_fn(|column| weight_adjoint(v, rows.map(|row| row[column])));
+            // Loops, since a closure given to `from_fn` is compiled without the instruction set.
+            let mut rows = [[v.zero(); 3]; SIDE];
+            for (row, values) in rows.iter_mut().enumerate() {
+                *values = weight_adjoint(v, std::array::from_fn(|column| from(row * SIDE + column)));
+            }
+            let mut columns = [[v.zero(); 3]; 3];
+            for (column, values) in columns.iter_mut().enumerate() {
+                *values = weight_adjoint(v, rows.map(|row| row[column]));
+            }
             for tap in &plan.out_phases[0] {
                 let values = v.store(columns[tap.shift[1]][tap.shift[0]]);
                 for (output, value) in (first..outputs).zip(values) {
