@@ -1,12 +1,16 @@
-//! `latentd sample`: media that nobody made, decoded from draws of the prior.
+//! `latentd sample`: media that nobody made, decoded from draws of where the training data lie, or of the prior.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::perturb::draws;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
+
 use super::{Common, files, models};
 use crate::error::{Error, Kind, Result, show_path};
 use crate::media::Latent;
+use crate::model::Draws;
 use crate::stage::codec;
 
 #[derive(Debug, clap::Args)]
@@ -43,9 +47,14 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
         );
     }
     let size = codec.space().size;
+    let draws = Draws::of(&model)?;
+    let mut rng = StdRng::seed_from_u64(args.seed);
     let bar = files::bar(args.number as usize);
-    for (index, noise) in draws(args.seed, args.number, size).enumerate() {
-        let values = noise.into_iter().map(|value| value * args.temperature).collect();
+    for index in 0..args.number {
+        // Where nothing is chosen nothing is drawn, so that a seed means the same to models with and without draws of their own.
+        let place = if draws.fitted() { rng.random() } else { 0.0 };
+        let noise = || args.temperature * Distribution::<f32>::sample(&StandardNormal, &mut rng);
+        let values = draws.draw(place, noise);
         let media = codec.decode(&Latent { values, size, model: model.card.name.clone(), source: None })?;
         let written = files::write(media, &args.out, &format!("{index:05}"))?;
         bar.suspend(|| say!("{}", show_path(&written)));

@@ -6,15 +6,20 @@ pub struct Builtin {
     pub card: &'static str,
     pub onnx: &'static [u8],
     pub golden: &'static [u8],
+    /// `draws.safetensors`, where there is one.
+    pub draws: Option<&'static [u8]>,
 }
 
 macro_rules! builtin {
-    ($($name:literal),* $(,)?) => {
+    (@draws $name:literal) => { None };
+    (@draws $name:literal draws) => { Some(include_bytes!(concat!("../../models/", $name, "/draws.safetensors"))) };
+    ($($name:literal $($draws:ident)?),* $(,)?) => {
         &[$(Builtin {
             name: $name,
             card: include_str!(concat!("../../models/", $name, "/card.yaml")),
             onnx: include_bytes!(concat!("../../models/", $name, "/model.onnx")),
             golden: include_bytes!(concat!("../../models/", $name, "/golden.safetensors")),
+            draws: builtin!(@draws $name $($draws)?),
         }),*]
     };
 }
@@ -24,7 +29,7 @@ pub const BUILTIN: &[Builtin] = builtin![
     "denoise-camera",
     "denoise-photo",
     "denoise-speech",
-    "melody-2bar",
+    "melody-2bar" draws,
     "upscale-camera-x2",
     "upscale-camera-x4",
     "upscale-photo-x2",

@@ -1,17 +1,15 @@
 //! The golden file: an input, and the output that the training framework gave for it. `models verify` holds tract to it.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-
-use super::find::Place;
-use super::{GOLDEN_FILE, Kernel, Model, Session, builtin::BUILTIN};
+use super::tensors::{self, Tensors};
+use super::{GOLDEN_FILE, Kernel, Model, Session};
 use crate::error::{Error, Kind, Result};
 
 /// Tensors by the names of the graph's inputs and outputs: shape and f32 values in row-major order.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Golden(pub BTreeMap<String, (Vec<usize>, Vec<f32>)>);
+pub struct Golden(pub Tensors);
+
+/// What the file is called in errors.
+const WHAT: &str = "the golden file";
 
 impl Golden {
     /// Reads the bytes of a safetensors file.
@@ -19,17 +17,7 @@ impl Golden {
     /// # Errors
     /// Kind model: not safetensors, or not f32.
     pub fn from_bytes(bytes: &[u8]) -> Result<Golden> {
-        let wrong = |why: String| Error::new(Kind::Model, "the golden file cannot be read").because(why);
-        let tensors = SafeTensors::deserialize(bytes).map_err(|e| wrong(e.to_string()))?;
-        let mut golden = Golden::default();
-        for (name, view) in tensors.tensors() {
-            if view.dtype() != Dtype::F32 {
-                return Err(wrong(format!("`{name}` is not f32")));
-            }
-            let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-            golden.0.insert(name, (view.shape().to_vec(), values));
-        }
-        Ok(golden)
+        tensors::read(bytes, WHAT).map(Golden)
     }
 
     /// The bytes of a safetensors file.
@@ -37,18 +25,7 @@ impl Golden {
     /// # Errors
     /// Kind bug: a shape and its values disagree.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let wrong =
-            |e: safetensors::SafeTensorError| Error::new(Kind::Bug, "the golden file cannot be written").because(e);
-        let raw: Vec<(&String, &Vec<usize>, Vec<u8>)> = self
-            .0
-            .iter()
-            .map(|(name, (shape, values))| (name, shape, values.iter().flat_map(|v| v.to_le_bytes()).collect()))
-            .collect();
-        let mut views = Vec::new();
-        for (name, shape, bytes) in &raw {
-            views.push((name.as_str(), TensorView::new(Dtype::F32, (*shape).clone(), bytes).map_err(wrong)?));
-        }
-        safetensors::serialize(views, None).map_err(wrong)
+        tensors::write(&self.0, WHAT)
     }
 
     /// The golden file that belongs to a model.
@@ -56,27 +33,11 @@ impl Golden {
     /// # Errors
     /// Kind model: it is missing or cannot be read.
     pub fn of(model: &Model) -> Result<Golden> {
-        match &model.place {
-            Place::Folder(folder) => Golden::from_file(&folder.join(GOLDEN_FILE)),
-            Place::BuiltIn => match BUILTIN.iter().find(|b| b.name == model.card.name) {
-                Some(b) => Golden::from_bytes(b.golden),
-                None => Err(Error::new(Kind::Model, "the model has no golden file")),
-            },
-            Place::Memory => Err(Error::new(Kind::Model, "a model in memory has no golden file")),
+        match tensors::beside(model, GOLDEN_FILE, WHAT, |builtin| Some(builtin.golden))? {
+            Some(tensors) => Ok(Golden(tensors)),
+            None => Err(Error::new(Kind::Model, format!("`{}` has no golden file", model.card.name))
+                .mend("publish the model again with latentd-train, which writes its golden file")),
         }
-    }
-
-    /// Reads a file.
-    ///
-    /// # Errors
-    /// Kind model: it is missing or cannot be read.
-    pub fn from_file(path: &Path) -> Result<Golden> {
-        let bytes = std::fs::read(path).map_err(|e| {
-            Error::new(Kind::Model, format!("cannot read {}", crate::error::show_path(path)))
-                .because(e)
-                .mend("publish the model again with latentd-train, which writes its golden file")
-        })?;
-        Golden::from_bytes(&bytes).map_err(|e| e.at(path))
     }
 }
 

@@ -5,17 +5,20 @@ mod builtin;
 mod card;
 mod context;
 mod convolution;
+mod draws;
 mod find;
 mod golden;
 mod load;
 mod plan;
 mod session;
 mod stream;
+mod tensors;
 pub mod tune;
 
 pub use card::audio::{AudioCard, AudioPort, AudioState, Form};
 pub use card::{Card, DataSet, Dim, LatentSpace, MelodySpace, Metric, Novelty, Port, Role, Size, Task, Training};
 pub use context::{measure_context, picture_side};
+pub use draws::{Component, Draws};
 pub use find::{Models, Place, is_path};
 pub use golden::{Golden, verify};
 pub use load::Model;
@@ -39,3 +42,5 @@ pub const CARD_FILE: &str = "card.yaml";
 pub const MODEL_FILE: &str = "model.onnx";
 /// The name of the file with an input and the output that training gave for it.
 pub const GOLDEN_FILE: &str = "golden.safetensors";
+/// The name of the file that tells where in the latent space the training data lie.
+pub const DRAWS_FILE: &str = "draws.safetensors";

@@ -13,19 +13,10 @@ use crate::measure::music;
 /// Measures a model on the tunes of `set` that its training held out, prints every number, and stores them in the card with `write`.
 pub fn run(model: Model, folder: &Path, set: &Path, write: bool) -> Result<()> {
     let mut card = model.card.clone();
-    let space = card.melody.clone().context("the card tells nothing of melodies")?;
-    let training = card.training.as_ref().context("the card does not tell which tunes were held out")?;
-    let held_out =
-        option(&training.recipe, "--held-out").context("the card does not tell how many tunes were held out")?;
-    let tunes = melodies::load(set, &space.parts)?;
-    let (learnt, held) = melodies::split(tunes, held_out, training.seed);
-    let windows = |tunes| Windows::new(tunes, space.steps, space.windows);
-    let (learnt, held) = (windows(learnt), windows(held));
-    if learnt.is_empty() || held.is_empty() {
-        bail!("{} is not the folder that this model learnt from: no tune of it is held out", set.display());
-    }
+    let (learnt, held) = stretches(&model, set)?;
+    let seed = card.training.as_ref().map_or(0, |training| training.seed);
     eprintln!("{} held-out stretches of {} tunes", held.len(), held.tunes().len());
-    let findings = music::measure(&Arc::new(model), &learnt, &held, training.seed)?;
+    let findings = music::measure(&Arc::new(model), &learnt, &held, seed)?;
     let name = set.file_name().unwrap_or_default().to_string_lossy();
     let command = format!("latentd-train eval models/{} --set {name}", card.name);
     for finding in findings {
@@ -38,6 +29,22 @@ pub fn run(model: Model, folder: &Path, set: &Path, write: bool) -> Result<()> {
         );
     }
     if write { write_card(&card, folder) } else { Ok(()) }
+}
+
+/// The stretches of a folder's tunes: those that a model learnt from, or would have, and those that its training held out.
+pub fn stretches(model: &Model, set: &Path) -> Result<(Windows, Windows)> {
+    let card = &model.card;
+    let space = card.melody.clone().context("the card tells nothing of melodies")?;
+    let training = card.training.as_ref().context("the card does not tell which tunes were held out")?;
+    let held_out =
+        option(&training.recipe, "--held-out").context("the card does not tell how many tunes were held out")?;
+    let (learnt, held) = melodies::split(melodies::load(set, &space.parts)?, held_out, training.seed);
+    let windows = |tunes| Windows::new(tunes, space.steps, space.windows);
+    let (learnt, held) = (windows(learnt), windows(held));
+    if learnt.is_empty() || held.is_empty() {
+        bail!("{} is not the folder that this model learnt from: no tune of it is held out", set.display());
+    }
+    Ok((learnt, held))
 }
 
 /// The number that follows an option in a recipe's words.

@@ -2,6 +2,7 @@
 
 mod bench;
 mod digits;
+mod draws;
 mod eval;
 mod eval_music;
 mod melody;
@@ -61,6 +62,8 @@ enum Command {
     Export(digits::Export),
     /// Measure a published model on a folder of pictures by the papers' protocol
     Eval(eval::Eval),
+    /// Fit what `latentd sample` draws of a published model of melodies to a folder of tunes: no training, and no change of the network
+    Draws(draws::Draws),
     /// Measure how fast this machine trains
     Bench(bench::Bench),
 }
@@ -93,6 +96,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Probe(probe) => probe.run(),
         Command::Export(export) => export.run(),
         Command::Eval(eval) => eval.run(),
+        Command::Draws(draws) => draws.run(),
         Command::Bench(bench) => bench.run(),
     }
 }

@@ -1,6 +1,7 @@
 //! Scores by the papers' protocols, of published models as tract runs them, and the numbers behind them.
 
 mod luma;
+mod mixture;
 pub mod music;
 mod protocol;
 pub mod speech;
@@ -8,4 +9,5 @@ pub mod statistics;
 
 pub use latentd::media::image::metrics::{psnr_values as psnr, ssim_planes as ssim};
 pub use luma::luma;
+pub use mixture::mixture;
 pub use protocol::{Score, denoise, denoise_camera, denoise_gray, denoise_pair, upscale};

@@ -8,7 +8,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use burn::tensor::Device;
-use latentd::model::{Card, Golden, Kernel, Model, Place, Size, Training, sha256_hex, verify};
+use latentd::model::{
+    CARD_FILE, Card, DRAWS_FILE, Draws, GOLDEN_FILE, Golden, Kernel, MODEL_FILE, Model, Place, Size, Training,
+    sha256_hex, verify,
+};
 
 pub use data_sets::data_sets;
 
@@ -37,6 +40,11 @@ pub trait Publish: Recipe {
     /// Values for every input of the graph, and what burn makes of them, by the names of the card's ports.
     fn golden(&self, network: &Self::Network, card: &Card, device: &Device) -> Golden;
 
+    /// Where in its latent space the training data lie, for models to be drawn from.
+    fn draws(&self, _network: &Self::Network) -> Option<Draws> {
+        None
+    }
+
     /// Adds to the card what can only be measured on the finished model.
     ///
     /// # Errors
@@ -53,6 +61,8 @@ pub struct Publication {
     pub onnx: Vec<u8>,
     /// `golden.safetensors`
     pub golden: Vec<u8>,
+    /// `draws.safetensors`, for models to be drawn from.
+    pub draws: Option<Vec<u8>>,
     /// `card.yaml`
     pub card: Card,
     /// The largest difference between burn and tract on the golden input.
@@ -94,9 +104,11 @@ impl Publication {
             difference = difference.max(found);
         }
         let golden = golden.to_bytes().map_err(|error| anyhow!("{error}"))?;
+        let draws =
+            recipe.draws(network).map(|draws| draws.to_bytes()).transpose().map_err(|error| anyhow!("{error}"))?;
         let mut card = model.card.clone();
         recipe.measure(&model, &mut card).context("the written model cannot be run")?;
-        Ok(Self { onnx, golden, card, difference })
+        Ok(Self { onnx, golden, draws, card, difference })
     }
 
     /// Puts the model's folder in place, whole or not at all, over one that may be there.
@@ -105,14 +117,10 @@ impl Publication {
     /// When the folder cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let card = self.card.to_yaml().map_err(|error| anyhow!("{error}"))?;
-        folder::replace(
-            folder,
-            &[
-                (latentd::model::MODEL_FILE, &self.onnx),
-                (latentd::model::GOLDEN_FILE, &self.golden),
-                (latentd::model::CARD_FILE, card.as_bytes()),
-            ],
-        )
+        let mut files: Vec<(&str, &[u8])> =
+            vec![(MODEL_FILE, &self.onnx), (GOLDEN_FILE, &self.golden), (CARD_FILE, card.as_bytes())];
+        files.extend(self.draws.as_deref().map(|draws| (DRAWS_FILE, draws)));
+        folder::replace(folder, &files)
     }
 }
 
@@ -121,7 +129,7 @@ impl Publication {
 /// # Errors
 /// When it does.
 pub fn check_folder(folder: &Path) -> Result<()> {
-    folder::check(folder, &[latentd::model::MODEL_FILE, latentd::model::GOLDEN_FILE, latentd::model::CARD_FILE])
+    folder::check(folder, &[MODEL_FILE, GOLDEN_FILE, DRAWS_FILE, CARD_FILE])
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ mod smooth;
 
 use anyhow::{Result, anyhow};
 use latentd::media::melody::{Line, Part, Step};
-use latentd::model::Model;
-use latentd::stage::codec::MelodyCodec;
+use latentd::model::{Draws, Model};
+use latentd::stage::codec::{Codec, MelodyCodec};
 use std::sync::Arc;
 
 use crate::data::melodies::Windows;
@@ -34,9 +34,10 @@ pub fn measure(model: &Arc<Model>, training: &Windows, held_out: &Windows, seed:
     let stretches = spread(held_out, REBUILT);
     let mut findings = rebuilt::measure(&codec, &stretches)?;
     if codec.melody().parts == [Part::Melody] {
+        let draws = Draws::of(model).map_err(|error| anyhow!("{error}"))?;
         let ngrams = ngram::Ngrams::learn(&spread(training, LEARNT));
         findings.extend(smooth::measure(&codec, &stretches, &ngrams, seed)?);
-        findings.extend(samples::measure(&codec, &spread(training, LEARNT), &stretches, seed)?);
+        findings.extend(samples::measure((&codec, &draws), &spread(training, LEARNT), &stretches, seed)?);
     }
     findings.extend(samples::directions(&codec, &stretches)?);
     Ok(findings)
@@ -47,6 +48,15 @@ const REBUILT: usize = 1000;
 
 /// Training stretches that statistics are made of, at most.
 const LEARNT: usize = 20_000;
+
+/// Where stretches lie in the space of a model, as far as 20,000 of them tell.
+///
+/// # Errors
+/// When the model cannot be run.
+pub fn draws(model: &Arc<Model>, stretches: &Windows) -> Result<Draws> {
+    let codec = MelodyCodec::open(model).map_err(|error| anyhow!("{error}"))?;
+    Ok(super::mixture(&points(&codec, &spread(stretches, LEARNT))?.concat(), codec.space().size))
+}
 
 /// At most `count` stretches, equally spaced over all.
 fn spread(windows: &Windows, count: usize) -> Vec<Vec<Line>> {

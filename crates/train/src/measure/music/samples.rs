@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use anyhow::{Result, anyhow};
 use latentd::media::melody::{Line, Step, onsets, qualities, quality_names};
+use latentd::model::Draws;
 use latentd::stage::codec::MelodyCodec;
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
 use super::{Finding, decoded, mean, percent, points, steps};
@@ -20,26 +21,30 @@ const PHRASE: usize = 8;
 /// The half tones of a major scale.
 const MAJOR: [usize; 7] = [0, 2, 4, 5, 7, 9, 11];
 
-/// Scale consistency, density and range beside the training tunes' 5th to 95th percentile; phrases copied, beside those of held-out tunes.
-pub fn measure(codec: &MelodyCodec, training: &[Vec<Line>], held_out: &[Vec<Line>], seed: u64) -> Result<Vec<Finding>> {
+/// Scale consistency and every quality of draws beside the training tunes' 5th to 95th percentile; phrases copied, beside those of held-out tunes.
+pub fn measure(
+    (codec, draws): (&MelodyCodec, &Draws),
+    training: &[Vec<Line>],
+    held_out: &[Vec<Line>],
+    seed: u64,
+) -> Result<Vec<Finding>> {
     let mut rng = StdRng::seed_from_u64(seed);
-    let size = latentd::stage::codec::Codec::space(codec).size;
-    let draws: Vec<Vec<f32>> =
-        (0..SAMPLES).map(|_| (0..size).map(|_| StandardNormal.sample(&mut rng)).collect()).collect();
-    let samples = decoded(codec, &draws)?;
+    let drawn: Vec<Vec<f32>> =
+        (0..SAMPLES).map(|_| draws.draw(rng.random(), || StandardNormal.sample(&mut rng))).collect();
+    let samples = decoded(codec, &drawn)?;
+    let scales = |stretches: &[Vec<Line>]| stretches.iter().map(|lines| in_scale(steps(lines))).collect::<Vec<_>>();
+    let (usual, drawn) = (scales(training), scales(&samples));
+    let within = |what: &str, share: f64| percent(format!("samples: {what} within the training tunes' 5..95%"), share);
     let mut findings = vec![
-        percent("samples: notes in one major scale", mean(samples.iter().map(|lines| in_scale(steps(lines))))),
-        percent("training: notes in one major scale", mean(training.iter().map(|lines| in_scale(steps(lines))))),
+        percent("samples: notes in one major scale", mean(drawn.iter().copied())),
+        percent("training: notes in one major scale", mean(usual.iter().copied())),
+        within("notes in one major scale", share_within(&drawn, usual)),
     ];
-    let measured = |stretches: &[Vec<Line>]| stretches.iter().map(|lines| qualities(&lines[0])).collect::<Vec<_>>();
-    let (usual, drawn) = (measured(training), measured(&samples));
     for (at, name) in quality_names(&training[0][0]).iter().enumerate() {
-        let mut column: Vec<f32> = usual.iter().map(|row| row[at]).collect();
-        column.sort_by(f32::total_cmp);
-        let [low, high] = [0.05, 0.95].map(|share| column[(share * (column.len() - 1) as f64) as usize]);
-        let within = drawn.iter().filter(|row| (low..=high).contains(&row[at])).count();
-        let what = format!("samples: {name} within the training tunes' 5..95%");
-        findings.push(percent(what, within as f64 / drawn.len() as f64));
+        let column = |stretches: &[Vec<Line>]| -> Vec<f64> {
+            stretches.iter().map(|lines| f64::from(qualities(&lines[0])[at])).collect()
+        };
+        findings.push(within(name, share_within(&column(&samples), column(training))));
     }
     let known: HashSet<Vec<(i16, usize)>> = training.iter().flat_map(|lines| phrases(steps(lines))).collect();
     let copied = |stretches: &[Vec<Line>]| {
@@ -49,6 +54,13 @@ pub fn measure(codec: &MelodyCodec, training: &[Vec<Line>], held_out: &[Vec<Line
     findings.push(percent(format!("samples: phrases of {PHRASE} notes that training tunes have"), copied(&samples)));
     findings.push(percent(format!("held out: phrases of {PHRASE} notes that training tunes have"), copied(held_out)));
     Ok(findings)
+}
+
+/// The share of `values` between the 5th and the 95th percentile of `usual`.
+fn share_within(values: &[f64], mut usual: Vec<f64>) -> f64 {
+    usual.sort_by(f64::total_cmp);
+    let [low, high] = [0.05, 0.95].map(|share| usual[(share * (usual.len() - 1) as f64) as usize]);
+    values.iter().filter(|value| (low..=high).contains(value)).count() as f64 / values.len().max(1) as f64
 }
 
 /// Held-out stretches that directions are tried on, at most.

@@ -5,16 +5,20 @@ use std::collections::BTreeMap;
 use burn::tensor::{Device, Tensor, TensorData};
 use latentd::media::MediaKind;
 use latentd::media::melody::{Line, Part, Step, quality_names, roll};
-use latentd::model::{Card, Dim, Golden, LatentSpace, MelodySpace, Port, Task};
+use latentd::model::{Card, Dim, Draws, Golden, LatentSpace, MelodySpace, Port, Task};
 
 use super::directions::directions;
 use super::network::{SequenceVae, Shape};
 use super::{Sequences, write};
+use crate::measure::mixture;
 use crate::onnx::{Axis, Graph};
 use crate::publish::Publish;
 
 /// The range in which nearly all latent values lie.
 const LATENT: [f32; 2] = [-4.0, 4.0];
+
+/// Training stretches that draws are fitted to, at most.
+const DRAWN_FROM: usize = 20_000;
 
 /// The range in which nearly all scores lie.
 const SCORES: [f32; 2] = [-20.0, 20.0];
@@ -27,6 +31,10 @@ impl Publish for Sequences {
         let matrix = graph.constant("directions", &[rows.len(), self.shape.latent], &rows.concat());
         let direction = graph.matmul("direction", &asked, &matrix);
         graph.output_shaped("direction", &direction, &[Axis::Fixed(1), Axis::Fixed(self.shape.latent)]);
+    }
+
+    fn draws(&self, network: &SequenceVae) -> Option<Draws> {
+        Some(mixture(&self.known(network, DRAWN_FROM).1, self.shape.latent))
     }
 
     fn card(&self, _graph: &Graph) -> Card {
