@@ -18,7 +18,7 @@ use latentd::media::{Media, MediaKind};
 use latentd::model::Models;
 use latentd::pipeline::Pipeline;
 
-const STAGES: &str = "denoise: { sigma: 15 }";
+const STAGES: &str = "denoise: { model: denoise-photo-fast, sigma: 15 }";
 
 /// Wall time, processor time and peak memory in MiB of a command.
 struct Cost {

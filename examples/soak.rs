@@ -179,7 +179,7 @@ fn write_pipelines(config: &Path, sigma: u32) -> std::io::Result<()> {
         );
         fs::write(config.join(format!("{name}.yaml")), text)
     };
-    write("photos", &format!("denoise: {{ model: denoise-photo, sigma: {sigma} }}"))?;
+    write("photos", &format!("denoise: {{ model: denoise-photo-fast, sigma: {sigma} }}"))?;
     write("recordings", "denoise: { model: denoise-speech }, level: { loudness: -19 }")?;
     write("tunes", "reconstruct: { model: melody-2bar }")?;
     write("thumbnails", "resize: { long_side: 32 }")

@@ -32,9 +32,10 @@ fn every_shipped_model_gives_its_golden_output_by_every_kernel() {
 }
 
 /// Models that the program carries.
-const BUILT_IN: [&str; 9] = [
+const BUILT_IN: [&str; 10] = [
     "denoise-camera",
     "denoise-photo",
+    "denoise-photo-fast",
     "denoise-speech",
     "melody-2bar",
     "upscale-camera-x2",

@@ -28,6 +28,7 @@ macro_rules! builtin {
 pub const BUILTIN: &[Builtin] = builtin![
     "denoise-camera",
     "denoise-photo",
+    "denoise-photo-fast",
     "denoise-speech",
     "melody-2bar" draws,
     "upscale-camera-x2",

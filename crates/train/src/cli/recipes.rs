@@ -90,7 +90,7 @@ impl Upscale {
         let recipe = UpscalePhoto {
             input,
             shape: shape.clone(),
-            training: pictures.training.iter().flat_map(|picture| upscale_photo::pairs(picture, scale)).collect(),
+            training: pictures.training.iter().map(|picture| Pair::new(picture, scale)).collect(),
             development: pictures.development.iter().map(|p| Pair::new(&square(p, scale), scale)).collect(),
             batch: self.training.batch,
             patch: self.patch,

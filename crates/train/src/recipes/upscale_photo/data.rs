@@ -3,7 +3,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::Input;
-use crate::data::{MIN_SIDE, Picture, camera, imresize, space_to_depth};
+use crate::data::{Picture, camera, imresize, space_to_depth};
 
 /// A picture and the same made small.
 pub struct Pair {
@@ -20,30 +20,13 @@ impl Pair {
     pub fn new(picture: &Picture, scale: usize) -> Self {
         let (width, height) = (picture.width / scale * scale, picture.height / scale * scale);
         let large = picture.crop(0, 0, width, height);
-        let small = smaller(&large, 1.0 / scale as f64);
+        let (planes, height, width) = imresize(&large.planes(), height, width, 1.0 / scale as f64);
+        let byte = |v: f32| (v.clamp(0.0, 1.0) * 255.0).round() as u8;
+        let plane = height * width;
+        let rgb = (0..plane * 3).map(|i| byte(planes[i % 3 * plane + i / 3])).collect();
+        let small = Picture { path: picture.path.clone(), width, height, rgb };
         Self { large, small, scale }
     }
-}
-
-/// Sizes of the pictures that are learnt from. Most photos are JPEG files, whose artefacts an upscaler would learn to make of clean pictures; smaller,
-/// the artefacts are gone and edges are sharper.
-const SIZES: [f64; 2] = [0.7, 0.5];
-
-/// Pairs of a picture in smaller sizes, or of one that is too small for that as it is.
-pub fn pairs(picture: &Picture, scale: usize) -> Vec<Pair> {
-    let enough = |size: f64| picture.width.min(picture.height) as f64 * size >= MIN_SIDE as f64;
-    let sizes = SIZES.into_iter().filter(|size| enough(*size));
-    let pairs: Vec<Pair> = sizes.map(|size| Pair::new(&smaller(picture, size), scale)).collect();
-    if pairs.is_empty() { vec![Pair::new(picture, scale)] } else { pairs }
-}
-
-/// A picture by [`imresize`], rounded to 8 bits.
-fn smaller(picture: &Picture, size: f64) -> Picture {
-    let (planes, height, width) = imresize(&picture.planes(), picture.height, picture.width, size);
-    let byte = |v: f32| (v.clamp(0.0, 1.0) * 255.0).round() as u8;
-    let plane = height * width;
-    let rgb = (0..plane * 3).map(|i| byte(planes[i % 3 * plane + i / 3])).collect();
-    Picture { path: picture.path.clone(), width, height, rgb }
 }
 
 /// Squares of small pictures and their large counterparts.

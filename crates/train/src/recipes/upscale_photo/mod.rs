@@ -14,7 +14,7 @@ use crate::data::{camera, depth_to_space};
 use crate::layers::Init;
 use crate::measure::{luma, psnr};
 use crate::onnx::{Graph, Value};
-pub use data::{Batch, Pair, pairs};
+pub use data::{Batch, Pair};
 pub use network::{Shape, Upscaler};
 
 /// What the small pictures are.
