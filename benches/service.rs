@@ -74,7 +74,7 @@ fn backlog() {
 /// A daemon with the shipped pipelines' models, one photo done, then left alone.
 fn idle() {
     let home = Home::new();
-    let stages = "denoise: { model: denoise-photo-fast, sigma: 25 }, upscale: { model: upscale-photo-x2 }";
+    let stages = "denoise: { model: denoise-photo, sigma: 25 }, upscale: { model: upscale-photo-x2 }";
     let pipeline = home.pipeline("", stages, "");
     let daemon = home.daemon(&pipeline, &[]);
     println!("both photo models loaded: {:.0} MB", resident(daemon.child.id()));

@@ -136,7 +136,7 @@ impl Vectors for Avx2 {
     fn transpose(self, rows: [&Lanes; LANES], (columns, pitch): (&mut [f32], usize), count: usize) {
         const SQUARE: usize = LANES / 2;
         for (down, across) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-            let square: [Half; SQUARE] = std::array::from_fn(|row| halves(rows[down * SQUARE + row])[across]);
+            let square: [Half; SQUARE] = std::array::from_fn(|row| cut(rows[down * SQUARE + row])[across]);
             let square = self.square(pulp::cast(square));
             for (index, values) in pulp::cast::<_, [Half; SQUARE]>(square).into_iter().enumerate() {
                 let column = across * SQUARE + index;
@@ -152,39 +152,15 @@ impl Vectors for Avx2 {
 type Half = [f32; LANES / 2];
 
 #[inline(always)]
-fn halves(values: &Lanes) -> [Half; 2] {
+fn cut(values: &Lanes) -> [Half; 2] {
     pulp::cast(*values)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::lanes::Portable;
-
     #[test]
     fn shuffles_are_those_of_the_plain_loops() {
-        let Some(simd) = V3::try_new() else { return };
-        let v = Avx2(simd);
-        let rows: [Lanes; LANES] = std::array::from_fn(|row| std::array::from_fn(|lane| (row * LANES + lane) as f32));
-        let loaded = rows.map(|lanes| v.load(&lanes));
-        let four = |of: &[Lanes]| -> [Lanes; 4] { std::array::from_fn(|row| of[row]) };
-        let first = std::array::from_fn(|row| loaded[row]);
-        assert_eq!(v.split(first).map(|lanes| v.store(lanes)), Portable.split(four(&rows)));
-        assert_eq!(v.join(first).map(|lanes| v.store(lanes)), Portable.join(four(&rows)));
-        for count in [3, 11, LANES] {
-            let [found, expected] = [0, 1].map(|portable| {
-                let mut columns = [0.5; LANES * (LANES + 3)];
-                match portable {
-                    0 => v.transpose(rows.each_ref(), (&mut columns, LANES + 3), count),
-                    _ => Portable.transpose(rows.each_ref(), (&mut columns, LANES + 3), count),
-                }
-                columns
-            });
-            assert_eq!(found, expected);
-        }
-        for high in [false, true] {
-            let found = v.store(v.interleave(loaded[0], loaded[1], high));
-            assert_eq!(found, Portable.interleave(rows[0], rows[1], high));
-        }
+        let Some(simd) = pulp::x86::V3::try_new() else { return };
+        crate::lanes::compare_with_plain_loops(super::Avx2(simd));
     }
 }

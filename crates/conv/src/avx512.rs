@@ -124,20 +124,9 @@ impl Vectors for Avx512 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::lanes::Portable;
-
     #[test]
     fn shuffles_are_those_of_the_plain_loops() {
-        let Some(simd) = V4::try_new() else { return };
-        let v = Avx512(simd);
-        let rows: [Lanes; 4] = std::array::from_fn(|row| std::array::from_fn(|lane| (row * LANES + lane) as f32));
-        let loaded = rows.map(|lanes| v.load(&lanes));
-        assert_eq!(v.split(loaded).map(|lanes| v.store(lanes)), Portable.split(rows));
-        assert_eq!(v.join(loaded).map(|lanes| v.store(lanes)), Portable.join(rows));
-        for high in [false, true] {
-            let found = v.store(v.interleave(loaded[0], loaded[1], high));
-            assert_eq!(found, Portable.interleave(rows[0], rows[1], high));
-        }
+        let Some(simd) = pulp::x86::V4::try_new() else { return };
+        crate::lanes::compare_with_plain_loops(super::Avx512(simd));
     }
 }

@@ -141,3 +141,24 @@ impl Vectors for Portable {
 pub(crate) fn at(values: &[f32], index: usize) -> &Lanes {
     values[index..].first_chunk().expect("buffers end with room for sixteen values")
 }
+
+/// Holds an instruction set's shuffles to those of the plain loops.
+#[cfg(test)]
+pub(crate) fn compare_with_plain_loops<T: Vectors>(v: T) {
+    let rows: [Lanes; LANES] = std::array::from_fn(|row| std::array::from_fn(|lane| (row * LANES + lane) as f32));
+    let four: [Lanes; 4] = std::array::from_fn(|row| rows[row]);
+    let loaded = four.map(|lanes| v.load(&lanes));
+    assert_eq!(v.split(loaded).map(|lanes| v.store(lanes)), Portable.split(four));
+    assert_eq!(v.join(loaded).map(|lanes| v.store(lanes)), Portable.join(four));
+    for high in [false, true] {
+        let found = v.store(v.interleave(loaded[0], loaded[1], high));
+        assert_eq!(found, Portable.interleave(rows[0], rows[1], high));
+    }
+    for count in [3, 11, LANES] {
+        let pitch = LANES + 3;
+        let [mut found, mut expected] = [[0.5; LANES * (LANES + 3)]; 2];
+        v.transpose(rows.each_ref(), (&mut found, pitch), count);
+        Portable.transpose(rows.each_ref(), (&mut expected, pitch), count);
+        assert_eq!(found, expected);
+    }
+}

@@ -5,6 +5,7 @@ mod folder;
 mod photo;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use burn::tensor::Device;
@@ -40,9 +41,12 @@ pub trait Publish: Recipe {
     /// Values for every input of the graph, and what burn makes of them, by the names of the card's ports.
     fn golden(&self, network: &Self::Network, card: &Card, device: &Device) -> Golden;
 
-    /// Where in its latent space the training data lie, for models to be drawn from.
-    fn draws(&self, _network: &Self::Network) -> Option<Draws> {
-        None
+    /// Where in the finished model's latent space the training data lie, for models to be drawn from.
+    ///
+    /// # Errors
+    /// When the model cannot be run.
+    fn draws(&self, _model: &Arc<Model>) -> Result<Option<Draws>> {
+        Ok(None)
     }
 
     /// Adds to the card what can only be measured on the finished model.
@@ -93,7 +97,7 @@ impl Publication {
         card.training = Some(training);
         card.licence = Some(LICENCE.to_owned());
         let golden = recipe.golden(network, &card, device);
-        let model = Model::new(card, &onnx, Place::Memory).context("the written model cannot be loaded")?;
+        let model = Arc::new(Model::new(card, &onnx, Place::Memory).context("the written model cannot be loaded")?);
         let mut difference = 0f32;
         for &kernel in Kernel::ALL {
             let found = verify(&model, &golden, kernel).context("the written model cannot be run")?;
@@ -104,8 +108,8 @@ impl Publication {
             difference = difference.max(found);
         }
         let golden = golden.to_bytes().map_err(|error| anyhow!("{error}"))?;
-        let draws =
-            recipe.draws(network).map(|draws| draws.to_bytes()).transpose().map_err(|error| anyhow!("{error}"))?;
+        let draws = recipe.draws(&model).context("the written model cannot be run")?;
+        let draws = draws.map(|draws| draws.to_bytes()).transpose().map_err(|error| anyhow!("{error}"))?;
         let mut card = model.card.clone();
         recipe.measure(&model, &mut card).context("the written model cannot be run")?;
         Ok(Self { onnx, golden, draws, card, difference })

@@ -1,9 +1,9 @@
 //! Directions of the latent space along which a quality grows.
 
 use burn::tensor::{Tensor, TensorData};
-use latentd::media::melody::{lines, qualities};
+use latentd::media::melody::{Line, lines, qualities};
 
-use super::{SequenceVae, Sequences};
+use super::{SequenceVae, Sequences, rolls};
 
 /// Training stretches that directions are found with, at most.
 const SAMPLES: usize = 4000;
@@ -22,8 +22,16 @@ const LENGTHS: [f32; 10] = [0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0]
 /// difference of means would also move what goes along with a quality in tunes, such as leaps with range. It is as long as it takes to move
 /// what is really heard by one standard deviation: the decoder is not linear, and small moves change nothing.
 pub fn directions(recipe: &Sequences, network: &SequenceVae) -> Vec<Vec<f32>> {
-    let (stretches, means) = recipe.known(network, SAMPLES);
+    let training = &recipe.training;
+    let stride = training.len().div_ceil(SAMPLES).max(1);
+    let stretches: Vec<Vec<Line>> = (0..training.len()).step_by(stride).map(|at| training.get(at)).collect();
     let device = network.encoder.embed.weight.val().device();
+    let mut means: Vec<f32> = Vec::new();
+    for chunk in stretches.chunks(128) {
+        let notes = Tensor::from_data(rolls(chunk, &recipe.shape), &device);
+        let [mean, _] = network.encode(notes, &recipe.shape);
+        means.extend(mean.into_data().iter::<f32>());
+    }
     let measured: Vec<Vec<f64>> =
         stretches.iter().map(|lines| qualities(&lines[0]).into_iter().map(f64::from).collect()).collect();
     let mut rows = fit(&standardised(measured), &means, recipe.shape.latent);

@@ -97,22 +97,6 @@ impl Recipe for Sequences {
     }
 }
 
-impl Sequences {
-    /// At most `count` training stretches, spread over all, and their points.
-    fn known(&self, network: &SequenceVae, count: usize) -> (Vec<Vec<Line>>, Vec<f32>) {
-        let stride = self.training.len().div_ceil(count).max(1);
-        let stretches: Vec<Vec<Line>> =
-            (0..self.training.len()).step_by(stride).map(|at| self.training.get(at)).collect();
-        let device = network.encoder.embed.weight.val().device();
-        let mut means: Vec<f32> = Vec::new();
-        for chunk in stretches.chunks(128) {
-            let [mean, _] = network.encode(Tensor::from_data(rolls(chunk, &self.shape), &device), &self.shape);
-            means.extend(mean.into_data().iter::<f32>());
-        }
-        (stretches, means)
-    }
-}
-
 /// How many nats of information the latent vector carries: the divergence of its distribution from the standard normal
 /// one (Kingma and Welling 2013, appendix B), `[N]`.
 fn information(mean: Tensor<2>, log_var: Tensor<2>) -> Tensor<1> {

@@ -1,24 +1,23 @@
 //! What publishing a model of sequences asks for.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use anyhow::Result;
 use burn::tensor::{Device, Tensor, TensorData};
 use latentd::media::MediaKind;
 use latentd::media::melody::{Line, Part, Step, quality_names, roll};
-use latentd::model::{Card, Dim, Draws, Golden, LatentSpace, MelodySpace, Port, Task};
+use latentd::model::{Card, Dim, Draws, Golden, LatentSpace, MelodySpace, Model, Port, Task};
 
 use super::directions::directions;
 use super::network::{SequenceVae, Shape};
 use super::{Sequences, write};
-use crate::measure::mixture;
+use crate::measure::music;
 use crate::onnx::{Axis, Graph};
 use crate::publish::Publish;
 
 /// The range in which nearly all latent values lie.
 const LATENT: [f32; 2] = [-4.0, 4.0];
-
-/// Training stretches that draws are fitted to, at most.
-const DRAWN_FROM: usize = 20_000;
 
 /// The range in which nearly all scores lie.
 const SCORES: [f32; 2] = [-20.0, 20.0];
@@ -33,8 +32,8 @@ impl Publish for Sequences {
         graph.output_shaped("direction", &direction, &[Axis::Fixed(1), Axis::Fixed(self.shape.latent)]);
     }
 
-    fn draws(&self, network: &SequenceVae) -> Option<Draws> {
-        Some(mixture(&self.known(network, DRAWN_FROM).1, self.shape.latent))
+    fn draws(&self, model: &Arc<Model>) -> Result<Option<Draws>> {
+        music::draws(model, &self.training).map(Some)
     }
 
     fn card(&self, _graph: &Graph) -> Card {
