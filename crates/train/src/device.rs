@@ -14,9 +14,18 @@ pub enum DeviceKind {
     Cuda,
     /// Any GPU with Vulkan, Metal or DirectX 12.
     Wgpu,
+    /// An NVIDIA GPU by LibTorch (the processor, where LibTorch finds none).
+    Tch,
 }
 
 impl DeviceKind {
+    /// LibTorch's device.
+    #[cfg(feature = "tch")]
+    #[allow(deprecated, reason = "the only one of burn's GPU devices with cuDNN's convolutions")]
+    pub(crate) fn torch() -> Device {
+        if tch::Cuda::is_available() { Device::libtorch_cuda(0) } else { Device::libtorch() }
+    }
+
     /// Opens the first device of this kind.
     ///
     /// # Errors
@@ -29,6 +38,8 @@ impl DeviceKind {
             Self::Cuda => Ok(Device::cuda(0)),
             #[cfg(feature = "wgpu")]
             Self::Wgpu => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+            #[cfg(feature = "tch")]
+            Self::Tch => Ok(Self::torch()),
             #[allow(unreachable_patterns, reason = "reached when a feature is off")]
             missing => {
                 let name = missing.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default();

@@ -113,7 +113,10 @@ impl Training {
         match run::train(recipe, &options, start, &device, &stop)? {
             Outcome::Finished(network, state) => {
                 let provenance = self.provenance(job, &state);
-                let model = Publication::new(recipe, &network, &name, provenance, &device)?;
+                // GPUs may round what they multiply to ten bits; what is published must be what the weights say.
+                let exact = DeviceKind::Flex.open().unwrap_or(device);
+                let network = network.to_device(&exact);
+                let model = Publication::new(recipe, &network, &name, provenance, &exact)?;
                 model.write(&self.out)?;
                 println!("{}: burn and tract differ by at most {:.1e}", self.out.display(), model.difference);
             }

@@ -7,8 +7,16 @@ pub mod gru;
 pub use convolution::{Sweep, conv_transpose2x2, conv2d, conv2d_residual};
 pub use gru::{gru, gru_bands};
 
+#[cfg(feature = "tch")]
+use crate::device::DeviceKind;
+
 #[cfg(feature = "flex")]
 fn on_flex(device: &burn::tensor::Device) -> bool {
     // Devices compare without their autodiff setting.
     *device == burn::tensor::Device::flex()
+}
+
+#[cfg(feature = "tch")]
+fn on_torch(device: &burn::tensor::Device) -> bool {
+    *device == DeviceKind::torch()
 }

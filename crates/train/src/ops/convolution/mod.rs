@@ -5,11 +5,15 @@ mod extension;
 #[cfg(feature = "flex")]
 mod kernel;
 pub mod plain;
+#[cfg(feature = "tch")]
+mod torch;
 
 use burn::tensor::Tensor;
 
 #[cfg(feature = "flex")]
 use super::on_flex;
+#[cfg(feature = "tch")]
+use super::on_torch;
 
 /// How a convolution moves over its input and what follows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +63,10 @@ pub fn conv_transpose2x2(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Te
     #[cfg(feature = "flex")]
     if on_flex(&x.device()) {
         return extension::conv_transpose2x2(x, weight, bias);
+    }
+    #[cfg(feature = "tch")]
+    if on_torch(&x.device()) {
+        return torch::conv_transpose2x2(x, weight, bias);
     }
     plain::conv_transpose2x2(x, weight, bias)
 }
