@@ -32,7 +32,7 @@ fn every_shipped_model_gives_its_golden_output_by_every_kernel() {
 }
 
 /// Models that the program carries.
-const BUILT_IN: [&str; 10] = [
+const BUILT_IN: [&str; 13] = [
     "denoise-camera",
     "denoise-photo",
     "denoise-photo-fast",
@@ -41,8 +41,11 @@ const BUILT_IN: [&str; 10] = [
     "upscale-camera-x2",
     "upscale-camera-x4",
     "upscale-photo-x2",
+    "upscale-photo-x2-fast",
     "upscale-photo-x3",
+    "upscale-photo-x3-fast",
     "upscale-photo-x4",
+    "upscale-photo-x4-fast",
 ];
 
 #[test]

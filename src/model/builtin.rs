@@ -34,6 +34,9 @@ pub const BUILTIN: &[Builtin] = builtin![
     "upscale-camera-x2",
     "upscale-camera-x4",
     "upscale-photo-x2",
+    "upscale-photo-x2-fast",
     "upscale-photo-x3",
+    "upscale-photo-x3-fast",
     "upscale-photo-x4",
+    "upscale-photo-x4-fast",
 ];

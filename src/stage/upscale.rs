@@ -14,7 +14,7 @@ pub(super) const DESCRIPTION: Description = Description {
     fields: &[
         Field {
             name: "model",
-            doc: "Name of an upscaling model (`upscale-photo-x2`, `-x3`, `-x4`; `upscale-camera-x2`, `-x4` for photos of phones and the web), or the path of an ONNX file with a card beside it.",
+            doc: "Name of an upscaling model (`upscale-photo-x2`, `-x3`, `-x4`, each also with `-fast` behind it; `upscale-camera-x2`, `-x4` for photos of phones and the web), or the path of an ONNX file with a card beside it.",
             kind: Kind::Text,
             presence: Presence::Default("upscale-photo-x2"),
         },

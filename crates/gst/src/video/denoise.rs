@@ -20,7 +20,7 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("latentdvideodenoise", gst::DebugColorFlags::empty(), Some("latentd: noise out of frames"))
 });
 
-const MODEL: &str = "denoise-photo";
+const MODEL: &str = "denoise-photo-fast";
 const SIGMA: &str = "auto";
 
 #[derive(Debug, Clone)]

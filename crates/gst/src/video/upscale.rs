@@ -19,7 +19,7 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("latentdvideoupscale", gst::DebugColorFlags::empty(), Some("latentd: larger frames"))
 });
 
-const MODEL: &str = "upscale-photo-x2";
+const MODEL: &str = "upscale-photo-x2-fast";
 
 /// What there is between start and stop.
 struct State {
@@ -51,7 +51,7 @@ impl ObjectSubclass for VideoUpscale {
 impl ObjectImpl for VideoUpscale {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let blurb = "Name of an upscaling model (upscale-photo-x2, -x3, -x4; upscale-camera-x2, -x4), or the path of its folder or ONNX file";
+            let blurb = "Name of an upscaling model (upscale-photo-x2, -x3, -x4, each also with -fast behind it; upscale-camera-x2, -x4), or the path of its folder or ONNX file";
             worker::properties(MODEL, blurb)
         });
         &PROPERTIES

@@ -105,7 +105,7 @@ fn domain_shift(desk: &Desk, clothes: &SmallPictures, tell: &mut dyn FnMut(Line)
 
 /// CIFAR-10 made small and enlarged again by the models for photos.
 fn enlarging(desk: &Desk, folder: &Path, tell: &mut dyn FnMut(Line)) -> Result<()> {
-    for name in ["upscale-photo-x2", "upscale-photo-x4"] {
+    for name in ["upscale-photo-x2-fast", "upscale-photo-x4-fast"] {
         let model = desk.model(name)?;
         let (mut before, mut after, mut count) = (0.0, 0.0, 0.0);
         let files = find(folder)?;
@@ -128,7 +128,7 @@ fn enlarging(desk: &Desk, folder: &Path, tell: &mut dyn FnMut(Line)) -> Result<(
 /// Noise fed to the model that enlarges most: what it makes of a picture of nothing.
 fn pure_noise(desk: &Desk, tell: &mut dyn FnMut(Line)) -> Result<()> {
     const SIDE: usize = 64;
-    let name = "upscale-photo-x4";
+    let name = "upscale-photo-x4-fast";
     let model = desk.model(name)?;
     let session = latentd::model::Session::new(&model, &[("image", &[1, 3, SIDE, SIDE])], &["output"]).map_err(own)?;
     let mut rng = generator();
