@@ -106,3 +106,50 @@ impl Backward<LibTorch, 3> for ConvolveBackward {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Tensor, TensorData};
+
+    use super::super::{Sweep, conv_transpose2x2, conv2d};
+    use crate::device::DeviceKind;
+
+    /// A tensor of numbers all over -0.5..0.5.
+    fn filled<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+        let values = (0..shape.iter().product()).map(|i: usize| (i * 7919 % 1009) as f32 / 1009.0 - 0.5).collect();
+        Tensor::from_data(TensorData::new::<f32, _>(values, shape), device).require_grad()
+    }
+
+    /// The output and the gradients of its squares' sum, on one device.
+    fn all(kind: DeviceKind, transposed: bool) -> Vec<Vec<f32>> {
+        let device = kind.open().unwrap().autodiff();
+        let x = filled([2, 6, 9, 8], &device);
+        let weight = filled(if transposed { [6, 5, 2, 2] } else { [5, 6, 3, 3] }, &device);
+        let bias = filled([5], &device);
+        let y = if transposed {
+            conv_transpose2x2(x.clone(), weight.clone(), bias.clone())
+        } else {
+            conv2d(x.clone(), weight.clone(), bias.clone(), Sweep { stride: 1, padding: 1, relu: true })
+        };
+        let gradients = (y.clone() * y.clone()).sum().backward();
+        let host = |data: TensorData| data.iter::<f32>().collect();
+        vec![
+            host(y.into_data()),
+            host(x.grad(&gradients).unwrap().into_data()),
+            host(weight.grad(&gradients).unwrap().into_data()),
+            host(bias.grad(&gradients).unwrap().into_data()),
+        ]
+    }
+
+    #[test]
+    fn gradients_are_those_of_the_processors_kernels() {
+        for transposed in [false, true] {
+            let [ours, torchs] = [DeviceKind::Flex, DeviceKind::Tch].map(|kind| all(kind, transposed));
+            for (ours, torchs) in ours.iter().zip(&torchs) {
+                let worst = ours.iter().zip(torchs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                let largest = ours.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+                assert!(ours.len() == torchs.len() && worst < 1e-3 * largest, "{transposed}: {worst} of {largest}");
+            }
+        }
+    }
+}
