@@ -28,15 +28,11 @@ pub fn conv_transpose2x2(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Te
 }
 
 fn convolve(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, sweep: Sweep) -> Tensor<4> {
-    #[cfg(feature = "tch")]
-    if crate::ops::on_torch(&x.device()) {
-        return super::torch::conv2d(x, weight, bias, sweep);
-    }
     let [_, _, height, width] = weight.dims();
     let options = ConvOptions::new([sweep.stride; 2], sweep.paddings([height, width]), [1; 2], 1);
     module::conv2d(x, weight, Some(bias), options)
 }
 
-fn relu_if(relu: bool, x: Tensor<4>) -> Tensor<4> {
+pub(super) fn relu_if(relu: bool, x: Tensor<4>) -> Tensor<4> {
     if relu { activation::relu(x) } else { x }
 }

@@ -12,9 +12,25 @@ use burn::backend::{Autodiff, Backend, Dispatch, LibTorch, backend_extension};
 use burn::tensor::Tensor;
 
 use super::Sweep;
+use super::plain::relu_if;
 
-/// See [`super::conv2d`]; without the ReLU.
+/// See [`super::conv2d`].
 pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, sweep: Sweep) -> Tensor<4> {
+    relu_if(sweep.relu, linear(x, weight, bias, sweep))
+}
+
+/// See [`super::conv2d_residual`].
+pub fn conv2d_residual(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    residual: Tensor<4>,
+    sweep: Sweep,
+) -> Tensor<4> {
+    relu_if(sweep.relu, linear(x, weight, bias, sweep) + residual)
+}
+
+fn linear(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, sweep: Sweep) -> Tensor<4> {
     let [x, weight, bias] = [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()];
     Tensor::from_dispatch(<Dispatch as Kernels>::convolve(x, weight, bias, sweep))
 }
@@ -25,7 +41,7 @@ pub fn conv_transpose2x2(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Te
     let [examples, _, height, width] = x.dims();
     let weight = weight.permute([1, 2, 3, 0]).reshape([4 * outputs, inputs, 1, 1]);
     let bias = bias.reshape([outputs, 1]).expand([outputs, 4]).reshape([4 * outputs]);
-    let squares = conv2d(x, weight, bias, Sweep { stride: 1, padding: 0, relu: false });
+    let squares = linear(x, weight, bias, Sweep { stride: 1, padding: 0, relu: false });
     let squares = squares.reshape([examples, outputs, 2, 2, height, width]).permute([0, 1, 4, 2, 5, 3]);
     squares.reshape([examples, outputs, 2 * height, 2 * width])
 }

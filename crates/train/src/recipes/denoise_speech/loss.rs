@@ -2,13 +2,12 @@
 //!
 //! Compressed spectra (Ephrat et al. 2018; Braun and Tashev 2021, "A consolidated view of loss functions") at three
 //! resolutions of the waveform: magnitudes, complex values, and once more where speech was taken away (asymmetric loss:
-//! Wang et al. 2020, "VoiceFilter-Lite"), which people mind more than noise left; the loudness of critical bands (`loudness.rs`); and the waveform itself. The gradient is
+//! Wang et al. 2020, "VoiceFilter-Lite"), which people mind more than noise left; and the waveform itself. The gradient is
 //! written by hand: it is one pass over the spectra, where a graph of operations would be thirty.
 
 use rayon::prelude::*;
 use realfft::num_complex::Complex;
 
-use super::loudness::Loudness;
 use super::zones::{COMPRESSION, HOP, Layout, WINDOW};
 use crate::dsp::math::power;
 use crate::dsp::{Stft, Window};
@@ -24,13 +23,11 @@ pub struct Weights {
     pub lost: f32,
     /// Of absolute differences of samples.
     pub waveform: f32,
-    /// Of differences of loudness.
-    pub loudness: f32,
 }
 
 impl Default for Weights {
     fn default() -> Self {
-        Self { magnitude: 0.7, complex: 0.3, lost: 0.1, waveform: 0.3, loudness: 0.1 }
+        Self { magnitude: 0.7, complex: 0.3, lost: 0.4, waveform: 0.3 }
     }
 }
 
@@ -56,7 +53,6 @@ pub struct Loss {
     pub layout: Layout,
     weights: Weights,
     resolutions: Vec<Resolution>,
-    loudness: Loudness,
 }
 
 /// One way to look at the waveform.
@@ -86,7 +82,6 @@ impl Loss {
             layout: Layout::default(),
             weights,
             resolutions: resolutions.into(),
-            loudness: Loudness::new(),
         }
     }
 
@@ -139,8 +134,6 @@ impl Loss {
             loss += step * error.abs();
             *gradient += step * if error == 0.0 { 0.0 } else { error.signum() };
         }
-        let weight = self.weights.loudness;
-        loss += weight * self.loudness.measure(found, clean, gain, weight, gradient);
         for resolution in &self.resolutions {
             loss += self.spectra(resolution, found, clean, gain, gradient) / self.resolutions.len() as f32;
         }
@@ -244,7 +237,7 @@ mod tests {
     #[test]
     fn clean_speech_costs_nothing_and_lost_speech_more_than_noise_left() {
         // Without the waveform's part, which knows only how far and not which way.
-        let loss = Loss::new(Weights { waveform: 0.0, lost: 0.4, loudness: 0.0, ..Weights::default() });
+        let loss = Loss::new(Weights { waveform: 0.0, ..Weights::default() });
         let clean: Vec<f32> = (0..9600).map(|n| 0.1 * (n as f32 * 0.05).sin()).collect();
         let of = |found: &[f32]| loss.waveforms(found, &clean, 10.0, &mut vec![0.0; found.len()]);
         assert!(of(&clean) < 1e-9);

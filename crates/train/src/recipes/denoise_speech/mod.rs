@@ -2,7 +2,6 @@
 
 mod graph;
 pub mod loss;
-mod loudness;
 mod network;
 mod publish;
 pub mod zones;
