@@ -91,7 +91,11 @@ fn a_video_is_enlarged_as_its_pictures_are() {
          t. ! queue ! latentdvideoupscale ! pngenc ! multifilesink location=out-%d.png",
     );
     for n in 0..2 {
-        apply(&stage("upscale", vec![]), read(MediaKind::Image, at(&format!("in-{n}.png"))), &at("expected.png"));
+        apply(
+            &stage("upscale", vec![("model", "upscale-photo-x2-fast".into())]),
+            read(MediaKind::Image, at(&format!("in-{n}.png"))),
+            &at("expected.png"),
+        );
         let (got, expected) = (picture(at(&format!("out-{n}.png"))), picture(at("expected.png")));
         assert_eq!((got.width, got.height), (322, 198));
         let (Samples::U8(got), Samples::U8(expected)) = (got.samples, expected.samples) else { unreachable!() };

@@ -8,6 +8,7 @@ use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::prelude::*;
 use gst_video::{VideoFormat, VideoFrame, VideoInfo};
+use latentd::config::Node;
 use latentd::crew::Crew;
 use latentd::media::image::{Depth, Layout, Samples};
 use latentd::media::{Image, Media};
@@ -15,6 +16,15 @@ use latentd::stage::{self as stages, Stage};
 
 const DENOISE: &str = "latentdvideodenoise";
 const UPSCALE: &str = "latentdvideoupscale";
+
+/// The stage as an element runs it that is told nothing else: for video, by the fast model.
+fn fast(name: &'static str, mut settings: Vec<(&'static str, Node)>) -> Vec<Box<dyn Stage>> {
+    if settings.iter().all(|(key, _)| *key != "model") {
+        let model = if name == "denoise" { "denoise-photo-fast" } else { "upscale-photo-x2-fast" };
+        settings.push(("model", model.into()));
+    }
+    stage(name, settings)
+}
 
 /// Where each channel of a format lies in a pixel, and how long the pixel is.
 const FORMATS: [(VideoFormat, &[usize], usize); 11] = [
@@ -123,7 +133,7 @@ fn check(
 
 #[test]
 fn denoised_frames_of_every_format_and_odd_sizes() {
-    let stages = stage("denoise", vec![("sigma", 15.0.into())]);
+    let stages = fast("denoise", vec![("sigma", 15.0.into())]);
     for (index, format) in FORMATS.into_iter().enumerate() {
         let (width, height) = [(33, 17), (64, 48), (1, 1), (71, 5)][index % 4];
         let image = picture(width, height, layout(format.1.len()));
@@ -135,7 +145,7 @@ fn denoised_frames_of_every_format_and_odd_sizes() {
 
 #[test]
 fn rows_may_be_padded() {
-    let stages = stage("denoise", vec![("sigma", 15.0.into())]);
+    let stages = fast("denoise", vec![("sigma", 15.0.into())]);
     for (format, padding) in [(FORMATS[0], 20), (FORMATS[7], 12), (FORMATS[10], 3)] {
         let image = picture(35, 19, layout(format.1.len()));
         let element = element(DENOISE);
@@ -147,17 +157,17 @@ fn rows_may_be_padded() {
 #[test]
 fn sigma_is_measured_where_none_is_told_and_strength_counts() {
     let noisy = picture(200, 120, Layout::Rgb);
-    check(&element(DENOISE), &noisy, FORMATS[0], 0, process(&stage("denoise", vec![]), noisy.clone()));
+    check(&element(DENOISE), &noisy, FORMATS[0], 0, process(&fast("denoise", vec![]), noisy.clone()));
     let element = element(DENOISE);
     element.set_property("strength", 0.4);
     element.set_property("ensemble", true);
-    let stages = stage("denoise", vec![("strength", 0.4.into()), ("ensemble", true.into())]);
+    let stages = fast("denoise", vec![("strength", 0.4.into()), ("ensemble", true.into())]);
     check(&element, &noisy, FORMATS[0], 0, process(&stages, noisy.clone()));
 }
 
 #[test]
 fn enlarged_frames_of_every_format_and_odd_sizes() {
-    let stages = stage("upscale", vec![]);
+    let stages = fast("upscale", vec![]);
     for (index, format) in FORMATS.into_iter().enumerate() {
         let (width, height) = [(33, 17), (40, 24), (1, 3), (71, 5)][index % 4];
         let image = picture(width, height, layout(format.1.len()));
@@ -166,14 +176,14 @@ fn enlarged_frames_of_every_format_and_odd_sizes() {
     let element = element(UPSCALE);
     element.set_property("model", "upscale-photo-x4");
     let image = picture(31, 23, Layout::Rgb);
-    let stages = stage("upscale", vec![("model", "upscale-photo-x4".into())]);
+    let stages = fast("upscale", vec![("model", "upscale-photo-x4".into())]);
     check(&element, &image, FORMATS[0], 5, process(&stages, image.clone()));
 }
 
 #[test]
 fn a_large_frame_is_the_same_with_the_machines_threads() {
     let image = picture(700, 430, Layout::Rgb);
-    check(&element(UPSCALE), &image, FORMATS[0], 0, process(&stage("upscale", vec![]), image.clone()));
+    check(&element(UPSCALE), &image, FORMATS[0], 0, process(&fast("upscale", vec![]), image.clone()));
 }
 
 #[test]
@@ -233,7 +243,7 @@ fn settings_change_while_it_plays() {
         let out = harness.push_and_pull(frame(&image, VideoFormat::Rgb, &[0, 1, 2], 3, 0)).unwrap();
         Samples::U8(samples(out, &info, &[0, 1, 2], 3))
     };
-    let with = |sigma: f64| process(&stage("denoise", vec![("sigma", sigma.into())]), image.clone()).samples;
+    let with = |sigma: f64| process(&fast("denoise", vec![("sigma", sigma.into())]), image.clone()).samples;
     assert_eq!(run(), with(20.0));
     denoise.set_property("sigma", "5");
     assert_eq!(run(), with(5.0));
