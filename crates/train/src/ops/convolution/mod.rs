@@ -39,10 +39,6 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, sweep: Sweep) ->
     if on_flex(&x.device()) {
         return extension::conv2d(x, weight, bias, sweep);
     }
-    #[cfg(feature = "tch")]
-    if on_torch(&x.device()) {
-        return torch::conv2d(x, weight, bias, sweep);
-    }
     plain::conv2d(x, weight, bias, sweep)
 }
 
@@ -57,10 +53,6 @@ pub fn conv2d_residual(
     #[cfg(feature = "flex")]
     if on_flex(&x.device()) {
         return extension::conv2d_residual(x, weight, bias, residual, sweep);
-    }
-    #[cfg(feature = "tch")]
-    if on_torch(&x.device()) {
-        return torch::conv2d_residual(x, weight, bias, residual, sweep);
     }
     plain::conv2d_residual(x, weight, bias, residual, sweep)
 }

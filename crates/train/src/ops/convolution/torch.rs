@@ -12,25 +12,9 @@ use burn::backend::{Autodiff, Backend, Dispatch, LibTorch, backend_extension};
 use burn::tensor::Tensor;
 
 use super::Sweep;
-use super::plain::relu_if;
 
-/// See [`super::conv2d`].
-pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, sweep: Sweep) -> Tensor<4> {
-    relu_if(sweep.relu, linear(x, weight, bias, sweep))
-}
-
-/// See [`super::conv2d_residual`].
-pub fn conv2d_residual(
-    x: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Tensor<1>,
-    residual: Tensor<4>,
-    sweep: Sweep,
-) -> Tensor<4> {
-    relu_if(sweep.relu, linear(x, weight, bias, sweep) + residual)
-}
-
-fn linear(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, sweep: Sweep) -> Tensor<4> {
+/// The convolution alone, whatever `sweep` says of a ReLU.
+pub fn convolve(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, sweep: Sweep) -> Tensor<4> {
     let [x, weight, bias] = [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()];
     Tensor::from_dispatch(<Dispatch as Kernels>::convolve(x, weight, bias, sweep))
 }
@@ -41,7 +25,7 @@ pub fn conv_transpose2x2(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Te
     let [examples, _, height, width] = x.dims();
     let weight = weight.permute([1, 2, 3, 0]).reshape([4 * outputs, inputs, 1, 1]);
     let bias = bias.reshape([outputs, 1]).expand([outputs, 4]).reshape([4 * outputs]);
-    let squares = linear(x, weight, bias, Sweep { stride: 1, padding: 0, relu: false });
+    let squares = convolve(x, weight, bias, Sweep { stride: 1, padding: 0, relu: false });
     let squares = squares.reshape([examples, outputs, 2, 2, height, width]).permute([0, 1, 4, 2, 5, 3]);
     squares.reshape([examples, outputs, 2 * height, 2 * width])
 }
@@ -56,7 +40,7 @@ trait Kernels: Backend {
     ) -> FloatTensor<Self>;
 }
 
-fn convolve(x: &tch::Tensor, weight: &tch::Tensor, bias: &tch::Tensor, sweep: Sweep) -> tch::Tensor {
+fn run(x: &tch::Tensor, weight: &tch::Tensor, bias: &tch::Tensor, sweep: Sweep) -> tch::Tensor {
     let size = weight.size();
     let padding = sweep.paddings([size[2] as usize, size[3] as usize]).map(|zeros| zeros as i64);
     x.conv2d(weight, Some(bias), [sweep.stride as i64; 2], padding, [1; 2], 1)
@@ -64,7 +48,7 @@ fn convolve(x: &tch::Tensor, weight: &tch::Tensor, bias: &tch::Tensor, sweep: Sw
 
 impl Kernels for LibTorch {
     fn convolve(x: TchTensor, weight: TchTensor, bias: TchTensor, sweep: Sweep) -> TchTensor {
-        TchTensor::new(convolve(&x.tensor, &weight.tensor, &bias.tensor, sweep))
+        TchTensor::new(run(&x.tensor, &weight.tensor, &bias.tensor, sweep))
     }
 }
 
@@ -89,14 +73,14 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<LibTorch, C> {
         match ConvolveBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let leaves = inputs.each_ref().map(|input| input.tensor.detach().set_requires_grad(true));
-                let output = convolve(&leaves[0], &leaves[1], &leaves[2], sweep);
+                let output = run(&leaves[0], &leaves[1], &leaves[2], sweep);
                 let result = TchTensor::new(output.detach());
                 let recorded =
                     Recorded { leaves: leaves.map(TchTensor::new), output: TchTensor::new(output), _inputs: inputs };
                 prep.finish(recorded, result)
             }
             OpsKind::UnTracked(prep) => {
-                prep.finish(TchTensor::new(convolve(&inputs[0].tensor, &inputs[1].tensor, &inputs[2].tensor, sweep)))
+                prep.finish(TchTensor::new(run(&inputs[0].tensor, &inputs[1].tensor, &inputs[2].tensor, sweep)))
             }
         }
     }
