@@ -3,7 +3,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
-use super::MAX_SIGMA;
+use super::{CAMERA_LEVEL, MAX_SIGMA};
 use crate::data::{Picture, camera, space_to_depth};
 
 /// The share of squares that are gray, with the same noise in all three channels. Without them the network takes noise to
@@ -52,7 +52,7 @@ impl Batch {
     }
 }
 
-/// [`Batch::draw`] with what a camera and a JPEG file do to the squares; sigma is 0, since the network is not told.
+/// [`Batch::draw`] with what a camera and a JPEG file do to the squares; sigma is [`CAMERA_LEVEL`], since the network is not told.
 pub fn draw_camera(rng: &mut StdRng, pictures: &[Picture], count: usize, side: usize) -> Batch {
     let (mut clean, mut dirty) = (Vec::new(), Vec::new());
     let whole = side + camera::MARGIN;
@@ -75,7 +75,7 @@ pub fn draw_camera(rng: &mut StdRng, pictures: &[Picture], count: usize, side: u
     Batch {
         noisy: TensorData::new(dirty, shape),
         clean: TensorData::new(clean, shape),
-        sigma: TensorData::new(vec![0f32; count], [count, 1, 1, 1]),
+        sigma: TensorData::new(vec![CAMERA_LEVEL; count], [count, 1, 1, 1]),
     }
 }
 

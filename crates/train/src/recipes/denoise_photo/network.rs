@@ -110,17 +110,18 @@ impl Denoiser {
         noisy - self.tail.forward(x)
     }
 
-    /// The whole of it as an ONNX graph from `image` `[1, 3, H, W]` and, if it is `told`, `sigma` `[1, 1, 1, 1]`; returns
-    /// the picture that is to be its output.
-    pub fn write(&self, graph: &mut Graph, told: bool) -> Value {
+    /// The whole of it as an ONNX graph from `image` `[1, 3, H, W]` and `sigma` `[1, 1, 1, 1]`, which is no input if it
+    /// is `always` the same; returns the picture that is to be its output.
+    pub fn write(&self, graph: &mut Graph, always: Option<f32>) -> Value {
         let image = graph.picture("image", 3);
         let noisy = graph.space_to_depth("squares", &image, 2);
         let mut x = self.head.write(graph, "head", &noisy);
-        if told {
-            let sigma = graph.number("sigma");
-            let level = graph.scaled_channels("level", &sigma, &self.level);
-            x = graph.add("head.level", &x, &level);
-        }
+        let sigma = match always {
+            Some(level) => graph.constant("sigma", &[1, 1, 1, 1], &[level]),
+            None => graph.number("sigma"),
+        };
+        let level = graph.scaled_channels("level", &sigma, &self.level);
+        x = graph.add("head.level", &x, &level);
         let mut skips = Vec::with_capacity(self.encoder.len());
         for (at, level) in self.encoder.iter().enumerate() {
             x = write(graph, &format!("encoder.{at}.blocks"), &level.blocks, x);
