@@ -50,7 +50,7 @@ fn start(home: &Home, server: &Server, stages: &str) -> Daemon {
     let file = fs::File::options().create(true).append(true).open(&log).unwrap();
     let child = home
         .latentd()
-        .arg("run")
+        .args(["--verbose", "run"])
         .arg(&pipeline)
         .env("XDG_RUNTIME_DIR", &server.runtime)
         .env("HOME", &server.runtime)

@@ -276,6 +276,7 @@ impl Session {
     /// Looks after the devices until there is a reason not to.
     fn watch(&self, control: &LiveControl, stop: &Receiver<()>) -> Ended {
         let mut seen = [(0, Instant::now()); 2];
+        let mut lost = [0; 2];
         let begun = Instant::now();
         let mut asked = begun;
         loop {
@@ -291,6 +292,13 @@ impl Session {
                 let frames = counters.frames.load(Relaxed);
                 if frames != seen[number].0 {
                     seen[number] = (frames, Instant::now());
+                }
+                let missing = counters.lost.load(Relaxed) - lost[number];
+                if missing > 0 {
+                    lost[number] += missing;
+                    let opened = &self.streams[number].opened;
+                    let long = missing as f64 * 1e3 / f64::from(opened.rate);
+                    tracing::debug!("an xrun: {long:.1} ms of sound are missing at {}", opened.name);
                 }
                 if counters.gone.load(Relaxed) || seen[number].1.elapsed() > patience {
                     let opened = &self.streams[number].opened;

@@ -70,18 +70,24 @@ fn gaussian(deviation: f32) -> Vec<f32> {
 /// A plane with the kernel over its rows and columns; at the edge it goes on as its last pixel.
 fn smooth(plane: &[f32], side: usize, kernel: &[f32]) -> Vec<f32> {
     let radius = kernel.len() / 2;
-    let pass = |source: &[f32], across: bool| -> Vec<f32> {
-        let value = |x: usize, y: usize| {
-            let terms = kernel.iter().enumerate().map(|(i, weight)| {
-                let moved = |at: usize| (at + i).saturating_sub(radius).min(side - 1);
-                let (x, y) = if across { (moved(x), y) } else { (x, moved(y)) };
-                weight * source[y * side + x]
-            });
-            terms.sum::<f32>()
-        };
-        (0..side * side).map(|at| value(at % side, at / side)).collect()
-    };
-    pass(&pass(plane, true), false)
+    let add =
+        |out: &mut [f32], weight: f32, values: &[f32]| out.iter_mut().zip(values).for_each(|(o, v)| *o += weight * v);
+    let mut rows = vec![0f32; side * side];
+    let mut padded = vec![0f32; side + 2 * radius];
+    for (row, out) in plane.chunks_exact(side).zip(rows.chunks_exact_mut(side)) {
+        padded[..radius].fill(row[0]);
+        padded[radius..radius + side].copy_from_slice(row);
+        padded[radius + side..].fill(row[side - 1]);
+        kernel.iter().enumerate().for_each(|(i, weight)| add(out, *weight, &padded[i..i + side]));
+    }
+    let mut whole = vec![0f32; side * side];
+    for (y, out) in whole.chunks_exact_mut(side).enumerate() {
+        for (i, weight) in kernel.iter().enumerate() {
+            let from = (y + i).saturating_sub(radius).min(side - 1);
+            add(out, *weight, &rows[from * side..][..side]);
+        }
+    }
+    whole
 }
 
 /// Through a JPEG file of a random quality and back.

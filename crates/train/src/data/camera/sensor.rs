@@ -31,6 +31,10 @@ struct Camera {
     phase: [usize; 2],
     /// Deviations in pixels of the smoothing of the noise's brightness and of its colours.
     smoothing: [f32; 2],
+    /// The share of the noise's brightness that is as coarse as its colours.
+    blotches: f32,
+    /// How much of its strength noise keeps when it is smoothed: cameras smooth what is fine, and leave what is coarse.
+    kept: [f32; 2],
     /// How much it sharpens.
     sharpening: f32,
 }
@@ -38,7 +42,7 @@ struct Camera {
 impl Camera {
     fn draw(rng: &mut StdRng) -> Self {
         let logarithmic = |rng: &mut StdRng, low: f32, high: f32| (rng.random_range(low.ln()..high.ln())).exp();
-        let (shot, read) = (logarithmic(rng, 1e-5, 1.5e-2), logarithmic(rng, 3e-4, 2e-2));
+        let (shot, read) = (logarithmic(rng, 1e-5, 1e-2), logarithmic(rng, 3e-4, 1.2e-2));
         // Filters overlap, so that a colour is what its filter lets through less some of the others; white stays white.
         let mut less = |low: f32, high: f32| -rng.random_range(low..high);
         let [rg, rb, gr, gb, br, bg] =
@@ -46,7 +50,8 @@ impl Camera {
         let matrix = Matrix3::new(1.0 - rg - rb, rg, rb, gr, 1.0 - gr - gb, gb, br, bg, 1.0 - br - bg);
         let balance = Vector3::new(rng.random_range(1.2..2.6f32), 1.0, rng.random_range(1.2..2.4f32));
         let colours = matrix * Matrix3::from_diagonal(&balance);
-        let fine = if rng.random_bool(0.5) { 0.0 } else { rng.random_range(0.25..1.0f32) };
+        let fine = if rng.random_bool(0.3) { 0.0 } else { rng.random_range(0.25..1.2f32) };
+        let coarse = logarithmic(rng, 0.5, 6.0);
         Self {
             shot,
             read,
@@ -54,7 +59,9 @@ impl Camera {
             // Each row's first place outweighs the others, or nearly: there is an inverse.
             back: colours.try_inverse().unwrap_or_else(Matrix3::identity),
             phase: [rng.random_range(0..2), rng.random_range(0..2)],
-            smoothing: [fine, fine + rng.random_range(0.0..2.0f32)],
+            smoothing: [fine, coarse],
+            blotches: rng.random_range(0.0..0.5),
+            kept: [rng.random_range(0.5..1.0), rng.random_range(0.4..1.0)],
             sharpening: if rng.random_bool(0.5) { 0.0 } else { rng.random_range(0.0..0.8f32) },
         }
     }
@@ -127,7 +134,8 @@ fn demosaic(camera: &Camera, seen: &[f32], side: usize) -> Vec<f32> {
     planes
 }
 
-/// Noise in the sensor's colours, in those of the picture, and with the camera's own smoothing: of colours more than of brightness.
+/// Noise in the sensor's colours, in those of the picture, and with the camera's own smoothing: colours become blotches of some pixels,
+/// brightness stays finer.
 fn finish(camera: &Camera, noise: &[f32], side: usize) -> Vec<f32> {
     let plane = side * side;
     let mut planes = vec![0f32; 3 * plane];
@@ -137,12 +145,17 @@ fn finish(camera: &Camera, noise: &[f32], side: usize) -> Vec<f32> {
         brightness[at] = LUMA.dot(&noise);
         (0..3).for_each(|channel| planes[channel * plane + at] = noise[channel] - brightness[at]);
     }
-    let smoothed = |values: &[f32], deviation: f32| {
-        if deviation < 0.25 { values.to_vec() } else { smooth(values, side, &gaussian(deviation)) }
+    let smoothed = |values: &[f32], which: usize| {
+        let kernel = gaussian(camera.smoothing[which].max(0.1));
+        // Smoothing leaves this of the deviation of noise whose pixels have nothing to do with each other.
+        let left = kernel.iter().map(|k| k * k).sum::<f32>();
+        let scale = left.powf(-camera.kept[which]);
+        smooth(values, side, &kernel).into_iter().map(move |v| v * scale)
     };
-    let brightness = smoothed(&brightness, camera.smoothing[0]);
-    let colours = planes.chunks_exact(plane).map(|colour| smoothed(colour, camera.smoothing[1]));
-    colours.flat_map(|colour| colour.into_iter().zip(&brightness).map(|(c, b)| c + b).collect::<Vec<_>>()).collect()
+    let (fine, coarse) = (smoothed(&brightness, 0), smoothed(&brightness, 1));
+    let brightness: Vec<f32> = fine.zip(coarse).map(|(f, c)| f + camera.blotches * (c - f)).collect();
+    let colours = planes.chunks_exact(plane).map(|colour| smoothed(colour, 1));
+    colours.flat_map(|colour| colour.zip(&brightness).map(|(c, b)| c + b).collect::<Vec<_>>()).collect()
 }
 
 /// Unsharp masking by a 3x3 mean.
