@@ -8,9 +8,10 @@ use audio_common::Dice;
 use latentd::media::audio::{Chain, Format};
 use live_common::Bench;
 
-/// A microphone whose clock is off by `ppm`, in buffers of 480, and a speaker in buffers of `gulp` frames, both jittering by 1.5 ms.
+/// A microphone whose clock is off by `ppm`, in buffers of 480 of which every 200th is `late` seconds late, and a speaker in buffers of `gulp`
+/// frames, both jittering by 1.5 ms.
 /// Returns the fill of the speaker's ring in milliseconds, second by second.
-fn simulate(ppm: f64, gulp: usize, seconds: f64) -> (Vec<f32>, latentd::pipeline::live::LiveStatus) {
+fn simulate(ppm: f64, late: f64, gulp: usize, seconds: f64) -> (Vec<f32>, latentd::pipeline::live::LiveStatus) {
     let mut bench = Bench::new(Chain::new(Format { rate: 48_000, channels: 1 }), 48_000, 48_000);
     let mut dice = Dice::new(11);
     let mut jitter = move || f64::from(dice.next()) * 0.0015;
@@ -29,7 +30,8 @@ fn simulate(ppm: f64, gulp: usize, seconds: f64) -> (Vec<f32>, latentd::pipeline
             bench.now = begin + std::time::Duration::from_secs_f64(next_heard);
             bench.hear(&block);
             heard += 1;
-            next_heard = (heard as f64 * heard_every + jitter()).max(next_heard);
+            let late = if heard.is_multiple_of(200) { late } else { 0.0 };
+            next_heard = (heard as f64 * heard_every + jitter() + late).max(next_heard);
             sum += bench.control.status().ring_ms[0];
             count += 1;
             if count == 100 {
@@ -47,7 +49,7 @@ fn simulate(ppm: f64, gulp: usize, seconds: f64) -> (Vec<f32>, latentd::pipeline
 }
 
 fn check(ppm: f64, gulp: usize, seconds: f64) {
-    let (fills, status) = simulate(ppm, gulp, seconds);
+    let (fills, status) = simulate(ppm, 0.0, gulp, seconds);
     assert_eq!(
         (status.xruns, status.late_blocks, status.dropped_blocks),
         (0, 0, 0),
@@ -74,4 +76,20 @@ fn two_hundred_millionths_for_an_hour() {
 fn slower_clocks_and_other_buffers() {
     check(-200.0, 441, 600.0);
     check(50.0, 1024, 600.0);
+}
+
+#[test]
+fn a_device_that_is_late_again_and_again_is_heard_to_be_so_once_or_twice() {
+    let (fills, status) = simulate(0.0, 0.009, 480, 600.0);
+    assert!((1..=4).contains(&status.xruns), "{status:?}");
+    assert_eq!((status.late_blocks, status.dropped_blocks), (0, 0), "{status:?}");
+    let [fill, wanted] = [fills[fills.len() - 1], status.ring_ms[1]];
+    assert!((4.0..14.0).contains(&wanted) && (fill - wanted).abs() < 3.0, "{fill:.1} ms, wanted {wanted:.1}");
+}
+
+#[test]
+fn a_machine_that_stood_still_leaves_the_delay_as_it_was() {
+    let (_, before) = simulate(0.0, 0.0, 480, 60.0);
+    let (_, after) = simulate(0.0, 0.05, 480, 59.0);
+    assert!(after.xruns > 0 && after.ring_ms[1] < before.ring_ms[1] + 0.1, "{after:?} against {before:?}");
 }

@@ -14,6 +14,9 @@ const BLOCKS: u32 = RATE / super::FRAMES as u32;
 /// Devices bring and take far more at once while they start than later: what they do in this time is not heard of.
 const SETTLE: Duration = Duration::from_millis(250);
 
+/// Seconds that the reserve may grow by.
+const LEARNED: f64 = 0.010;
+
 /// A device: what its callback counts, and its frames a second.
 type Side = (Arc<Counters>, u32);
 
@@ -22,6 +25,10 @@ pub struct Gauge {
     microphone: Side,
     speaker: Side,
     reserve: f64,
+    /// What was missing so far, on top of the reserve: a device that was late once will be again.
+    learned: f64,
+    /// Frames that the speaker did without, when last looked at.
+    lost: u64,
     brought: Extreme,
     taken: Extreme,
     /// Frames that the engine left with the microphone since they made no block; negated, as the least is looked for.
@@ -75,6 +82,8 @@ impl Gauge {
             microphone,
             speaker,
             reserve,
+            learned: 0.0,
+            lost: 0,
             brought: Extreme::default(),
             taken: Extreme::default(),
             rest: Extreme::default(),
@@ -95,6 +104,17 @@ impl Gauge {
         if self.began.is_some_and(|began| now.saturating_duration_since(began) >= SETTLE / 2) {
             self.brought.look(-brought, now);
             self.taken.look(-taken, now);
+        }
+        let lost = self.speaker.0.lost.load(Relaxed);
+        self.learn((lost - self.lost) as f64);
+        self.lost = lost;
+    }
+
+    /// The speaker did without so many frames. A machine that stood still tells nothing of how punctual its devices are.
+    fn learn(&mut self, missing: f64) {
+        let most = LEARNED * f64::from(self.speaker.1);
+        if missing <= most {
+            self.learned = (self.learned + missing).min(most);
         }
     }
 
@@ -157,7 +177,7 @@ impl Gauge {
 
     /// The level to be had.
     pub fn target(&self) -> f64 {
-        self.reserve
+        self.reserve + self.learned
     }
 
     /// Takes note of a level; whether the delay has grown for good, because the speaker had to play silence for a while.
