@@ -20,8 +20,17 @@ pub const MARGIN: usize = 8;
 const NOISELESS: f64 = 0.1;
 const COMPRESSED: f64 = 0.75;
 
-/// The share of pictures that are soft.
-const SOFT: f64 = 0.5;
+/// How often pictures are soft, and by a Gaussian of how many pixels.
+pub struct Softness {
+    share: f64,
+    deviations: std::ops::Range<f32>,
+}
+
+/// Of photos at the size that a camera makes: mosaics and lenses show hardly anything to the pixel.
+pub const FULL_SIZE: Softness = Softness { share: 0.8, deviations: 0.4..2.0 };
+
+/// Of photos that were made smaller.
+const SMALL: Softness = Softness { share: 0.5, deviations: 0.3..1.2 };
 
 /// Degrades a square of `side` pixels, planes of 0..1, `[3, side, side]`, and returns it in 0..1.
 pub fn degrade(rng: &mut StdRng, square: &[f32], side: usize) -> Vec<f32> {
@@ -37,17 +46,16 @@ pub fn degrade(rng: &mut StdRng, square: &[f32], side: usize) -> Vec<f32> {
 
 /// [`degrade`] of a picture that was, as often as not, also soft: what a small photo is like that shall become large.
 pub fn degrade_small(rng: &mut StdRng, square: &[f32], side: usize) -> Vec<f32> {
-    let softened = soften(rng, square, side);
+    let softened = soften(rng, &SMALL, square, side);
     degrade(rng, &softened, side)
 }
 
-/// A picture as soft as cameras make them at their full size, as often as not: pictures to learn from were made small, and are sharp to the pixel.
-/// It takes what little noise they have with it.
-pub fn soften(rng: &mut StdRng, square: &[f32], side: usize) -> Vec<f32> {
-    if !rng.random_bool(SOFT) {
+/// A picture made soft: pictures to learn from were made small, and are sharp to the pixel. It takes what little noise they have with it.
+pub fn soften(rng: &mut StdRng, softness: &Softness, square: &[f32], side: usize) -> Vec<f32> {
+    if !rng.random_bool(softness.share) {
         return square.to_vec();
     }
-    let kernel = gaussian(rng.random_range(0.3..1.2));
+    let kernel = gaussian(rng.random_range(softness.deviations.clone()));
     square.chunks_exact(side * side).flat_map(|plane| smooth(plane, side, &kernel)).collect()
 }
 

@@ -42,7 +42,7 @@ struct Camera {
 impl Camera {
     fn draw(rng: &mut StdRng) -> Self {
         let logarithmic = |rng: &mut StdRng, low: f32, high: f32| (rng.random_range(low.ln()..high.ln())).exp();
-        let (shot, read) = (logarithmic(rng, 1e-5, 1e-2), logarithmic(rng, 3e-4, 1.2e-2));
+        let (shot, read) = (logarithmic(rng, 1e-5, 5e-3), logarithmic(rng, 3e-4, 8e-3));
         // Filters overlap, so that a colour is what its filter lets through less some of the others; white stays white.
         let mut less = |low: f32, high: f32| -rng.random_range(low..high);
         let [rg, rb, gr, gb, br, bg] =
@@ -60,7 +60,7 @@ impl Camera {
             back: colours.try_inverse().unwrap_or_else(Matrix3::identity),
             phase: [rng.random_range(0..2), rng.random_range(0..2)],
             smoothing: [fine, coarse],
-            blotches: rng.random_range(0.0..0.5),
+            blotches: rng.random_range(0.0..0.25),
             kept: [rng.random_range(0.5..1.0), rng.random_range(0.4..1.0)],
             sharpening: if rng.random_bool(0.5) { 0.0 } else { rng.random_range(0.0..0.8f32) },
         }

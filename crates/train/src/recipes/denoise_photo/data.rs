@@ -65,7 +65,7 @@ pub fn draw_camera(rng: &mut StdRng, pictures: &[Picture], count: usize, side: u
         if rng.random_bool(GRAY_SHARE) {
             make_gray(&mut square);
         }
-        let square = camera::soften(rng, &square, whole);
+        let square = camera::soften(rng, &camera::FULL_SIZE, &square, whole);
         let degraded = camera::degrade(rng, &square, whole);
         let corner = [rng.random_range(0..=camera::MARGIN), rng.random_range(0..=camera::MARGIN)];
         clean.extend(space_to_depth(&camera::inner(&square, whole, corner, side), 3, side, side, 2));
