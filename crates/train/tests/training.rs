@@ -143,6 +143,14 @@ fn a_model_is_where_another_training_starts() {
     let card = Model::from_path(&desk.path("models/x4")).expect("a model").card;
     assert_eq!((card.scale, card.training.expect("training").init.as_deref()), (4, Some("x2")));
     assert!(Weights::read(&desk.path("models/x2")).is_ok());
+
+    // What a model keeps of the one that it began as: all, then nothing.
+    let network = |model: &str| fs::read(desk.path("models").join(model).join("model.onnx")).expect("an ONNX file");
+    let more = format!("upscale-photo-x2 {recipe} --init models/x2 --steps 3");
+    desk.succeed(&format!("{more} --out models/same --keep 1"));
+    desk.succeed(&format!("{more} --out models/other"));
+    assert!(network("same") == network("x2") && network("other") != network("x2"));
+    assert!(desk.fail(&format!("{more} --out models/never --keep 2")).contains("0 to 1"));
 }
 
 #[test]

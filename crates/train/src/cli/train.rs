@@ -39,6 +39,9 @@ pub struct Training {
     /// Start from a published model: a folder with a model.onnx, or an ONNX file
     #[arg(long, value_name = "MODEL")]
     init: Option<PathBuf>,
+    /// The share of --init's own weights in what is published, 0..1: a network that was taught something new keeps more of what it knew
+    #[arg(long, value_name = "SHARE", requires = "init", default_value_t = 0.0)]
+    keep: f64,
     /// Insist on going on from the run's checkpoint (without this, one that is there is gone on from all the same)
     #[arg(long, conflicts_with = "fresh")]
     resume: bool,
@@ -115,7 +118,7 @@ impl Training {
                 let provenance = self.provenance(job, &state);
                 // GPUs may round what they multiply to ten bits; what is published must be what the weights say.
                 let exact = DeviceKind::Flex.open().unwrap_or(device);
-                let network = network.to_device(&exact);
+                let network = self.with_init(network.to_device(&exact))?;
                 let model = Publication::new(recipe, &network, &name, provenance, &exact)?;
                 model.write(&self.out)?;
                 println!("{}: burn and tract differ by at most {:.1e}", self.out.display(), model.difference);
@@ -125,7 +128,22 @@ impl Training {
         Ok(())
     }
 
+    /// A trained network, moved back towards the weights that it began with: between the two lie networks that do better at what both know
+    /// (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+    fn with_init<M: Module>(&self, network: M) -> Result<M> {
+        match &self.init {
+            Some(model) if self.keep > 0.0 => {
+                let (first, _) = Weights::read(model)?.load_into(network.clone());
+                Ok(run::average::follow(network, &first, 1.0 - self.keep))
+            }
+            _ => Ok(network),
+        }
+    }
+
     fn options(&self, folder: &Path) -> Result<run::Options> {
+        if !(0.0..=1.0).contains(&self.keep) {
+            bail!("--keep must be 0 to 1, not {}", self.keep);
+        }
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
             bail!("--learning-rate must be positive");
         }
@@ -188,7 +206,7 @@ impl Training {
                     folder.display(),
                     state.step
                 );
-                if self.init.is_some() {
+                if self.init.is_some() && self.keep == 0.0 {
                     eprintln!("warning: --init counts at the beginning of a run only; this one has begun");
                 }
                 if state.seed != self.seed {
@@ -210,8 +228,9 @@ impl Training {
 
     fn provenance(&self, job: Job, state: &State) -> Provenance {
         let rate = self.learning_rate;
+        let keep = if self.keep > 0.0 { format!(" --keep {}", self.keep) } else { String::new() };
         Provenance {
-            recipe: format!("{} {} --batch {} --learning-rate {rate}", job.name, job.options, self.batch),
+            recipe: format!("{} {} --batch {} --learning-rate {rate}{keep}", job.name, job.options, self.batch),
             data: job.data,
             seed: state.seed,
             steps: state.earlier.0 + state.step,

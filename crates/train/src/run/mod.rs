@@ -1,6 +1,6 @@
 //! A training run: the loop, its checkpoints, its schedule, and what it tells while it goes.
 
-mod average;
+pub mod average;
 mod checkpoint;
 mod curve;
 mod log;
