@@ -1,6 +1,6 @@
 //! A training run: the loop, its checkpoints, its schedule, and what it tells while it goes.
 
-pub mod average;
+pub(crate) mod average;
 mod checkpoint;
 mod curve;
 mod log;
