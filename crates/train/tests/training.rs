@@ -145,11 +145,11 @@ fn a_model_is_where_another_training_starts() {
     assert!(Weights::read(&desk.path("models/x2")).is_ok());
 
     // What a model keeps of the one that it began as: all, then nothing.
-    let network = |model: &str| fs::read(desk.path("models").join(model).join("model.onnx")).expect("an ONNX file");
+    let answers = |model: &str| fs::read(desk.path("models").join(model).join("golden.safetensors")).expect("a file");
     let more = format!("upscale-photo-x2 {recipe} --init models/x2 --steps 3");
     desk.succeed(&format!("{more} --out models/same --keep 1"));
     desk.succeed(&format!("{more} --out models/other"));
-    assert!(network("same") == network("x2") && network("other") != network("x2"));
+    assert!(answers("same") == answers("x2") && answers("other") != answers("x2"));
     assert!(desk.fail(&format!("{more} --out models/never --keep 2")).contains("0 to 1"));
 }
 
