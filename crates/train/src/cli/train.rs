@@ -13,7 +13,7 @@ use super::recipes::Pictures;
 use crate::data;
 use crate::device::DeviceKind;
 use crate::layers::Init;
-use crate::onnx::Weights;
+use crate::onnx::{Loaded, Weights};
 use crate::publish::{self, Publication, Publish, data_sets};
 use crate::recipes::Recipe;
 use crate::run::{self, Checkpoint, Length, Outcome, Schedule, State};
@@ -115,10 +115,10 @@ impl Training {
         let stop = stop_on_signals()?;
         match run::train(recipe, &options, start, &device, &stop)? {
             Outcome::Finished(network, state) => {
-                let provenance = self.provenance(job, &state);
                 // GPUs may round what they multiply to ten bits; what is published must be what the weights say.
                 let exact = DeviceKind::Flex.open().unwrap_or(device);
-                let network = self.with_init(network.to_device(&exact))?;
+                let network = self.with_init(network.to_device(&exact), &job.name)?;
+                let provenance = self.provenance(job, &state);
                 let model = Publication::new(recipe, &network, &name, provenance, &exact)?;
                 model.write(&self.out)?;
                 println!("{}: burn and tract differ by at most {:.1e}", self.out.display(), model.difference);
@@ -130,10 +130,10 @@ impl Training {
 
     /// A trained network, moved back towards the weights that it began with: between the two lie networks that do better at what both know
     /// (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
-    fn with_init<M: Module>(&self, network: M) -> Result<M> {
+    fn with_init<M: Module>(&self, network: M, recipe: &str) -> Result<M> {
         match &self.init {
             Some(model) if self.keep > 0.0 => {
-                let (first, _) = Weights::read(model)?.load_into(network.clone());
+                let (first, _) = load(model, network.clone(), recipe)?;
                 Ok(run::average::follow(network, &first, 1.0 - self.keep))
             }
             _ => Ok(network),
@@ -174,11 +174,8 @@ impl Training {
         let identity = serde_json::json!({ "recipe": job.name, "shape": job.shape });
         let saved = State::read(folder)?.filter(|_| !self.fresh);
         if let (None, Some(model)) = (&saved, &self.init) {
-            let (loaded, report) = Weights::read(model)?.load_into(network);
-            if report.copied + report.widened == 0 {
-                bail!("{} has no tensor in common with {}", model.display(), job.name);
-            }
-            network = loaded;
+            let report;
+            (network, report) = load(model, network, &job.name)?;
             eprintln!("{} tensors copied from {}, {} widened", report.copied, model.display(), report.widened);
             report.left.iter().for_each(|what| eprintln!("left as initialised: {what}"));
             report.unused.iter().for_each(|what| eprintln!("not used: {what}"));
@@ -240,6 +237,15 @@ impl Training {
             init: state.init.clone(),
         }
     }
+}
+
+/// The network of a recipe with the weights of a published model, and what became of each.
+fn load<M: Module>(model: &Path, network: M, recipe: &str) -> Result<(M, Loaded)> {
+    let (network, report) = Weights::read(model)?.load_into(network);
+    if report.copied + report.widened == 0 {
+        bail!("{} has no tensor in common with {recipe}", model.display());
+    }
+    Ok((network, report))
 }
 
 /// A flag that SIGINT and SIGTERM set. The second signal ends the program at once.

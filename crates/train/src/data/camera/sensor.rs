@@ -50,13 +50,14 @@ impl Camera {
         let matrix = Matrix3::new(1.0 - rg - rb, rg, rb, gr, 1.0 - gr - gb, gb, br, bg, 1.0 - br - bg);
         let balance = Vector3::new(rng.random_range(1.2..2.6f32), 1.0, rng.random_range(1.2..2.4f32));
         let colours = matrix * Matrix3::from_diagonal(&balance);
-        let fine = if rng.random_bool(0.3) { 0.0 } else { rng.random_range(0.25..1.2f32) };
+        // A tenth of a pixel is none.
+        let fine = if rng.random_bool(0.3) { 0.1 } else { rng.random_range(0.25..1.2f32) };
         let coarse = logarithmic(rng, 0.5, 6.0);
         Self {
             shot,
             read,
             colours,
-            // Each row's first place outweighs the others, or nearly: there is an inverse.
+            // In each row a colour's own place outweighs the others: there is an inverse.
             back: colours.try_inverse().unwrap_or_else(Matrix3::identity),
             phase: [rng.random_range(0..2), rng.random_range(0..2)],
             smoothing: [fine, coarse],
@@ -80,19 +81,20 @@ impl Camera {
 pub fn expose(rng: &mut StdRng, planes: &mut [f32], side: usize) {
     let camera = Camera::draw(rng);
     let plane = side * side;
-    let light =
-        |planes: &[f32], at: usize| Vector3::from_fn(|channel, _| planes[channel * plane + at].max(0.0).powf(GAMMA));
-    let seen: Vec<f32> = (0..plane)
-        .map(|at| {
-            let raw = camera.back * light(planes, at);
+    let light: Vec<Vector3<f32>> =
+        (0..plane).map(|at| Vector3::from_fn(|channel, _| planes[channel * plane + at].max(0.0).powf(GAMMA))).collect();
+    let seen: Vec<f32> = light
+        .iter()
+        .enumerate()
+        .map(|(at, light)| {
+            let raw = camera.back * light;
             let power = camera.shot * raw[camera.filter(at % side, at / side)].clamp(0.0, 1.0);
             let noise: f32 = StandardNormal.sample(rng);
             noise * (power + camera.read * camera.read).sqrt()
         })
         .collect();
     let noise = finish(&camera, &demosaic(&camera, &seen, side), side);
-    for at in 0..plane {
-        let light = light(planes, at);
+    for (at, light) in light.iter().enumerate() {
         for channel in 0..3 {
             let value = light[channel] + noise[channel * plane + at];
             planes[channel * plane + at] = value.clamp(0.0, 1.0).powf(1.0 / GAMMA);
@@ -146,7 +148,7 @@ fn finish(camera: &Camera, noise: &[f32], side: usize) -> Vec<f32> {
         (0..3).for_each(|channel| planes[channel * plane + at] = noise[channel] - brightness[at]);
     }
     let smoothed = |values: &[f32], which: usize| {
-        let kernel = gaussian(camera.smoothing[which].max(0.1));
+        let kernel = gaussian(camera.smoothing[which]);
         // Smoothing leaves this of the deviation of noise whose pixels have nothing to do with each other.
         let left = kernel.iter().map(|k| k * k).sum::<f32>();
         let scale = left.powf(-camera.kept[which]);
