@@ -64,20 +64,21 @@ fn five_hundred_frames_in_tract_are_those_of_burn() {
     let (network, _, model) = publish(&recipe, 7);
     let trace = recipe.trace(&network, &pattern((FRAMES + 1) * HOP), &Device::flex());
     let inputs: Vec<(&str, &[usize])> =
-        vec![("spectrum", &[1, 2, 481]), ("state_0", &[1, 16, 32]), ("state_1", &[1, 16, 32])];
+        vec![("spectrum", &[1, 2, 481]), ("state_0", &[1, 16, 32]), ("state_1", &[1, 16, 32]), ("past", &[1, 8, 66])];
     for &kernel in Kernel::ALL {
-        let outputs = ["output", "next_state_0", "next_state_1"];
+        let outputs = ["output", "next_state_0", "next_state_1", "next_past"];
         let session = Session::by(&model, &inputs, &outputs, kernel).expect("a session");
-        let mut states = [vec![0f32; 512], vec![0f32; 512]];
+        let mut states = [vec![0f32; 512], vec![0f32; 512], vec![0f32; 528]];
         for t in 0..FRAMES {
-            let mut found = session.run(&[&trace.input[t], &states[0], &states[1]]).expect("a frame").into_iter();
+            let mut found =
+                session.run(&[&trace.input[t], &states[0], &states[1], &states[2]]).expect("a frame").into_iter();
             let output = found.next().expect("an output");
             let difference = relative(&output, &trace.output[t]);
             assert!(difference < TOLERANCE, "frame {t} by {}: {difference}", kernel.name());
-            for (block, (state, next)) in states.iter_mut().zip(found).enumerate() {
+            for (index, (state, next)) in states.iter_mut().zip(found).enumerate() {
                 *state = next;
-                let difference = relative(state, &trace.states[block][t]);
-                assert!(difference < TOLERANCE, "state {block} after frame {t} by {}: {difference}", kernel.name());
+                let difference = relative(state, &trace.states[index][t]);
+                assert!(difference < TOLERANCE, "state {index} after frame {t} by {}: {difference}", kernel.name());
             }
         }
     }
@@ -119,7 +120,7 @@ fn silence_stays_silent_and_states_stay_bounded() {
     let golden = Golden::from_bytes(&published.golden).expect("a golden file");
     assert!(verify(&model, &golden, Kernel::BEST_GUESS).expect("it runs") < TOLERANCE);
     let audio = published.card.audio.expect("a section `audio`");
-    assert_eq!((audio.sample_rate, audio.latency(), audio.delay(), audio.states.len()), (48_000, 960, 480, 2));
+    assert_eq!((audio.sample_rate, audio.latency(), audio.delay(), audio.states.len()), (48_000, 960, 480, 3));
 }
 
 /// All weights of a network, in the order of its record.

@@ -133,6 +133,11 @@ impl Mixer {
         if rng.random_bool(0.25) {
             swell(rng, &mut samples);
         }
+        // Rooms, vehicles and streets rumble; recordings made to be listened to were rid of it.
+        if rng.random_bool(0.4) {
+            let slope = rng.random_range(0.0..6.0);
+            curve.iter_mut().zip(colour::falling(bins, slope)).for_each(|(gain, fall)| *gain *= fall);
+        }
         if rng.random_bool(0.6) {
             colour::equalise(rng, &mut curve, 10.0);
         }

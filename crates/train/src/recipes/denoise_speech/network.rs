@@ -21,7 +21,8 @@ impl Default for Shape {
 }
 
 /// A vector for each of 32 positions along frequency; blocks that look back in time, each position for itself with the
-/// same weights, and then mix the positions; a complex factor for each bin (a gain for each band above 8 kHz) as answer.
+/// same weights, and then mix the positions; a complex factor for each bin of the last frames (a gain for each band above
+/// 8 kHz) as answer.
 ///
 /// Tensors are `[clips, channels, time, positions]`.
 #[derive(Module, Debug)]
@@ -81,6 +82,10 @@ impl Network {
         let width = shape.width;
         let decoder = ZONES.map(|zone| {
             let mut layer = Conv::row(init, width, zone.outputs(), 1, 0.1);
+            // Frames before hardly count at first.
+            let mut weights: Vec<f32> = layer.weight.val().into_data().iter::<f32>().collect();
+            weights[zone.answers * zone.points * width..].iter_mut().for_each(|weight| *weight *= 0.1);
+            layer.weight = init.values([zone.outputs(), width, 1, 1], weights);
             // The first answers are 1: real parts, gains.
             let ones = (0..zone.outputs()).map(|row| if row < zone.points { 1.0 } else { 0.0 }).collect();
             layer.bias = init.values([zone.outputs()], ones);

@@ -6,8 +6,8 @@ use burn::tensor::{Device, Tensor};
 use latentd::media::MediaKind;
 use latentd::model::{AudioCard, AudioPort, AudioState, Card, Dim, Form, Golden, Port, Size, Task};
 
-use super::graph::{OUTPUT, SPECTRUM, state_names};
-use super::zones::{BINS, HOP, POSITIONS, WINDOW};
+use super::graph::{LOW, OUTPUT, PAST_NAMES, SPECTRUM, state_names};
+use super::zones::{BINS, HOP, PAST, POSITIONS, WINDOW};
 use super::{DenoiseSpeech, Network, host};
 use crate::data::speech::{Clip, RATE};
 use crate::onnx::Graph;
@@ -22,7 +22,8 @@ pub struct Trace {
     pub input: Vec<Vec<f32>>,
     /// The spectra that it gives, a frame each, `[2, BINS]`.
     pub output: Vec<Vec<f32>>,
-    /// The states after each frame, `states[block][frame]` `[width, POSITIONS]`.
+    /// The states after each frame, in the order of the graph's outputs: `states[block][frame]` `[width, POSITIONS]`, then the
+    /// frames before, `[2 PAST, LOW]`.
     pub states: Vec<Vec<Vec<f32>>>,
 }
 
@@ -50,6 +51,16 @@ impl DenoiseSpeech {
             };
             (0..steps).map(at).collect()
         });
+        let past = (0..spectra.len() / BINS).map(|t| {
+            let frame = |back: usize| t.checked_sub(back).map(|t| &spectra[t * BINS..][..LOW]);
+            (0..PAST)
+                .flat_map(|back| match frame(back) {
+                    Some(bins) => bins.iter().map(|bin| bin.re).chain(bins.iter().map(|bin| bin.im)).collect(),
+                    None => vec![0.0; 2 * LOW],
+                })
+                .collect()
+        });
+        let states = states.chain(std::iter::once(past.collect()));
         Trace { input: frames(spectra), output: frames(&cleaned), states: states.collect() }
     }
 }
@@ -83,16 +94,17 @@ impl Publish for DenoiseSpeech {
             shape: fixed(shape),
             range: [-1.0, 1.0],
         };
+        let blocks = self.shape.blocks;
+        let names: Vec<[String; 2]> = (0..blocks).map(state_names).chain([PAST_NAMES.map(str::to_owned)]).collect();
         let ports = |spectrum: &str, which: usize| {
-            let states =
-                (0..self.shape.blocks).map(|block| port(&state_names(block)[which], &[1, self.shape.width, POSITIONS]));
+            let states = names.iter().enumerate().map(|(index, names)| {
+                let shape = if index < blocks { [1, self.shape.width, POSITIONS] } else { [1, 2 * PAST, LOW] };
+                port(&names[which], &shape)
+            });
             std::iter::once(port(spectrum, &[1, 2, BINS])).chain(states).collect::<Vec<_>>()
         };
         let sound = |port: &str| AudioPort { port: port.to_owned(), form: Form::Spectrum };
-        let states = (0..self.shape.blocks).map(|block| {
-            let [input, output] = state_names(block);
-            AudioState { input, output }
-        });
+        let states = names.iter().cloned().map(|[input, output]| AudioState { input, output });
         Card {
             summary: Some(
                 "Takes everything but speech out of sound at 48 kHz, live, with 20 ms of delay; band-limited speech is as \

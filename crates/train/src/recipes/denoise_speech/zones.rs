@@ -1,7 +1,10 @@
 //! How a spectrum is laid out for the network: in three zones, finer where speech is.
 //!
 //! Up to 8 kHz the network sees every bin and answers with a complex factor for each; above, it sees 16 bands and answers
-//! with a gain for each. Neighbouring points are gathered into positions, each of which the network gives one vector.
+//! with a gain for each. Up to 3.2 kHz it sees the last few frames as well, and answers with a factor for each bin of each:
+//! what comes out is a filter over time (deep filtering: Mack and Habets 2019, Schröter et al. 2022, "DeepFilterNet"),
+//! which tells harmonics apart that lie closer than a frame of 20 ms can. Neighbouring points are gathered into positions,
+//! each of which the network gives one vector.
 
 use realfft::num_complex::Complex;
 
@@ -31,7 +34,11 @@ pub const COMPRESSION: f32 = 0.3;
 /// Added to the power of a bin before it is compressed: -78 dB beside speech of an ordinary level.
 pub const FLOOR: f32 = 1e-7;
 
-/// Values of the factor's cube root beyond this are cut: no bin is made louder than 2.2 times.
+/// Frames before the present one that the filter over time reaches back.
+pub const PAST: usize = 4;
+
+/// Values of the factor's cube root beyond this are cut: no bin is made louder than 2.2 times. Factors of frames before are
+/// cut there as they are.
 pub const LIMIT: f32 = 1.3;
 
 /// One zone.
@@ -51,24 +58,42 @@ pub struct Zone {
     pub values: usize,
     /// Values of a point coming out: a complex factor, a gain.
     pub answers: usize,
+    /// Frames before the present one of which it sees real and imaginary parts, and answers with a complex factor for each.
+    pub past: usize,
 }
 
 /// The three zones. The points of the first two are bins, those of the third bands.
 pub const ZONES: [Zone; 3] = [
-    Zone { name: "low", first: 0, points: 4, overlap: 2, positions: 16, values: 3, answers: 2 },
-    Zone { name: "middle", first: 64, points: 8, overlap: 2, positions: 12, values: 3, answers: 2 },
-    Zone { name: "high", first: 0, points: 4, overlap: 1, positions: 4, values: 1, answers: 1 },
+    Zone { name: "low", first: 0, points: 4, overlap: 2, positions: 16, values: 3, answers: 2, past: PAST },
+    Zone { name: "middle", first: 64, points: 8, overlap: 2, positions: 12, values: 3, answers: 2, past: 0 },
+    Zone { name: "high", first: 0, points: 4, overlap: 1, positions: 4, values: 1, answers: 1, past: 0 },
 ];
 
 impl Zone {
     /// Values that a position sees.
     pub const fn inputs(&self) -> usize {
-        self.values * (self.points + 2 * self.overlap)
+        self.rows() * (self.points + 2 * self.overlap)
+    }
+
+    /// Values of a point going in, those of the frames before included.
+    pub const fn rows(&self) -> usize {
+        self.values + 2 * self.past
     }
 
     /// Values that a position answers with.
     pub const fn outputs(&self) -> usize {
-        self.answers * self.points
+        (self.answers + 2 * self.past) * self.points
+    }
+
+    /// The rows of answers that are the factor of point `j` in the frame `back` before the present one, `back` from 1.
+    const fn past_rows(&self, back: usize, j: usize) -> [usize; 2] {
+        let row = (self.answers + 2 * (back - 1)) * self.points + j;
+        [row, row + self.points]
+    }
+
+    /// The end of the points that its positions see.
+    pub const fn reach(&self) -> usize {
+        self.first + self.points * self.positions + self.overlap
     }
 }
 
@@ -106,9 +131,11 @@ impl Layout {
     pub fn features(&self, spectra: &[Complex<f32>]) -> [Vec<f32>; 3] {
         let frames = spectra.len() / BINS;
         let mut features = ZONES.map(|zone| vec![0f32; zone.inputs() * frames * zone.positions]);
-        let mut fine = vec![0f32; 3 * FINE];
-        let mut bands = vec![0f32; BANDS];
-        for (t, spectrum) in spectra.chunks_exact(BINS).enumerate() {
+        let mut fine = vec![0f32; frames * 3 * FINE];
+        let mut bands = vec![0f32; frames * BANDS];
+        for ((spectrum, fine), bands) in
+            spectra.chunks_exact(BINS).zip(fine.chunks_exact_mut(3 * FINE)).zip(bands.chunks_exact_mut(BANDS))
+        {
             for (k, bin) in spectrum[..FINE].iter().enumerate() {
                 let loud = bin.norm_sqr() + FLOOR;
                 let compressed = power(loud, 0.5 * (COMPRESSION - 1.0));
@@ -116,16 +143,24 @@ impl Layout {
                 fine[FINE + k] = bin.im * compressed;
                 fine[2 * FINE + k] = loud.sqrt() * compressed;
             }
-            self.bands(spectrum, &mut bands);
-            for (zone, out) in ZONES.iter().zip(&mut features) {
-                let (source, count) = if zone.values == 3 { (&fine, FINE) } else { (&bands, BANDS) };
-                let width = zone.points + 2 * zone.overlap;
-                for value in 0..zone.values {
-                    for j in 0..width {
-                        let row = &mut out[((value * width + j) * frames + t) * zone.positions..][..zone.positions];
-                        for (position, v) in row.iter_mut().enumerate() {
+            self.bands(spectrum, bands);
+        }
+        for (zone, out) in ZONES.iter().zip(&mut features) {
+            let (source, count) = if zone.values == 3 { (&fine, FINE) } else { (&bands, BANDS) };
+            let width = zone.points + 2 * zone.overlap;
+            for row in 0..zone.rows() {
+                // Real and imaginary parts of the frame before, then of that before it, follow the present frame's values.
+                let (value, back) = match row.checked_sub(zone.values) {
+                    None => (row, 0),
+                    Some(past) => (past % 2, past / 2 + 1),
+                };
+                for j in 0..width {
+                    for t in back..frames {
+                        let source = &source[((t - back) * zone.values + value) * count..][..count];
+                        let seen = &mut out[((row * width + j) * frames + t) * zone.positions..][..zone.positions];
+                        for (position, v) in seen.iter_mut().enumerate() {
                             let point = (zone.first + position * zone.points + j).wrapping_sub(zone.overlap);
-                            *v = if point < count { source[value * count + point] } else { 0.0 };
+                            *v = source.get(point).copied().unwrap_or_default();
                         }
                     }
                 }
@@ -152,7 +187,14 @@ impl Layout {
                     for j in 0..zone.points {
                         let [x, y] =
                             [j, zone.points + j].map(|row| answers[(row * frames + t) * zone.positions + position]);
-                        spectrum[zone.first + position * zone.points + j] *= cube(Complex::new(x, y));
+                        let k = zone.first + position * zone.points + j;
+                        spectrum[k] *= cube(Complex::new(x, y));
+                        for back in 1..=zone.past.min(t) {
+                            let [x, y] = zone
+                                .past_rows(back, j)
+                                .map(|row| answers[(row * frames + t) * zone.positions + position]);
+                            spectrum[k] += cut(Complex::new(x, y)) * spectra[(t - back) * BINS + k];
+                        }
                     }
                 }
             }
@@ -187,7 +229,9 @@ impl Layout {
         let count = BINS - FINE;
         let high = &ZONES[2];
         let mut of_gain = vec![0f32; count];
-        for (t, (spectrum, gradient)) in spectra.chunks_exact(BINS).zip(gradient.chunks_exact(BINS)).enumerate() {
+        let frame = |t: usize| &spectra[t * BINS..][..BINS];
+        for (t, gradient) in gradient.chunks_exact(BINS).enumerate() {
+            let spectrum = frame(t);
             for ((zone, answers), out) in ZONES[..2].iter().zip(answers).zip(&mut out) {
                 for position in 0..zone.positions {
                     for j in 0..zone.points {
@@ -196,6 +240,13 @@ impl Layout {
                         let of_factor = gradient[k] * spectrum[k].conj();
                         let passed = cube_back(Complex::new(answers[at[0]], answers[at[1]]), of_factor);
                         (out[at[0]], out[at[1]]) = (passed.re, passed.im);
+                        for back in 1..=zone.past.min(t) {
+                            let at = zone.past_rows(back, j).map(|row| (row * frames + t) * zone.positions + position);
+                            let passed = gradient[k] * frame(t - back)[k].conj();
+                            for (at, passed) in at.into_iter().zip([passed.re, passed.im]) {
+                                out[at] = if answers[at].abs() < LIMIT { passed } else { 0.0 };
+                            }
+                        }
                     }
                 }
             }
@@ -215,14 +266,19 @@ impl Layout {
 
 /// The factor that an answer stands for, `m |m|^2`: small factors, of which there are many, are then not so small answers.
 fn cube(m: Complex<f32>) -> Complex<f32> {
-    let m = Complex::new(m.re.clamp(-LIMIT, LIMIT), m.im.clamp(-LIMIT, LIMIT));
+    let m = cut(m);
     m * m.norm_sqr()
+}
+
+/// An answer within the limit.
+fn cut(m: Complex<f32>) -> Complex<f32> {
+    Complex::new(m.re.clamp(-LIMIT, LIMIT), m.im.clamp(-LIMIT, LIMIT))
 }
 
 /// The gradient of an answer from that of its factor.
 fn cube_back(m: Complex<f32>, gradient: Complex<f32>) -> Complex<f32> {
     let (inside_x, inside_y) = (m.re.abs() < LIMIT, m.im.abs() < LIMIT);
-    let m = Complex::new(m.re.clamp(-LIMIT, LIMIT), m.im.clamp(-LIMIT, LIMIT));
+    let m = cut(m);
     let along = 2.0 * (m.re * gradient.re + m.im * gradient.im);
     let passed = gradient * m.norm_sqr() + m * along;
     Complex::new(if inside_x { passed.re } else { 0.0 }, if inside_y { passed.im } else { 0.0 })
