@@ -103,8 +103,12 @@ impl Server {
     }
 
     pub fn play(&self, file: &std::path::Path) {
-        let status = self.command("paplay").args(["-d", "mic", "--latency-msec=50"]).arg(file).status().unwrap();
-        assert!(status.success());
+        assert!(self.begin(file).wait().unwrap().success());
+    }
+
+    /// Plays into `mic` while the test goes on.
+    pub fn begin(&self, file: &std::path::Path) -> Child {
+        self.command("paplay").args(["-d", "mic", "--latency-msec=50"]).arg(file).spawn().unwrap()
     }
 }
 

@@ -14,8 +14,11 @@ const BLOCKS: u32 = RATE / super::FRAMES as u32;
 /// Devices bring and take far more at once while they start than later: what they do in this time is not heard of.
 const SETTLE: Duration = Duration::from_millis(250);
 
-/// Seconds that the reserve may grow by.
+/// Seconds that the level to be had may lie above the reserve.
 const LEARNED: f64 = 0.010;
+
+/// Seconds that shall be left of the level when both devices are as late as they have been.
+const GUARD: f64 = 0.0005;
 
 /// A device: what its callback counts, and its frames a second.
 type Side = (Arc<Counters>, u32);
@@ -25,8 +28,7 @@ pub struct Gauge {
     microphone: Side,
     speaker: Side,
     reserve: f64,
-    /// What was missing so far, on top of the reserve: a device that was late once will be again.
-    learned: f64,
+    jitter: Jitter,
     /// Frames that the speaker did without, when last looked at.
     lost: u64,
     brought: Extreme,
@@ -37,6 +39,64 @@ pub struct Gauge {
     held: Extreme,
     lowest: Extreme,
     began: Option<Instant>,
+}
+
+/// How far the level falls below its mean now and then: by how much devices are late.
+#[derive(Debug)]
+struct Jitter {
+    /// The largest fall of each of the last spans, and the oldest one's place.
+    falls: [f64; Jitter::SPANS],
+    oldest: usize,
+    /// What is to be expected: the second largest of them, since once is no habit; a microphone that skips has one too.
+    usual: f64,
+    since: Option<Instant>,
+    sum: f64,
+    count: u32,
+    least: f64,
+    /// How many spans are none to learn from, this one included.
+    spoilt: u32,
+}
+
+impl Default for Jitter {
+    fn default() -> Jitter {
+        Jitter {
+            falls: [0.0; Jitter::SPANS],
+            oldest: 0,
+            usual: 0.0,
+            since: None,
+            sum: 0.0,
+            count: 0,
+            least: f64::INFINITY,
+            spoilt: 0,
+        }
+    }
+}
+
+impl Jitter {
+    /// A minute of them.
+    const SPANS: usize = 120;
+
+    /// What happens now is no habit; what follows in this span and the next is its echo.
+    fn spoil(&mut self) {
+        self.spoilt = 2;
+    }
+
+    fn look(&mut self, level: f64, now: Instant) {
+        let since = *self.since.get_or_insert(now);
+        if now.saturating_duration_since(since) >= Extreme::SPAN && self.count > 0 {
+            if self.spoilt == 0 {
+                self.falls[self.oldest] = self.sum / f64::from(self.count) - self.least;
+                self.oldest = (self.oldest + 1) % Jitter::SPANS;
+                let largest = |[first, second]: [f64; 2], &fall: &f64| [first.max(fall), second.max(fall.min(first))];
+                self.usual = self.falls.iter().fold([0.0; 2], largest)[1];
+            }
+            (self.since, self.sum, self.count, self.least) = (Some(now), 0.0, 0, f64::INFINITY);
+            self.spoilt = self.spoilt.saturating_sub(1);
+        }
+        self.sum += level;
+        self.count += 1;
+        self.least = self.least.min(level);
+    }
 }
 
 /// The least of the last half to whole second.
@@ -82,7 +142,7 @@ impl Gauge {
             microphone,
             speaker,
             reserve,
-            learned: 0.0,
+            jitter: Jitter::default(),
             lost: 0,
             brought: Extreme::default(),
             taken: Extreme::default(),
@@ -106,16 +166,11 @@ impl Gauge {
             self.taken.look(-taken, now);
         }
         let lost = self.speaker.0.lost.load(Relaxed);
-        self.learn((lost - self.lost) as f64);
-        self.lost = lost;
-    }
-
-    /// The speaker did without so many frames. A machine that stood still tells nothing of how punctual its devices are.
-    fn learn(&mut self, missing: f64) {
-        let most = LEARNED * f64::from(self.speaker.1);
-        if missing <= most {
-            self.learned = (self.learned + missing).min(most);
+        // A machine that stood still tells nothing of how punctual its devices are.
+        if (lost - self.lost) as f64 > LEARNED * f64::from(self.speaker.1) {
+            self.jitter.spoil();
         }
+        self.lost = lost;
     }
 
     /// Whether both devices work as they will go on to.
@@ -177,12 +232,14 @@ impl Gauge {
 
     /// The level to be had.
     pub fn target(&self) -> f64 {
-        self.reserve + self.learned
+        let [guard, most] = [GUARD, LEARNED].map(|seconds| seconds * f64::from(self.speaker.1));
+        (self.jitter.usual + guard).clamp(self.reserve, self.reserve + most)
     }
 
     /// Takes note of a level; whether the delay has grown for good, because the speaker had to play silence for a while.
     pub fn is_too_much(&mut self, level: f64, now: Instant) -> bool {
         self.lowest.look(level, now);
+        self.jitter.look(level, now);
         let bound = self.target() + 1.25 * self.block();
         // A callback that comes late makes the level high for a moment only.
         self.lowest.before.is_finite() && self.lowest.least() > bound || level > bound + 16.0 * self.block()
@@ -190,6 +247,7 @@ impl Gauge {
 
     /// A block has been left out.
     pub fn left_out(&mut self) {
+        self.jitter.spoil();
         let block = self.block();
         self.lowest.before -= block;
         self.lowest.now -= block;
