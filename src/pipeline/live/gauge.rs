@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use super::jitter::Jitter;
 use crate::device::{Counters, RATE};
 
 /// Blocks a second.
@@ -39,64 +40,6 @@ pub struct Gauge {
     held: Extreme,
     lowest: Extreme,
     began: Option<Instant>,
-}
-
-/// How far the level falls below its mean now and then: by how much devices are late.
-#[derive(Debug)]
-struct Jitter {
-    /// The largest fall of each of the last spans, and the oldest one's place.
-    falls: [f64; Jitter::SPANS],
-    oldest: usize,
-    /// What is to be expected: the second largest of them, since once is no habit; a microphone that skips has one too.
-    usual: f64,
-    since: Option<Instant>,
-    sum: f64,
-    count: u32,
-    least: f64,
-    /// How many spans are none to learn from, this one included.
-    spoilt: u32,
-}
-
-impl Default for Jitter {
-    fn default() -> Jitter {
-        Jitter {
-            falls: [0.0; Jitter::SPANS],
-            oldest: 0,
-            usual: 0.0,
-            since: None,
-            sum: 0.0,
-            count: 0,
-            least: f64::INFINITY,
-            spoilt: 0,
-        }
-    }
-}
-
-impl Jitter {
-    /// A minute of them.
-    const SPANS: usize = 120;
-
-    /// What happens now is no habit; what follows in this span and the next is its echo.
-    fn spoil(&mut self) {
-        self.spoilt = 2;
-    }
-
-    fn look(&mut self, level: f64, now: Instant) {
-        let since = *self.since.get_or_insert(now);
-        if now.saturating_duration_since(since) >= Extreme::SPAN && self.count > 0 {
-            if self.spoilt == 0 {
-                self.falls[self.oldest] = self.sum / f64::from(self.count) - self.least;
-                self.oldest = (self.oldest + 1) % Jitter::SPANS;
-                let largest = |[first, second]: [f64; 2], &fall: &f64| [first.max(fall), second.max(fall.min(first))];
-                self.usual = self.falls.iter().fold([0.0; 2], largest)[1];
-            }
-            (self.since, self.sum, self.count, self.least) = (Some(now), 0.0, 0, f64::INFINITY);
-            self.spoilt = self.spoilt.saturating_sub(1);
-        }
-        self.sum += level;
-        self.count += 1;
-        self.least = self.least.min(level);
-    }
 }
 
 /// The least of the last half to whole second.
@@ -233,7 +176,7 @@ impl Gauge {
     /// The level to be had.
     pub fn target(&self) -> f64 {
         let [guard, most] = [GUARD, LEARNED].map(|seconds| seconds * f64::from(self.speaker.1));
-        (self.jitter.usual + guard).clamp(self.reserve, self.reserve + most)
+        (self.jitter.usual() + guard).clamp(self.reserve, self.reserve + most)
     }
 
     /// Takes note of a level; whether the delay has grown for good, because the speaker had to play silence for a while.

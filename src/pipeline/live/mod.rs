@@ -5,6 +5,7 @@ mod control;
 mod drift;
 mod engine;
 mod gauge;
+mod jitter;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};

@@ -1,7 +1,7 @@
 //! The network as an ONNX graph of one frame: the spectrum in and out, every state an input and an output.
 
 use super::network::{Block, Network};
-use super::zones::{BANDS, BINS, COMPRESSION, FINE, FLOOR, LIMIT, PAST, POSITIONS, ZONES, Zone, triangles};
+use super::zones::{BANDS, BINS, COMPRESSION, FINE, FLOOR, KEPT, LIMIT, PAST, POSITIONS, ZONES, Zone, triangles};
 use crate::onnx::{Axis, Graph, Value};
 
 /// The name of the input that carries the spectrum, `[1, 2, BINS]`.
@@ -43,7 +43,8 @@ impl Network {
         let coarse = graph.slice("coarse", &spectrum, 2, FINE as i64, BINS as i64);
         let past = graph.reshape("past.frames", &past, &[PAST as i64, 2, LOW as i64]);
         let ([re, im], past_parts) = (parts(graph, "fine", &fine), parts(graph, "past", &past));
-        let (seen, magnitude) = compress(graph, "fine", &fine, [&re, &im]);
+        let (seen, loud) = compress(graph, "fine", &fine, [&re, &im]);
+        let magnitude = graph.pow("fine.magnitude", &loud, 0.5 * COMPRESSION);
         let seen = graph.concat("seen", &[&seen, &magnitude], 1);
         let seen = graph.reshape("seen.row", &seen, &[1, 3, 1, FINE as i64]);
         let (past_seen, _) = compress(graph, "past", &past, [&past_parts[0], &past_parts[1]]);
@@ -84,7 +85,12 @@ impl Network {
         let spread = graph.constant("gain.triangles", &[BANDS, BINS - FINE], &triangles());
         let gains = graph.matmul("gains", &cubed, &spread);
         let coarse = graph.mul("cleaned.coarse", &coarse, &gains);
-        let output = graph.concat("cleaned", &[&low, &middle, &coarse], 2);
+        let cleaned = graph.concat("cleaned", &[&low, &middle, &coarse], 2);
+        let share = graph.constant("cleaned.share", &[1], &[1.0 - KEPT]);
+        let kept = graph.constant("kept.share", &[1], &[KEPT]);
+        let cleaned = graph.mul("cleaned.most", &cleaned, &share);
+        let kept = graph.mul("kept", &spectrum, &kept);
+        let output = graph.add("mixed", &cleaned, &kept);
         graph.output_shaped(OUTPUT, &output, &shape(&[1, 2, BINS]));
     }
 
@@ -182,14 +188,13 @@ fn filter(graph: &mut Graph, answers: &Value, past: [Value; 2]) -> Value {
     graph.reshape("filtered", &sum, &[1, 2, FILTERED as i64])
 }
 
-/// Compressed real and imaginary parts, `[N, 2, bins]`, and magnitudes, `[N, 1, bins]`, of `x` and its parts.
+/// Compressed real and imaginary parts of `x`, `[N, 2, bins]`, and the power and floor that they come of, `[N, 1, bins]`.
 fn compress(graph: &mut Graph, name: &str, x: &Value, [re, im]: [&Value; 2]) -> (Value, Value) {
     let loud = power(graph, name, re, im);
     let floor = graph.constant(&format!("{name}.floor"), &[1], &[FLOOR]);
     let loud = graph.add(&format!("{name}.loud"), &loud, &floor);
     let factor = graph.pow(&format!("{name}.factor"), &loud, 0.5 * (COMPRESSION - 1.0));
-    let compressed = graph.mul(&format!("{name}.compressed"), x, &factor);
-    (compressed, graph.pow(&format!("{name}.magnitude"), &loud, 0.5 * COMPRESSION))
+    (graph.mul(&format!("{name}.compressed"), x, &factor), loud)
 }
 
 /// Compressed magnitudes of the bands, `[1, 1, 1, BANDS]`.

@@ -7,7 +7,7 @@ use latentd::media::MediaKind;
 use latentd::model::{AudioCard, AudioPort, AudioState, Card, Dim, Form, Golden, Port, Size, Task};
 
 use super::graph::{LOW, OUTPUT, PAST_NAMES, SPECTRUM, state_names};
-use super::zones::{BINS, HOP, PAST, POSITIONS, WINDOW};
+use super::zones::{BINS, HOP, KEPT, PAST, POSITIONS, WINDOW};
 use super::{DenoiseSpeech, Network, host};
 use crate::data::speech::{Clip, RATE};
 use crate::onnx::Graph;
@@ -36,7 +36,8 @@ impl DenoiseSpeech {
         let (answers, states) = network.trace(batch.features.map(|zone| Tensor::from_data(zone, &device)));
         let answers = answers.map(host);
         let spectra = &batch.scenes[0].spectra;
-        let cleaned = self.loss.layout.apply([&answers[0], &answers[1], &answers[2]], spectra);
+        let mut cleaned = self.loss.layout.apply([&answers[0], &answers[1], &answers[2]], spectra);
+        cleaned.iter_mut().zip(spectra).for_each(|(bin, noisy)| *bin = *bin * (1.0 - KEPT) + noisy * KEPT);
         let frames = |spectra: &[realfft::num_complex::Complex<f32>]| {
             let frame = |bins: &[realfft::num_complex::Complex<f32>]| {
                 bins.iter().map(|bin| bin.re).chain(bins.iter().map(|bin| bin.im)).collect()
