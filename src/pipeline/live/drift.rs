@@ -19,8 +19,9 @@ pub struct Drift {
 
 /// Share of the error that is corrected in a second.
 const PROPORTIONAL: f64 = 0.2;
-/// The error in seconds that clocks and jitter may make; and the share of what lies beyond.
+/// The error in seconds that clocks and jitter may make.
 const NEAR: f64 = 0.003;
+/// Share of what lies beyond that is corrected in a second.
 const HASTE: f64 = 1.0;
 /// The same for its sum over time, a second squared.
 const INTEGRAL: f64 = 0.01;
