@@ -53,10 +53,12 @@ fn edge(curve: &mut Curve, from: f64, to: f64, fall: bool) {
     }
 }
 
-/// The curve of noise that falls by `slope` dB an octave above 40 Hz: 0 white, 3 pink, 6 brown.
-pub fn falling(bins: usize, slope: f64) -> Curve {
-    let last = (bins - 1) as f64;
-    (0..bins).map(|k| from_db(-slope * (k as f64 / last * TOP / 40.0).max(1.0).log2())).collect()
+/// Multiplies `curve` by one that falls by `slope` dB an octave above 40 Hz; what it makes of white noise is pink at 3 and brown at 6.
+pub fn tilt(curve: &mut Curve, slope: f64) {
+    let last = (curve.len() - 1) as f64;
+    for (k, gain) in curve.iter_mut().enumerate() {
+        *gain *= from_db(-slope * (k as f64 / last * TOP / 40.0).max(1.0).log2());
+    }
 }
 
 /// The frequency in Hz above which a recording holds less than three millionths of its power.

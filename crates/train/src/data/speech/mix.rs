@@ -117,13 +117,12 @@ impl Mixer {
 
     /// Noise of power 1 through some microphone.
     fn noise(&self, rng: &mut StdRng, corpus: &Corpus, limit: Option<f64>) -> Vec<f32> {
-        let bins = self.size / 2 + 1;
-        let mut curve = colour::flat(bins);
+        let mut curve = colour::flat(self.size / 2 + 1);
         let mut samples = match rng.random_range(0..100) {
             0..70 => self.excerpt(rng, &corpus.noise, 0.7..1.4).0,
             70..80 => {
                 let slope = rng.random_range(-1.0..9.0);
-                curve = colour::falling(bins, slope);
+                colour::tilt(&mut curve, slope);
                 noise::white(rng, self.size)
             }
             80..84 => noise::hum(rng, self.size),
@@ -136,7 +135,7 @@ impl Mixer {
         // Rooms, vehicles and streets rumble; recordings made to be listened to were rid of it.
         if rng.random_bool(0.4) {
             let slope = rng.random_range(0.0..6.0);
-            curve.iter_mut().zip(colour::falling(bins, slope)).for_each(|(gain, fall)| *gain *= fall);
+            colour::tilt(&mut curve, slope);
         }
         if rng.random_bool(0.6) {
             colour::equalise(rng, &mut curve, 10.0);

@@ -53,9 +53,8 @@ impl Network {
         let low = graph.concat("low.row", &[&low, &past_seen], 1);
         let bands = bands(graph, &coarse);
         let sources = [(&low, LOW), (&seen, FINE), (&bands, BANDS)];
-        let encoded: Vec<Value> =
-            std::array::from_fn::<_, 3, _>(|index| self.encode(graph, index, sources[index])).into();
-        let encoded = graph.concat("encoded", &encoded.iter().collect::<Vec<_>>(), 3);
+        let encoded: [Value; 3] = std::array::from_fn(|index| self.encode(graph, index, sources[index]));
+        let encoded = graph.concat("encoded", &encoded.each_ref(), 3);
         let place = graph.weight("place", &self.place);
         let mut x = graph.add("placed", &encoded, &place);
         for (index, block) in self.blocks.iter().enumerate() {
@@ -116,7 +115,7 @@ impl Network {
         let first: usize = ZONES[..index].iter().map(|zone| zone.positions).sum();
         let part = graph.slice(&format!("{name}.part"), x, 3, first as i64, (first + zone.positions) as i64);
         let answers = self.decoder[index].write_row(graph, &name, &part);
-        let each = (zone.answers + 2 * zone.past) as i64;
+        let each = zone.answers_in_all() as i64;
         let split = [each, zone.points as i64, zone.positions as i64];
         let answers = graph.reshape(&format!("{name}.split"), &answers, &split);
         let answers = graph.transpose(&format!("{name}.turned"), &answers, &[0, 2, 1]);

@@ -86,7 +86,12 @@ impl Zone {
 
     /// Values that a position answers with.
     pub const fn outputs(&self) -> usize {
-        (self.answers + 2 * self.past) * self.points
+        self.answers_in_all() * self.points
+    }
+
+    /// Values of a point coming out, those of the frames before included.
+    pub const fn answers_in_all(&self) -> usize {
+        self.answers + 2 * self.past
     }
 
     /// The rows of answers that are the factor of point `j` in the frame `back` before the present one, `back` from 1.
