@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{Device, Tensor};
 use latentd::media::MediaKind;
 use latentd::model::{AudioCard, AudioPort, AudioState, Card, Dim, Form, Golden, Port, Size, Task};
+use realfft::num_complex::Complex;
 
 use super::graph::{LOW, OUTPUT, PAST_NAMES, SPECTRUM, state_names};
 use super::zones::{BINS, HOP, KEPT, PAST, POSITIONS, WINDOW};
@@ -38,12 +39,7 @@ impl DenoiseSpeech {
         let spectra = &batch.scenes[0].spectra;
         let mut cleaned = self.loss.layout.apply([&answers[0], &answers[1], &answers[2]], spectra);
         cleaned.iter_mut().zip(spectra).for_each(|(bin, noisy)| *bin = *bin * (1.0 - KEPT) + noisy * KEPT);
-        let frames = |spectra: &[realfft::num_complex::Complex<f32>]| {
-            let frame = |bins: &[realfft::num_complex::Complex<f32>]| {
-                bins.iter().map(|bin| bin.re).chain(bins.iter().map(|bin| bin.im)).collect()
-            };
-            spectra.chunks_exact(BINS).map(frame).collect()
-        };
+        let frames = |spectra: &[Complex<f32>]| spectra.chunks_exact(BINS).map(flat).collect();
         let states = states.into_iter().map(|states| {
             let [_, width, steps, positions] = states.dims();
             let values = host(states);
@@ -54,16 +50,16 @@ impl DenoiseSpeech {
         });
         let past = (0..spectra.len() / BINS).map(|t| {
             let frame = |back: usize| t.checked_sub(back).map(|t| &spectra[t * BINS..][..LOW]);
-            (0..PAST)
-                .flat_map(|back| match frame(back) {
-                    Some(bins) => bins.iter().map(|bin| bin.re).chain(bins.iter().map(|bin| bin.im)).collect(),
-                    None => vec![0.0; 2 * LOW],
-                })
-                .collect()
+            (0..PAST).flat_map(|back| frame(back).map_or_else(|| vec![0.0; 2 * LOW], flat)).collect()
         });
         let states = states.chain(std::iter::once(past.collect()));
         Trace { input: frames(spectra), output: frames(&cleaned), states: states.collect() }
     }
+}
+
+/// Real parts, then imaginary parts.
+fn flat(bins: &[Complex<f32>]) -> Vec<f32> {
+    bins.iter().map(|bin| bin.re).chain(bins.iter().map(|bin| bin.im)).collect()
 }
 
 /// Tones, a hiss and a silence, the same every time.
