@@ -52,7 +52,7 @@ impl Jitter {
     /// Takes note of a level.
     pub fn look(&mut self, level: f64, now: Instant) {
         let since = *self.since.get_or_insert(now);
-        if now.saturating_duration_since(since) >= SPAN && self.count > 0 {
+        if now.saturating_duration_since(since) >= SPAN {
             if self.spoilt == 0 {
                 self.falls[self.oldest] = self.sum / f64::from(self.count) - self.least;
                 self.oldest = (self.oldest + 1) % SPANS;
