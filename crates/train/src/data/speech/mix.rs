@@ -118,16 +118,20 @@ impl Mixer {
     /// Noise of power 1 through some microphone.
     fn noise(&self, rng: &mut StdRng, corpus: &Corpus, limit: Option<f64>) -> Vec<f32> {
         let mut curve = colour::flat(self.size / 2 + 1);
+        let mut room = None;
         let mut samples = match rng.random_range(0..100) {
-            0..70 => self.excerpt(rng, &corpus.noise, 0.7..1.4).0,
-            70..80 => {
+            0..62 => self.excerpt(rng, &corpus.noise, 0.7..1.4).0,
+            62..72 => {
                 let slope = rng.random_range(-1.0..9.0);
                 colour::tilt(&mut curve, slope);
                 noise::white(rng, self.size)
             }
-            80..84 => noise::hum(rng, self.size),
-            84..90 => noise::music(rng, self.size),
-            _ => self.babble(rng, &corpus.speech),
+            72..76 => noise::hum(rng, self.size),
+            76..82 => noise::music(rng, self.size),
+            _ => {
+                room = rng.random_bool(0.6).then(|| Room::draw(rng));
+                self.babble(rng, &corpus.speech)
+            }
         };
         if rng.random_bool(0.25) {
             swell(rng, &mut samples);
@@ -140,7 +144,7 @@ impl Mixer {
         if rng.random_bool(0.6) {
             colour::equalise(rng, &mut curve, 10.0);
         }
-        let (_, mut noise) = self.through(self.transform(samples), curve, limit, None);
+        let (mut noise, _) = self.through(self.transform(samples), curve, limit, room.as_ref());
         let power = rms(&noise).max(1e-6);
         scale(&mut noise, 1.0 / power);
         noise
@@ -149,7 +153,7 @@ impl Mixer {
     /// Several people at a distance.
     fn babble(&self, rng: &mut StdRng, speech: &Material) -> Vec<f32> {
         let mut sum = vec![0f32; self.size];
-        for _ in 0..rng.random_range(3..8) {
+        for _ in 0..rng.random_range(3..10) {
             let (voice, _) = self.excerpt(rng, speech, 0.8..1.25);
             let gain = from_db(rng.random_range(-8.0..0.0)) / loudness(&voice).max(1e-4);
             sum.iter_mut().zip(voice).for_each(|(sum, v)| *sum += gain * v);

@@ -2,12 +2,14 @@
 //!
 //! Compressed spectra (Ephrat et al. 2018; Braun and Tashev 2021, "A consolidated view of loss functions") at three
 //! resolutions of the waveform: magnitudes, complex values, and once more where speech was taken away (asymmetric loss:
-//! Wang et al. 2020, "VoiceFilter-Lite"), which people mind more than noise left; and the waveform itself. The gradient is
-//! written by hand: it is one pass over the spectra, where a graph of operations would be thirty.
+//! Wang et al. 2020, "VoiceFilter-Lite"), which people mind more than noise left; the waveform itself; and what is heard amiss
+//! (`loudness.rs`). The gradient is written by hand: it is one pass over the spectra, where a graph of operations would be
+//! thirty.
 
 use rayon::prelude::*;
 use realfft::num_complex::Complex;
 
+use super::loudness::Loudness;
 use super::zones::{COMPRESSION, HOP, Layout, WINDOW};
 use crate::dsp::math::power;
 use crate::dsp::{Stft, Window};
@@ -23,11 +25,13 @@ pub struct Weights {
     pub lost: f32,
     /// Of absolute differences of samples.
     pub waveform: f32,
+    /// Of what is heard amiss, in PESQ's units: about as much of the gradient as all else.
+    pub loudness: f32,
 }
 
 impl Default for Weights {
     fn default() -> Self {
-        Self { magnitude: 0.7, complex: 0.3, lost: 0.4, waveform: 0.3 }
+        Self { magnitude: 0.7, complex: 0.3, lost: 0.4, waveform: 0.3, loudness: 0.015 }
     }
 }
 
@@ -53,6 +57,7 @@ pub struct Loss {
     pub layout: Layout,
     weights: Weights,
     resolutions: Vec<Resolution>,
+    loudness: Loudness,
 }
 
 /// One way to look at the waveform.
@@ -82,6 +87,7 @@ impl Loss {
             layout: Layout::default(),
             weights,
             resolutions: resolutions.into(),
+            loudness: Loudness::default(),
         }
     }
 
@@ -137,7 +143,8 @@ impl Loss {
         for resolution in &self.resolutions {
             loss += self.spectra(resolution, found, clean, gain, gradient) / self.resolutions.len() as f32;
         }
-        loss
+        let weight = self.weights.loudness;
+        loss + weight * self.loudness.measure(found, clean, weight, gradient)
     }
 
     fn spectra(&self, at: &Resolution, found: &[f32], clean: &[f32], gain: f32, gradient: &mut [f32]) -> f32 {
@@ -237,8 +244,8 @@ mod tests {
 
     #[test]
     fn clean_speech_costs_nothing_and_lost_speech_more_than_noise_left() {
-        // Without the waveform's part, which knows only how far and not which way.
-        let loss = Loss::new(Weights { waveform: 0.0, ..Weights::default() });
+        // Without the waveform's part, which knows only how far and not which way, and the loudness', which forgives levels.
+        let loss = Loss::new(Weights { waveform: 0.0, loudness: 0.0, ..Weights::default() });
         let clean: Vec<f32> = (0..9600).map(|n| 0.1 * (n as f32 * 0.05).sin()).collect();
         let of = |found: &[f32]| loss.waveforms(found, &clean, 10.0, &mut vec![0.0; found.len()]);
         assert!(of(&clean) < 1e-9);

@@ -2,6 +2,7 @@
 
 mod graph;
 pub mod loss;
+mod loudness;
 mod network;
 mod publish;
 pub mod zones;
