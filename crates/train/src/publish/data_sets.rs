@@ -3,12 +3,12 @@ use std::path::Path;
 
 use latentd::model::DataSet;
 
-/// Folders that are known sets: the folder's name, the set's name, its licence.
+/// Folders that are known sets: the folder's name, with that of the folder above where it is a common one; the set's name; its licence.
 const KNOWN: &[(&str, &str, &str)] = &[
     ("bsds400", "BSDS500 (train and test, 398 pictures)", "research and education"),
     ("sunhays80", "SunHays80 (80 web photos)", "none stated"),
     (
-        "wallpapers",
+        "train/wallpapers",
         "wallpapers of mate-backgrounds, lomiri-wallpapers, elementary, pop-os (47 photos)",
         "GPL-2+; CC BY(-SA), CC0; Unsplash, NASA",
     ),
@@ -26,7 +26,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("picovoice16", "Picovoice speech-to-intent (0.20 h of English, 16 kHz)", "Apache-2.0"),
     ("asterisk16", "Asterisk core sounds en, es, fr, it, ru (2.2 h of announcements, 16 kHz)", "CC BY-SA"),
     (
-        "noise",
+        "speech/noise",
         "110 noises of moodist, Noisekun, blanket, mechvibes, Speech Commands, Picovoice (1 h)",
         "Pixabay or CC0; CC BY; MIT; Apache-2.0",
     ),
@@ -36,7 +36,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
 pub fn data_sets<'a>(folder: &Path, paths: impl Iterator<Item = &'a Path>) -> Vec<DataSet> {
     let mut sets = BTreeMap::new();
     for path in paths {
-        let known = KNOWN.iter().find(|(name, ..)| path.iter().any(|part| part == *name));
+        let known = KNOWN.iter().find(|(name, ..)| path.ancestors().any(|folder| folder.ends_with(name)));
         let (name, licence) = match known {
             Some((_, name, licence)) => ((*name).to_owned(), *licence),
             None => {

@@ -75,9 +75,10 @@ pub fn load(folder: &Path, parts: &[Part]) -> Result<Vec<Tune>> {
     Ok(tunes)
 }
 
-/// Splits tunes into those to learn from and about `held_out` others. Whole pieces go to one side, and with them all
+/// Splits tunes into those to learn from and about `held_out` others, a quarter of all at most. Whole pieces go to one side, and with them all
 /// pieces that are nearly the same.
 pub fn split(tunes: Vec<Tune>, held_out: usize, seed: u64) -> (Vec<Tune>, Vec<Tune>) {
+    let held_out = held_out.min(tunes.len() / 4);
     let families = likeness::families(&tunes);
     let mut order: Vec<usize> =
         families.iter().copied().collect::<std::collections::BTreeSet<_>>().into_iter().collect();
