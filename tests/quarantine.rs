@@ -80,3 +80,44 @@ fn names_that_meet_in_quarantine_are_kept_apart_each_with_its_reason() {
     }
     assert_eq!(daemon.stop(), Some(0));
 }
+
+/// `retry --all` put recordings into a folder of photos, and `purge --all` deleted what was another pipeline's.
+#[test]
+fn each_pipeline_has_its_own_in_a_quarantine_that_several_share() {
+    let home = Home::new();
+    for name in ["one", "two"] {
+        let text = format!(
+            "name: {name}\nsource: {{folder: {{path: ../{name}-in, quiet: 200ms}}}}\nstages: [resize: {{long_side: 4}}]\nsink: {{folder: {{path: ../{name}-out, quarantine: ../bad}}}}\n"
+        );
+        fs::write(home.folder("pipelines").join(format!("{name}.yaml")), text).unwrap();
+        fs::write(home.folder(&format!("{name}-in")).join(format!("{name}.png")), "no picture").unwrap();
+    }
+    let daemon = home.daemon(&home.path("pipelines"), &[]);
+    wait_for("both in quarantine", LONG, || count(&home.path("bad")) == 4);
+    assert_eq!(daemon.stop(), Some(0));
+    let list = text(&home, &["quarantine", "list", "-p", "pipelines"], 0);
+    assert!(list.starts_with("one: one.png: ") && list.contains("\ntwo: two.png: "), "{list}");
+    text(&home, &["quarantine", "purge", "--all", "-p", "pipelines/one.yaml"], 0);
+    assert!(!home.path("bad/one.png").exists() && home.path("bad/two.png").exists());
+    text(&home, &["quarantine", "retry", "--all", "-p", "pipelines"], 0);
+    assert!(home.path("two-in/two.png").exists() && !home.path("one-in/two.png").exists());
+}
+
+/// The reason of one file was written over another file, or over the reason of another.
+#[test]
+fn a_reason_is_never_written_over_anything_else() {
+    let home = Home::new();
+    let pipeline = home.pipeline(", quiet: 200ms", "resize: { long_side: 4 }", "");
+    let daemon = home.daemon(&pipeline, &[]);
+    fs::write(home.path("inbox/a.png.error.txt"), "a letter").unwrap();
+    wait_for("the letter to go", LONG, || count(&home.path("quarantine")) == 2);
+    fs::write(home.path("inbox/a.png"), "no picture").unwrap();
+    let long = ["1", "2"].map(|end| format!("{}{end}.png", "n".repeat(245)));
+    long.iter().for_each(|name| fs::write(home.path("inbox").join(name), name).unwrap());
+    wait_for("three more", LONG, || count(&home.path("quarantine")) == 8);
+    assert_eq!(fs::read_to_string(home.path("quarantine/a.png.error.txt")).unwrap(), "a letter");
+    assert!(home.path("quarantine/a-1.png").is_file() && home.path("quarantine/a-1.png.error.txt").is_file());
+    let list = text(&home, &["quarantine", "list", "-p", "pipeline.yaml"], 0);
+    assert!(list.lines().count() == 4 && long.iter().all(|name| list.contains(name)), "{list}");
+    assert_eq!(daemon.stop(), Some(0));
+}

@@ -48,7 +48,7 @@ pub enum Verb {
 #[derive(Debug, clap::Args)]
 pub struct Of {
     /// Pipelines, or folders of them; those in the user's configuration folder if none is named
-    #[arg(long = "pipeline", short, value_name = "FILE|DIR")]
+    #[arg(long = "pipeline", short = 'p', value_name = "FILE|DIR")]
     files: Vec<PathBuf>,
 }
 
@@ -107,16 +107,24 @@ fn quarantine(pipeline: &Pipeline) -> Quarantine<'_> {
     Quarantine(&pipeline.sink.quarantine)
 }
 
-/// Everything in quarantine. A folder that two pipelines share is listed once, for the first of them.
+/// Everything in quarantine. In a folder that several pipelines share each file is that pipeline's whose source it came from; what came from
+/// none of them is not theirs to see.
 fn everything(of: &Of, common: &Common) -> Result<Vec<(Arc<Pipeline>, Kept)>> {
     let pipelines = run::first_load(&run::given(&of.files)?, common)?.pipelines;
+    let pipelines: Vec<_> = pipelines.iter().filter_map(|loaded| loaded.folder()).collect();
     let mut seen = Vec::new();
     let mut all = Vec::new();
-    for pipeline in pipelines.iter().filter_map(|loaded| loaded.folder()) {
-        let folder = pipeline.sink.quarantine.clone();
-        if !seen.contains(&folder) {
-            all.extend(quarantine(pipeline).list().into_iter().map(|kept| (pipeline.clone(), kept)));
-            seen.push(folder);
+    for folder in pipelines.iter().map(|pipeline| &pipeline.sink.quarantine) {
+        if seen.contains(&folder) {
+            continue;
+        }
+        seen.push(folder);
+        let sharing = || pipelines.iter().filter(|pipeline| pipeline.sink.quarantine == *folder);
+        for kept in Quarantine(folder).list() {
+            let own = sharing().filter(|pipeline| kept.from.starts_with(&pipeline.source.root));
+            // The first of those that lie deepest.
+            let depth = |pipeline: &&&Arc<Pipeline>| std::cmp::Reverse(pipeline.source.root.components().count());
+            all.extend(own.min_by_key(depth).map(|pipeline| (Arc::clone(pipeline), kept)));
         }
     }
     Ok(all)

@@ -8,6 +8,8 @@ use crate::error::{Error, Kind, Result, show_path};
 
 /// The ending of a file that tells a reason.
 const NOTE: &str = ".error.txt";
+/// How the line begins that tells where the file came from.
+const FROM: &str = "file:   ";
 /// How the line begins that tells where the file is.
 const UNCHANGED: &str = "The file is unchanged: ";
 
@@ -24,6 +26,9 @@ pub struct Kept {
     pub file: Option<PathBuf>,
     /// The file with its reason.
     pub note: PathBuf,
+    /// Where it came from.
+    #[serde(skip)]
+    pub from: PathBuf,
     /// Why it is here.
     pub reason: String,
 }
@@ -36,8 +41,13 @@ impl Quarantine<'_> {
     /// Kind output or transient: not even the reason could be written.
     pub fn put(&self, input: &Path, relative: &Path, error: &Error) -> Result<PathBuf> {
         let target = self.0.join(relative);
-        for place in durable::names(&target).filter(|place| std::fs::symlink_metadata(place).is_err()) {
+        let is_there = |path: &Path| std::fs::symlink_metadata(path).is_ok();
+        for place in durable::names(&target).filter(|place| !is_there(place)) {
             let note = note_of(&place);
+            // A file of that name that tells of another input, or is itself in quarantine, is not ours to write over.
+            if is_there(&note) && (is_there(&note_of(&note)) || !tells_of(&note, input)) {
+                continue;
+            }
             durable::write(&note, text(input, &place, error).as_bytes())?;
             match durable::move_to(input, &place) {
                 Ok(()) => return Ok(place),
@@ -89,9 +99,10 @@ impl Quarantine<'_> {
             file = told;
         }
         let reason = text.lines().find_map(|line| line.strip_prefix("reason: "))?.to_owned();
+        let from = text.lines().find_map(|line| line.strip_prefix(FROM)).map(PathBuf::from).unwrap_or_default();
         let name = file.strip_prefix(self.0).ok()?.to_path_buf();
         let there = std::fs::symlink_metadata(&file).is_ok();
-        Some(Kept { name, file: there.then_some(file), note: note.to_path_buf(), reason })
+        Some(Kept { name, file: there.then_some(file), note: note.to_path_buf(), from, reason })
     }
 
     /// Puts a file back into the folder it came from, to be tried again. Tells its name there.
@@ -132,18 +143,25 @@ fn strip_bytes(name: &std::ffi::OsStr) -> Option<OsString> {
 /// Where the reason of a file goes.
 fn note_of(place: &Path) -> PathBuf {
     let mut name = place.file_name().unwrap_or_default().to_os_string();
-    // Room for the ending where the name is as long as names can be.
+    // Room for the ending where the name is as long as names can be. Two such names may begin alike.
     if name.len() > 240 {
-        name = name.to_string_lossy().chars().take(60).collect::<String>().into();
+        let sign = durable::sign(name.as_encoded_bytes()) as u32;
+        name = format!("{}-{sign:08x}", name.to_string_lossy().chars().take(50).collect::<String>()).into();
     }
     name.push(NOTE);
     place.with_file_name(name)
 }
 
+/// Whether a note tells of this input.
+fn tells_of(note: &Path, input: &Path) -> bool {
+    let text = std::fs::read_to_string(note).unwrap_or_default();
+    text.lines().any(|line| line.strip_prefix(FROM) == Some(&show_path(input)))
+}
+
 fn text(input: &Path, kept: &Path, error: &Error) -> String {
     let one_line = |text: &str| text.replace(['\n', '\r'], " ");
     let mut text = format!(
-        "latentd could not work on this file.\n\nfile:   {}\nreason: {}\n",
+        "latentd could not work on this file.\n\n{FROM}{}\nreason: {}\n",
         show_path(input),
         one_line(&error.to_string())
     );
