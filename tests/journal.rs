@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::{Home, wait_for};
 use latentd::daemon::journal::{self, Book, Found};
-use latentd::durable::{Publication, digest_of};
+use latentd::durable::{Collision, Publication, digest_of};
 use latentd::media::MediaKind;
 use latentd::pipeline::{Claim, Ledger, Pipeline, Verdict};
 use latentd::sink::FolderSink;
@@ -130,6 +130,24 @@ fn a_name_that_somebody_has_taken_meanwhile_is_not_taken_from_them() {
     assert_eq!(outbox(&home), ["a", "a-1"]);
     assert_eq!(fs::read_to_string(home.path("outbox/a")).unwrap(), "somebody else's");
     assert_eq!(fs::read_to_string(home.path("outbox/a-1")).unwrap(), "result");
+}
+
+/// After a crash the old result stayed, and the new one got another name.
+#[test]
+fn a_result_that_was_to_replace_an_older_one_does() {
+    let home = home();
+    let mut pipeline = pipeline(&home);
+    pipeline.sink.collision = Collision::Replace;
+    let (book, _) = journal::open(&home.path("state"), &pipeline, false).unwrap();
+    book.claim(claim(&home)).unwrap();
+    let result = publication(&home);
+    fs::write(&result.target, "older").unwrap();
+    book.intend([7; 32], std::slice::from_ref(&result)).unwrap();
+    book.close();
+    drop(book);
+    let (_book, found) = journal::open(&home.path("state"), &pipeline, false).unwrap();
+    assert_eq!((outbox(&home), found.unsettled.len()), (vec!["a".to_owned()], 1));
+    assert_eq!(fs::read_to_string(home.path("outbox/a")).unwrap(), "result");
 }
 
 /// Power was lost before the draft's name was on the disk, or its contents are not what they should be.

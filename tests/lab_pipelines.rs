@@ -87,3 +87,23 @@ fn noise_is_taken_out_of_digits() {
     };
     assert!(error(&result) < error(&noisy) / 8.0, "{} {}", error(&result), error(&noisy));
 }
+
+/// The original went, and its line was in no table: what is gathered was taken for done for ever.
+#[test]
+fn an_original_goes_only_when_its_line_is_in_the_table() {
+    let home = Home::new();
+    let text = std::fs::read_to_string(lab_common::root().join("pipelines/embed-images.yaml")).unwrap();
+    let text = text.replace("gather: latents.csv", "gather: latents.csv, originals: delete");
+    let text = text.replace("path: ../pictures", "path: ../pictures, quiet: 200ms");
+    let file = home.folder("pipelines").join("embed.yaml");
+    std::fs::write(&file, text).unwrap();
+    let (picture, table) = (home.folder("pictures").join("five.png"), home.path("latents/latents.csv"));
+    let daemon = home.daemon(&file, &["--models", lab_common::models().to_str().unwrap()]);
+    for _ in 0..2 {
+        lab_common::digits()[5].1.save(&picture).unwrap();
+        common::wait_for("the original to go", std::time::Duration::from_secs(120), || !picture.exists());
+        assert_eq!(std::fs::read_to_string(&table).unwrap().lines().count(), 2);
+        std::fs::remove_file(&table).unwrap();
+    }
+    assert_eq!(daemon.stop(), Some(0));
+}

@@ -132,6 +132,15 @@ fn the_verb_writes_all_that_it_promises_and_the_pipeline_the_same_tunes() {
             [format!("morph/morph-0{number}.mid"), format!("outbox/a+b-{number}.mid")].map(|n| load(&home.path(&n)));
         assert_eq!(verb, stage);
     }
+    // Of results that would have one name, all but the last were lost where older ones are written over.
+    let text = std::fs::read_to_string(&pipeline).expect("a pipeline");
+    let same = text.replace("{stem}-{index}.{ext}", "same.{ext}").replace("outbox,", "outbox, overwrite: true,");
+    std::fs::write(&pipeline, same).expect("a pipeline");
+    for _ in 0..2 {
+        let applied = home.run(&["apply", pipeline.to_str().expect("UTF-8"), "inbox", "--out", "over"]);
+        assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+        assert_eq!(common::count(&home.path("over")), 5);
+    }
 }
 
 #[test]

@@ -14,8 +14,8 @@ mod moving;
 mod publish;
 mod sweep;
 
-pub use moving::{delete, move_file, move_to, names, numbered, rename_to_free_name};
-pub use publish::{Publication, Sealed, digest, digest_of, publish};
+pub use moving::{delete, move_file, move_to, names, numbered, rename_to_free_name, replace};
+pub use publish::{Publication, Sealed, digest, digest_of, publish, sign};
 pub use sweep::sweep;
 
 /// The ending of files that are being written; folder sources pass over them.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Collision, Draft, folder_of, make_folder, sync_after};
 use crate::error::{Error, Kind, Result};
+use crate::source::Stamp;
 
 /// How many files of one name there may be: `cat.png`, `cat-1.png`, ...
 pub(super) const NUMBERS: u32 = 10_000;
@@ -41,19 +42,32 @@ pub fn move_to(from: &Path, to: &Path) -> Result<()> {
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Err(taken()),
         Err(e) if e.kind() == std::io::ErrorKind::CrossesDevices => {
             let mut source = open_regular(from)?;
+            let begun = source.metadata().map(|m| Stamp::from(&m)).map_err(|e| Error::io("read", from, e))?;
             let mut draft = Draft::new(to)?;
-            std::io::copy(&mut source, draft.file()).map_err(|e| Error::io("write", to, e))?;
+            copy(&mut source, draft.file()).map_err(|e| Error::io("write", to, e))?;
+            let copied = source.metadata().map(|m| Stamp::from(&m)).map_err(|e| Error::io("read", from, e))?;
             let got = draft.publish(Collision::Rename)?;
+            let undone =
+                |e: Error| std::fs::remove_file(&got).map_or_else(|e| Err(Error::io("delete", &got, e)), |()| Err(e));
             if got != to {
-                std::fs::remove_file(&got).map_err(|e| Error::io("delete", &got, e))?;
-                return Err(taken());
+                return undone(taken());
             }
-            std::fs::remove_file(from).map_err(|e| Error::io("delete", from, e))?;
-            sync_after(folder_of(from));
-            Ok(())
+            // Copying takes a while: what was saved anew meanwhile is another file, or a longer one.
+            if !Stamp::of(from).is_ok_and(|now| now == copied && copied.length == begun.length) {
+                return undone(Error::new(Kind::Transient, "it changed while it was moved").at(from));
+            }
+            delete(from)
         }
         Err(e) => Err(Error::io("move", from, e)),
     }
+}
+
+/// Contents, mode and time of change.
+fn copy(from: &mut File, to: &mut File) -> std::io::Result<()> {
+    std::io::copy(from, to)?;
+    let metadata = from.metadata()?;
+    to.set_permissions(metadata.permissions())?;
+    to.set_modified(metadata.modified()?)
 }
 
 /// Deletes a file for good: a power loss does not bring it back.
@@ -82,6 +96,16 @@ pub fn rename_to_free_name(from: &Path, to: &Path) -> Result<PathBuf> {
         }
     }
     Err(too_many(to))
+}
+
+/// Gives a finished file its name, in place of what has it.
+///
+/// # Errors
+/// Kind output or transient: the file is then still where it was.
+pub fn replace(from: &Path, to: &Path) -> Result<()> {
+    std::fs::rename(from, to).map_err(|e| Error::io("write", to, e))?;
+    sync_after(folder_of(to));
+    Ok(())
 }
 
 /// A name, and those to fall back to when it is taken.
@@ -134,4 +158,33 @@ pub fn numbered(path: &Path, number: u32) -> PathBuf {
         name.push(extension);
     }
     path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    use super::*;
+
+    /// A file of its owner alone could be read by all after that, and was as new as today.
+    #[test]
+    fn between_file_systems_mode_and_time_come_along() {
+        let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm"));
+        let Some(there) = there.ok().filter(|there| {
+            let device = |path: &Path| std::fs::metadata(path).unwrap().dev();
+            device(there.path()) != device(here.path())
+        }) else {
+            return eprintln!("there is only one file system here");
+        };
+        let from = here.path().join("a");
+        std::fs::write(&from, "words").unwrap();
+        let file = File::options().write(true).open(&from).unwrap();
+        file.set_permissions(std::fs::Permissions::from_mode(0o600)).unwrap();
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+        file.set_modified(time).unwrap();
+        let to = move_file(&from, &there.path().join("b")).unwrap();
+        let metadata = std::fs::metadata(&to).unwrap();
+        assert_eq!((metadata.permissions().mode() & 0o777, metadata.modified().unwrap()), (0o600, time));
+        assert!(!from.exists() && std::fs::read(&to).unwrap() == b"words");
+    }
 }

@@ -86,14 +86,14 @@ pub fn publish(
     }
 }
 
-/// A free name for each.
+/// A name for each: a free one, or one that no other of them has.
 fn plan(waiting: &[Sealed], collision: Collision) -> Result<Vec<Publication>> {
     let mut chosen: BTreeSet<PathBuf> = BTreeSet::new();
     let mut plan = Vec::new();
     for sealed in waiting {
         let free = |path: &PathBuf| !chosen.contains(path) && std::fs::symlink_metadata(path).is_err();
         let target = match collision {
-            Collision::Replace => Some(sealed.target.clone()),
+            Collision::Replace => names(&sealed.target).find(|path| !chosen.contains(path)),
             Collision::Rename => names(&sealed.target).find(free),
         };
         let target = target.ok_or_else(|| too_many(&sealed.target))?;
@@ -119,6 +119,13 @@ pub fn digest(file: &mut impl std::io::Read) -> std::io::Result<[u8; 32]> {
             Err(e) => return Err(e),
         }
     }
+}
+
+/// The first half of the SHA-256 of something short: as good as the thing itself where many are to be known again.
+pub fn sign(bytes: &[u8]) -> u128 {
+    use sha2::Digest;
+    let digest: [u8; 32] = sha2::Sha256::digest(bytes).into();
+    u128::from_le_bytes(std::array::from_fn(|i| digest[i]))
 }
 
 /// SHA-256 of a regular file.

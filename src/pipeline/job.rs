@@ -130,7 +130,9 @@ impl Attempt<'_> {
                 return Err((e.mend("please report it, with the file if you can"), None));
             }
             Verdict::Known(results) => {
-                let there = results.iter().all(|r| durable::digest_of(&r.target).is_ok_and(|d| d == r.digest));
+                // What was gathered left no file of its own: only the table knows, and takes no line twice.
+                let there = !results.is_empty()
+                    && results.iter().all(|r| durable::digest_of(&r.target).is_ok_and(|d| d == r.digest));
                 ledger.known(claim.clone(), there).map_err(all)?;
                 if there {
                     self.dispose(claim.key);
@@ -145,18 +147,19 @@ impl Attempt<'_> {
         let results = self.process(media, crew).map_err(all)?;
         let relative: Vec<&Path> = job.inputs.iter().map(|input| input.relative.as_path()).collect();
         let (mut sealed, mut gathered) = (Vec::new(), Vec::new());
+        // A line in a table is there for good.
+        if pipeline.sink.gathers() {
+            self.insist()?;
+        }
         for (index, result) in results.into_iter().enumerate() {
             match pipeline.sink.draft(result, &relative, &pipeline.name, index + 1).map_err(all)? {
                 Written::Sealed(file) => sealed.push(file),
                 Written::Gathered(table) => gathered.push(table),
             }
         }
-        // Work takes a while. What changed meanwhile is done anew as what it is now, and this result is not wanted.
-        if let Some(index) = job.inputs.iter().position(|input| !input.is_unchanged()) {
-            let e = Error::new(Kind::NoInput, "it changed while it was worked on").at(&job.inputs[index].path);
-            return Err((e, Some(index)));
+        if !pipeline.sink.gathers() {
+            self.insist()?;
         }
-        self.flight.publish().map_err(all)?;
         let intend = |planned: &[Publication]| ledger.intend(claim.key, planned);
         let results = durable::publish(sealed, pipeline.sink.collision, intend).map_err(all)?;
         let stay = pipeline.sink.originals == Originals::Keep;
@@ -167,6 +170,17 @@ impl Attempt<'_> {
         }
         gathered.extend(results.into_iter().map(|r| r.target));
         Ok(Outcome::Done(gathered))
+    }
+
+    /// From here on the results are wanted whatever comes. Work takes a while: what changed meanwhile is done anew as what it is now, and
+    /// these results are not wanted.
+    fn insist(&self) -> Result<(), Blame> {
+        let inputs = &self.job.inputs;
+        if let Some(index) = inputs.iter().position(|input| !input.is_unchanged()) {
+            let e = Error::new(Kind::NoInput, "it changed while it was worked on").at(&inputs[index].path);
+            return Err((e, Some(index)));
+        }
+        self.flight.publish().map_err(|error| (error, None))
     }
 
     /// Opens all inputs; from here to the decoder it is the same descriptors, whatever becomes of the names.

@@ -179,6 +179,11 @@ impl FolderSink {
         }
     }
 
+    /// Whether results become lines of one table and not files of their own.
+    pub fn gathers(&self) -> bool {
+        self.gather.is_some()
+    }
+
     /// Writes a result durably under a temporary name. `inputs` are the paths of the job's inputs within their source, of which the folder of
     /// the first is mirrored; `index` counts the results of one job from 1.
     ///

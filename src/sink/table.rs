@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -21,10 +21,10 @@ pub struct Table {
     known: Mutex<Known>,
 }
 
-/// What is known of the file: the lines within its first `length` bytes.
+/// What is known of the file: signs of the lines within its first `length` bytes, since the lines themselves may be gigabytes.
 #[derive(Debug, Default)]
 struct Known {
-    lines: HashSet<Vec<u8>>,
+    lines: HashSet<u128>,
     length: u64,
 }
 
@@ -64,14 +64,14 @@ impl Table {
         // Until the file is closed no other program appends.
         flock(&file, FlockOperation::LockExclusive).map_err(|e| failed(e.into()))?;
         self.catch_up(&mut file, known)?;
-        if known.length > 0 && !known.lines.contains(header) {
+        if known.length > 0 && !known.has(header) {
             return Err(Error::new(Kind::Config, "the table has other columns than what is to be appended")
                 .at(&self.path)
                 .mend("name a new file, or move the old one away"));
         }
         let mut fresh = if known.length == 0 { header.to_vec() } else { Vec::new() };
         let rows = rows.split_inclusive(|&byte| byte == b'\n');
-        fresh.extend(rows.filter(|row| !known.lines.contains(*row)).flatten());
+        fresh.extend(rows.filter(|row| !known.has(row)).flatten());
         if fresh.is_empty() {
             return Ok(());
         }
@@ -93,11 +93,14 @@ impl Table {
             // Somebody has written the file anew.
             *known = Known::default();
         }
-        let mut news = Vec::new();
-        file.seek(SeekFrom::Start(known.length)).and_then(|_| file.read_to_end(&mut news)).map_err(failed)?;
-        let whole = news.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-        known.learn(&news[..whole]);
-        if whole < news.len() {
+        file.seek(SeekFrom::Start(known.length)).map_err(failed)?;
+        let mut news = BufReader::new(&mut *file);
+        let mut line = Vec::new();
+        while news.read_until(b'\n', &mut line).map_err(failed)? > 0 && line.ends_with(b"\n") {
+            known.learn(&line);
+            line.clear();
+        }
+        if !line.is_empty() {
             tracing::warn!("the last line of {} was cut off in the middle; it is taken away", self.path.display());
             file.set_len(known.length).map_err(|e| Error::io("write", &self.path, e))?;
         }
@@ -107,8 +110,12 @@ impl Table {
 
 impl Known {
     fn learn(&mut self, text: &[u8]) {
-        self.lines.extend(text.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::to_vec));
+        self.lines.extend(text.split_inclusive(|&byte| byte == b'\n').map(durable::sign));
         self.length += text.len() as u64;
+    }
+
+    fn has(&self, line: &[u8]) -> bool {
+        self.lines.contains(&durable::sign(line))
     }
 }
 

@@ -81,7 +81,7 @@ fn sign(path: &Path, (length, modified, inode): (u64, i64, u64)) -> u128 {
     bytes.extend(length.to_le_bytes());
     bytes.extend(modified.to_le_bytes());
     bytes.extend(inode.to_le_bytes());
-    durable::digest(&mut bytes.as_slice()).map_or(0, |d| u128::from_le_bytes(std::array::from_fn(|i| d[i])))
+    durable::sign(&bytes)
 }
 
 /// Twelve digits that belong to a pipeline's name, source and sink.
@@ -106,7 +106,7 @@ pub fn path(state: &Path, pipeline: &Pipeline) -> PathBuf {
 pub fn open(state: &Path, pipeline: &Pipeline, again: bool) -> Result<(Book, Found)> {
     let mut store = Store::open(&path(state, pipeline))?;
     let found = store.change(|change| {
-        let mut found = recover::recover(change, &pipeline.source.root, &pipeline.fingerprint.results)?;
+        let mut found = recover::recover(change, pipeline)?;
         if again {
             change.forget(&change.all()?.into_iter().map(|(key, _)| key).collect::<Vec<_>>())?;
             found = Found { run: found.run, ..Found::default() };

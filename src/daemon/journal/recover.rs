@@ -6,20 +6,21 @@ use std::path::Path;
 use super::record::{Record, State};
 use super::store::{Change, long_ago};
 use super::{Found, sign};
-use crate::durable::{self, Publication};
+use crate::durable::{self, Collision, Publication};
 use crate::error::{Result, show_path};
-use crate::pipeline::Key;
+use crate::pipeline::{Key, Pipeline};
 
 /// Goes through all records once.
 ///
 /// # Errors
 /// Kind transient: the journal cannot be written.
-pub fn recover(change: &Change, root: &Path, fingerprint: &str) -> Result<Found> {
+pub fn recover(change: &Change, pipeline: &Pipeline) -> Result<Found> {
+    let root = &pipeline.source.root;
     let mut found = Found { run: change.number("runs", |n| n + 1)?, ..Found::default() };
     prune(change, root)?;
     for (key, mut record) in change.all()? {
         if let State::Publishing(publications) = &record.state {
-            record.state = match finish(publications) {
+            record.state = match finish(publications, pipeline.sink.collision) {
                 Some(results) => State::Done { results, settled: false },
                 None => State::Claimed,
             };
@@ -30,7 +31,7 @@ pub fn recover(change: &Change, root: &Path, fingerprint: &str) -> Result<Found>
             record.state = State::Failed("latentd ended while it worked on it".into());
             change.put(&key, &record)?;
         }
-        if record.fingerprint != fingerprint {
+        if record.fingerprint != pipeline.fingerprint.results {
             continue;
         }
         let signs = record.inputs.iter().map(|input| sign(&root.join(&input.path), input.stamp));
@@ -58,7 +59,7 @@ pub fn prune(change: &Change, root: &Path) -> Result<()> {
 }
 
 /// Gives results the names they were about to get. Nothing if one of them is lost, so that the work is to be done anew.
-fn finish(publications: &[Publication]) -> Option<Vec<Publication>> {
+fn finish(publications: &[Publication], collision: Collision) -> Option<Vec<Publication>> {
     let mut results = Vec::new();
     for publication in publications {
         let Publication { draft, target, digest } = publication;
@@ -68,7 +69,11 @@ fn finish(publications: &[Publication]) -> Option<Vec<Publication>> {
             let _ = std::fs::remove_file(draft);
             target.clone()
         } else if holds(draft) {
-            match durable::rename_to_free_name(draft, target) {
+            let given = match collision {
+                Collision::Rename => durable::rename_to_free_name(draft, target),
+                Collision::Replace => durable::replace(draft, target).map(|()| target.clone()),
+            };
+            match given {
                 Ok(path) => path,
                 Err(e) => {
                     tracing::warn!(mend = e.mend_text(), "{e}; it is made anew");
