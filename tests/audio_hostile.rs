@@ -155,7 +155,7 @@ proptest! {
         let path = home.path(name);
         fs::write(&path, &bytes).unwrap();
         if let Err(error) = drain(&path) {
-            prop_assert!(matches!(error.kind(), Kind::Input | Kind::Transient), "{error}");
+            prop_assert!(matches!(error.kind(), Kind::Input), "{error}");
         }
     }
 }

@@ -76,3 +76,19 @@ fn a_folder_that_watches_its_own_output_is_refused() {
         assert!(fine || message.contains("p.yaml:6:"), "{message}");
     }
 }
+
+/// What it made of a live microphone came three times too fast, and what it did not take was kept for ever.
+#[cfg(feature = "live")]
+#[test]
+fn a_speaker_is_given_the_rate_that_it_plays_at() {
+    let home = common::Home::new();
+    for (rate, fine) in [(48_000, true), (16_000, false)] {
+        let text =
+            format!("name: live\nsource: microphone\nstages:\n  - resample: {{ rate: {rate} }}\nsink: speaker\n");
+        std::fs::write(home.path("p.yaml"), text).unwrap();
+        let output = home.run(&["check", "p.yaml"]);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(if fine { 0 } else { 78 }), "{message}");
+        assert!(fine || message.contains("p.yaml:4:"), "{message}");
+    }
+}

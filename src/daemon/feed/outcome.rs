@@ -217,7 +217,7 @@ fn backoff(tries: u32) -> Duration {
 
 /// Whether the input is to blame, so that it goes to quarantine.
 fn is_inputs_fault(kind: Kind) -> bool {
-    matches!(kind, Kind::Input | Kind::NoInput | Kind::Bug)
+    matches!(kind, Kind::Input | Kind::Bug)
 }
 
 /// Whether the next input would fare no better.

@@ -84,6 +84,11 @@ impl LivePipeline {
             match stage::build(component, site) {
                 Err(more) => problems.extend(more),
                 Ok(stage) => match stage.live(format) {
+                    Ok(Some(process)) if process.output() != format => {
+                        let text =
+                            format!("it makes {} Hz of the {RATE} Hz that a speaker is given", process.output().rate);
+                        problems.push(Problem::new(component.span, text).mend("leave it out of a live pipeline"));
+                    }
                     Ok(Some(_)) => stages.push(stage),
                     Ok(None) => {
                         let text = stage::endless(component.description.name);

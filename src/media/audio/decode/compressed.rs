@@ -124,19 +124,19 @@ impl AudioRead for Compressed {
 }
 
 fn tell(error: Trouble, container: Container) -> Error {
-    match error {
-        Trouble::IoError(e) if e.kind() != std::io::ErrorKind::UnexpectedEof => {
-            Error::new(Kind::Transient, "the file cannot be read").because(e)
-        }
-        e => damaged(format!("this is no {} file that can be read", container.name())).because(e),
-    }
+    blame(error, format!("this is no {} file that can be read", container.name()))
 }
 
 fn tell_damage(error: Trouble) -> Error {
+    blame(error, "the file is damaged".to_owned())
+}
+
+/// What the system says is not the file's fault. The decoders tell damage as I/O errors too, but without the system's number.
+fn blame(error: Trouble, damage: String) -> Error {
     match error {
-        Trouble::IoError(e) if e.kind() != std::io::ErrorKind::UnexpectedEof => {
+        Trouble::IoError(e) if e.raw_os_error().is_some() => {
             Error::new(Kind::Transient, "the file cannot be read").because(e)
         }
-        e => damaged("the file is damaged").because(e),
+        e => damaged(damage).because(e),
     }
 }
