@@ -254,6 +254,47 @@ fn a_client_that_says_nothing_or_nonsense_stops_nobody() {
     assert_eq!(daemon.stop(), Some(0));
 }
 
+/// Whoever asks for nothing more, but goes on sending, kept its thread for as long as it liked.
+#[test]
+fn a_client_that_goes_on_sending_is_let_go() {
+    let home = Home::new();
+    let pipeline = home.pipeline("", SMALL, "");
+    let port = port();
+    let daemon = home.daemon(&pipeline, &["--http", &format!("127.0.0.1:{port}")]);
+    wait_for("health", LONG, || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
+    wait_for("the connection to be closed", LONG, || {
+        std::thread::sleep(Duration::from_millis(300));
+        stream.write_all(b"x").is_err()
+    });
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// It said that no mistake was made, and kept to itself what the daemon had said.
+#[test]
+fn what_a_daemon_says_that_does_not_reload_is_told() {
+    let home = Home::new();
+    let socket = home.path("sock");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            request.extend(byte);
+        }
+        let body = r#"{"error":"it takes long","mend":"look at `reload` in the status later"}"#;
+        write!(stream, "HTTP/1.1 504 Refused\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    });
+    let output = home.run(&["reload", "--socket", socket.to_str().unwrap()]);
+    server.join().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(75), "{text}");
+    assert!(text.contains("it takes long") && text.contains("in the status later"), "{text}");
+}
+
 #[test]
 fn json_logs_are_one_object_a_line() {
     let home = Home::new();

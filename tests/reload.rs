@@ -139,6 +139,39 @@ fn watched_configuration_is_reloaded_by_itself() {
     assert_eq!(daemon.stop(), Some(0));
 }
 
+/// A bare file name, a link, and a file that is not called .yaml were never looked at again.
+#[test]
+fn watched_configuration_may_be_a_bare_name_a_link_or_called_anything() {
+    for (number, given) in ["first.yaml", "link.yaml", "first.conf"].into_iter().enumerate() {
+        let home = Home::new();
+        let elsewhere = write(&home, "first", "10");
+        let text = fs::read_to_string(&elsewhere).unwrap().replace("../", "./");
+        let file = if number == 1 { home.folder("elsewhere").join("real") } else { home.path(given) };
+        fs::write(&file, &text).unwrap();
+        if number == 1 {
+            std::os::unix::fs::symlink(&file, home.path(given)).unwrap();
+        }
+        let daemon = home.daemon(Path::new(given), &["--watch-config"]);
+        assert_eq!(size_of(&drop_in(&home, "first", "a.png")), 10, "{given}");
+        fs::write(&file, text.replace("long_side: 10", "long_side: 6")).unwrap();
+        assert_eq!(size_of(&home.path("first-out/a-1.png")), 6, "{given}");
+        assert_eq!(daemon.stop(), Some(0));
+    }
+}
+
+/// Places in the file were part of what pipelines are told apart by.
+#[test]
+fn a_comment_changes_nothing() {
+    let home = Home::new();
+    let path = write(&home, "first", "10");
+    let text = fs::read_to_string(&path).unwrap().replace("quarantine:", "originals: { move: ../moved }, quarantine:");
+    fs::write(&path, &text).unwrap();
+    let daemon = home.daemon(&home.path("pipelines"), &[]);
+    fs::write(&path, format!("# What this is for\n\n{text}")).unwrap();
+    assert_eq!(String::from_utf8_lossy(&home.run(&["reload"]).stdout), "nothing has changed\n");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
 /// Sound is one of several pipelines, also where there is no device: then it waits, and can be told everything all the same.
 #[cfg(feature = "live")]
 #[test]

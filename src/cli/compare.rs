@@ -23,7 +23,7 @@ pub struct Args {
     before: PathBuf,
     /// The picture as it is now; it may be larger
     after: PathBuf,
-    /// Write the two side by side, above them crops of where they differ most
+    /// Write the two side by side, below them crops of where they differ most
     #[arg(long, short, value_name = "PNG")]
     out: Option<PathBuf>,
     /// Print one JSON object

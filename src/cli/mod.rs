@@ -49,7 +49,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::Models;
 use crate::pipeline::{LoadError, Pipeline};
 
-/// Makes images better with small trained autoencoders, on an ordinary CPU.
+/// Makes images, sound and melodies better with small trained autoencoders, on an ordinary CPU.
 ///
 /// A pipeline is a YAML file: a source, stages, a sink. `latentd run` watches its folder; `latentd apply` does the same once.
 #[derive(Debug, Parser)]

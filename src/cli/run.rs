@@ -1,6 +1,6 @@
 //! `latentd run`: the daemon in the foreground.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -136,7 +136,12 @@ fn reload(given: &[PathBuf], folders: &[PathBuf]) -> std::result::Result<Vec<Loa
         });
         return Err(told.collect());
     }
-    again.models.tune();
+    // Measuring takes longer than the supervisor may be silent: new models run as is most often fastest until they are measured.
+    if !again.models.recall().is_empty() {
+        let models = again.models;
+        let thread = std::thread::Builder::new().name("tune".into()).spawn(move || models.tune());
+        thread.map_err(|e| vec![format!("no thread to measure new models: {e}")])?;
+    }
     Ok(again.pipelines)
 }
 
@@ -163,19 +168,22 @@ fn listen_to_signals(events: Sender<Event>) -> Result<()> {
 
 /// Tells the supervisor when a pipeline's file was written, made or taken away.
 fn watch(given: &[PathBuf], events: &Sender<Event>) -> Result<()> {
-    let folders =
-        given.iter().map(|path| if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(Path::new("")) });
-    let folders: BTreeSet<PathBuf> = folders.map(resolve).collect();
-    for folder in folders {
+    let mut folders: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
+    for path in given {
+        // An empty path is no folder, where a bare name lies.
+        let folder = if path.is_dir() { path.clone() } else { Path::new(".").join(path.parent().unwrap_or(path)) };
+        folders.entry(resolve(&folder)).or_default().push(path.clone());
+    }
+    for (folder, given) in folders {
         let (watch, events) = (Watch::new(&folder, false)?, events.clone());
         let work = move || {
-            let mut known = snapshot(&folder);
+            let mut known = snapshot(&given);
             loop {
                 // A file that is taken away sends no message that is of use elsewhere, so it is looked for now and then.
                 let woken = watch.wake().recv_timeout(LOOK).is_ok();
                 // An editor writes, renames and writes again.
                 while woken && watch.wake().recv_timeout(SAVED).is_ok() {}
-                let now = snapshot(&folder);
+                let now = snapshot(&given);
                 if now != known && events.send(Event::Reload(None)).is_err() {
                     return;
                 }
@@ -188,8 +196,9 @@ fn watch(given: &[PathBuf], events: &Sender<Event>) -> Result<()> {
     Ok(())
 }
 
-/// The pipelines in a folder, and in which state they are.
-fn snapshot(folder: &Path) -> Vec<(PathBuf, Option<Stamp>)> {
-    let files = pipeline_files(&[folder.to_path_buf()]).unwrap_or_default();
-    files.into_iter().map(|file| (file.clone(), Stamp::of(&file).ok())).collect()
+/// The pipelines that are meant, and in which state they are; of links, what they lead to.
+fn snapshot(given: &[PathBuf]) -> Vec<(PathBuf, Option<Stamp>)> {
+    let files = given.iter().flat_map(|path| pipeline_files(std::slice::from_ref(path)).unwrap_or_default());
+    let stamp = |file: &Path| std::fs::metadata(file).ok().map(|metadata| Stamp::from(&metadata));
+    files.map(|file| (file.clone(), stamp(&file))).collect()
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::daemon::Which;
-use crate::daemon::control::encode;
+use crate::daemon::control::{checked, encode};
 use crate::daemon::status::Reload;
 use crate::error::{Error, Kind, Result};
 
@@ -34,7 +34,9 @@ pub fn drain(which: &Which) -> Result<ExitCode> {
 }
 
 pub fn reload(which: &Which) -> Result<ExitCode> {
-    let (_, value) = which.client().ask("POST", "/v1/reload")?;
+    let (code, value) = which.client().ask("POST", "/v1/reload")?;
+    // Mistakes in pipelines are an answer, and told as one.
+    let value = if code == 422 { value } else { checked(code, value)? };
     let reload: Reload = serde_json::from_value(value)
         .map_err(|e| Error::new(Kind::Transient, "the daemon's answer cannot be read").because(e))?;
     if !reload.ok {

@@ -72,7 +72,7 @@ as_variant! {
 /// value of the declared kind. A getter that does not fit the table is a mistake in the component's code and **panics**,
 /// as a wrong index does; nothing that stands in a file can cause that. For optional settings and `Kind::Either` use
 /// [`Settings::get`] and the `as_...` of [`Value`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Settings {
     fields: Fields,
     values: Vec<Setting>,
@@ -84,6 +84,13 @@ struct Setting {
     name: &'static str,
     value: Value,
     span: Span,
+}
+
+/// What is set, without the places in the file: fingerprints are made of this, and a comment above changes no pipeline.
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
 }
 
 /// The table's rows, which two settings share if they share the memory.

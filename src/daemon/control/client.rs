@@ -78,7 +78,11 @@ impl Client {
     }
 }
 
-fn checked(code: u16, value: Value) -> Result<Value> {
+/// The answer, if it is none of refusal.
+///
+/// # Errors
+/// Kind usage or transient: what the daemon says is wrong, with its mend.
+pub fn checked(code: u16, value: Value) -> Result<Value> {
     if (200..300).contains(&code) {
         return Ok(value);
     }

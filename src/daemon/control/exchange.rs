@@ -71,7 +71,17 @@ pub fn exchange(mut stream: impl Stream, reply: impl FnOnce(&Request) -> Answer)
     };
     if write(&mut stream, &answer, head).and_then(|()| stream.end_writing()).is_ok() {
         // Closed with something unread, the connection would be reset, and the answer perhaps lost.
-        let _ = std::io::copy(&mut (&mut stream).take(1 << 20), &mut std::io::sink());
+        drain(&mut stream);
+    }
+}
+
+/// Reads what there is to the end, or for as long as a client has patience for.
+fn drain(stream: &mut impl Stream) {
+    let (begin, mut buffer) = (Instant::now(), [0; 4096]);
+    while let Some(left) = DEADLINE.checked_sub(begin.elapsed()).filter(|left| !left.is_zero()) {
+        if stream.set_patience(left).is_err() || !stream.read(&mut buffer).is_ok_and(|n| n > 0) {
+            return;
+        }
     }
 }
 

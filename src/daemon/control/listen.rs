@@ -34,6 +34,15 @@ enum Guard {
     Tcp { token: Option<Token>, open: bool },
 }
 
+/// One of the connections that are open, until it is dropped: however the thread that answers it ends.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Opens the doors.
 ///
 /// # Errors
@@ -105,19 +114,18 @@ fn serve<S: Stream>(
                 open.fetch_sub(1, Ordering::Relaxed);
                 continue;
             }
-            let (guard, board, events, counted) =
-                (guard.clone(), Arc::clone(&board), events.clone(), Arc::clone(&open));
+            let counted = Counted(Arc::clone(&open));
+            let (guard, board, events) = (guard.clone(), Arc::clone(&board), events.clone());
             let one = move || {
+                let _counted = counted;
                 let reply = |request: &Request| match guard.check(request) {
                     Ok(()) => answer(Question { post: request.post, url: &request.url }, &board, &events),
                     Err(refused) => refused,
                 };
                 exchange(stream, reply);
-                counted.fetch_sub(1, Ordering::Relaxed);
             };
-            if std::thread::Builder::new().name("control".into()).spawn(one).is_err() {
-                open.fetch_sub(1, Ordering::Relaxed);
-            }
+            // Without a thread the connection is closed, and not counted any more.
+            let _ = std::thread::Builder::new().name("control".into()).spawn(one);
         }
     };
     let thread = std::thread::Builder::new().name("control".into()).spawn(work);

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use crate::error::{Error, Kind, Result};
 
 pub use answer::{decode, encode};
-pub use client::Client;
+pub use client::{Client, checked};
 pub use listen::{Listening, listen};
 
 /// Where to listen.
