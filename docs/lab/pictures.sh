@@ -27,7 +27,6 @@ latentd apply upscale.yaml small --out enlarged
 latentd plot scatter digits-vae2 test --labels -o "$out/scatter-vae2.png" --title "digits-vae2: 2,000 test digits"
 latentd plot scatter digits-vae20 test --labels -o "$out/scatter-vae20.png" --title "digits-vae20: 2,000 test digits"
 latentd plot grid digits-vae2 --zoom 1 -o "$out/grid-vae2.png"
-latentd plot grid digits-vae2 --zoom 1 --range 3 -o "$out/grid-vae2-plain.png"
 latentd plot grid digits-cvae --steps 12 -o "$out/grid-cvae.png" --title "digits-cvae: a class a row"
 latentd plot reconstruct digits-ae,digits-ae16,digits-ae2,digits-vae20,digits-vae2,digits-aae original --latents \
     -o "$out/reconstruct.png" --title "What is left of test digits"

@@ -76,7 +76,7 @@ impl ElementImpl for VideoUpscale {
             gst::subclass::ElementMetadata::new(
                 "latentd video upscaler",
                 "Filter/Converter/Video/Scaler",
-                "Makes frames 2 or 4 times as wide and high by a small network, or runs the picture stages of a latentd pipeline",
+                "Makes frames 2, 3 or 4 times as wide and high by a small network, or runs the picture stages of a latentd pipeline",
                 "The latentd maintainers <maintainers@latentd.invalid>",
             )
         });
