@@ -25,13 +25,13 @@ pub struct Weights {
     pub lost: f32,
     /// Of absolute differences of samples.
     pub waveform: f32,
-    /// Of what is heard amiss, in PESQ's units: about as much of the gradient as all else.
+    /// Of what is heard amiss, in PESQ's units: most of the gradient comes of it.
     pub loudness: f32,
 }
 
 impl Default for Weights {
     fn default() -> Self {
-        Self { magnitude: 0.7, complex: 0.3, lost: 0.4, waveform: 0.3, loudness: 0.015 }
+        Self { magnitude: 0.7, complex: 0.3, lost: 0.4, waveform: 0.3, loudness: 0.025 }
     }
 }
 
