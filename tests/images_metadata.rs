@@ -279,3 +279,83 @@ fn orientations() {
         }
     }
 }
+
+/// EXIF in a PNG that begins as JPEG's does was not turned by, and then told that it was.
+#[test]
+fn a_prefix_before_exif_changes_nothing() {
+    let mut image = picture(30, 20, Layout::Rgb, Depth::Eight);
+    for prefix in [&b""[..], b"Exif\0\0"] {
+        image.metadata.exif = Some([prefix, &exif(6)].concat());
+        let upright = decoded(&encoded(&image, Format::Png), Format::Png).unwrap();
+        assert_eq!((upright.width, upright.height), (20, 30), "{prefix:?}");
+    }
+}
+
+/// One tag that cannot be followed took all others with it, and the picture lay on its side.
+#[test]
+fn what_is_broken_in_a_tiffs_exif_costs_that_alone() {
+    let pixels = [7u8; 6];
+    let file = |exif_at: u8, offset: [u8; 4]| {
+        let main: &[TiffTag] = &[
+            (0x0100, 3, 1, &[3, 0]),
+            (0x0101, 3, 1, &[2, 0]),
+            (0x0102, 3, 1, &[8, 0]),
+            (0x0103, 3, 1, &[1, 0]),
+            (0x0106, 3, 1, &[1, 0]),
+            (0x010f, 2, 12, b"Camera Works"),
+            (0x0111, 4, 1, &offset),
+            (0x0112, 3, 1, &[6, 0]),
+            (0x0115, 3, 1, &[1, 0]),
+            (0x0116, 3, 1, &[2, 0]),
+            (0x0117, 4, 1, &[6, 0, 0, 0]),
+            (0x8769, 4, 1, &[exif_at]),
+        ];
+        tiff_structure(&[main, &[(0x829a, 5, 1, &[1, 0, 0, 0, 125, 0, 0, 0])]], None)
+    };
+    let length = file(1, [0; 4]).len() as u32;
+    let whole = [file(1, length.to_le_bytes()), pixels.to_vec()].concat();
+    let mut broken = whole.clone();
+    // The pointer to the EXIF directory is the last entry of the first directory.
+    let at = 8 + 2 + 12 * 11 + 8;
+    broken[at..at + 4].copy_from_slice(&0x00ff_ffffu32.to_le_bytes());
+    for bytes in [whole, broken] {
+        let image = decoded(&bytes, Format::Tiff).unwrap();
+        assert_eq!((image.width, image.height), (2, 3));
+        let exif = image.metadata.exif.unwrap();
+        assert_eq!(value(&exif, Context::Main, 0x010f).as_deref(), Some("Camera Works"));
+    }
+}
+
+/// Luma and chroma were taken for red, green and blue.
+#[test]
+fn jpeg_in_a_tiff_has_its_colours() {
+    let mut image = picture(16, 16, Layout::Rgb, Depth::Eight);
+    if let Samples::U8(samples) = &mut image.samples {
+        samples.chunks_mut(3).for_each(|pixel| pixel.copy_from_slice(&[220, 30, 40]));
+    }
+    let jpeg = encoded(&image, Format::Jpeg);
+    let file = |compression: u8, offset: [u8; 4]| {
+        let count = (jpeg.len() as u32).to_le_bytes();
+        let main: &[TiffTag] = &[
+            (0x0100, 3, 1, &[16, 0]),
+            (0x0101, 3, 1, &[16, 0]),
+            (0x0102, 3, 3, &[8, 0, 8, 0, 8, 0]),
+            (0x0103, 3, 1, &[compression, 0]),
+            (0x0106, 3, 1, &[6, 0]),
+            (0x0111, 4, 1, &offset),
+            (0x0115, 3, 1, &[3, 0]),
+            (0x0116, 3, 1, &[16, 0]),
+            (0x0117, 4, 1, &count),
+        ];
+        tiff_structure(&[main], None)
+    };
+    let offset = (file(7, [0; 4]).len() as u32).to_le_bytes();
+    let found = decoded(&[file(7, offset), jpeg.clone()].concat(), Format::Tiff).unwrap();
+    let Samples::U8(samples) = &found.samples else { panic!("8 bits") };
+    for pixel in samples.chunks(3) {
+        assert!(pixel.iter().zip([220, 30, 40]).all(|(a, b)| a.abs_diff(b) < 6), "{pixel:?}");
+    }
+    // Without JPEG it is refused: nobody here knows how its chroma is laid out.
+    let error = decoded(&[file(1, offset), vec![100; 1000]].concat(), Format::Tiff).unwrap_err();
+    assert!(error.to_string().contains("does not read"), "{error}");
+}

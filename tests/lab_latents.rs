@@ -100,3 +100,25 @@ fn a_header_that_lies_is_refused() {
     let error = read_latents(File::open(&path).unwrap(), &path).unwrap_err();
     assert!(error.to_string().contains("row 2 does not follow"), "{error}");
 }
+
+/// The source's `max_size` held for pictures alone, and each number of a file could become a latent of its own.
+#[test]
+fn what_is_larger_than_allowed_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.npy");
+    let mut bytes = b"\x93NUMPY\x01\0\x76\0{'descr': '<f4', 'fortran_order': False, 'shape': (3000000, 1), }".to_vec();
+    bytes.resize(127, b' ');
+    bytes.push(b'\n');
+    bytes.resize(128 + 12_000_000, 0);
+    std::fs::write(&path, &bytes).unwrap();
+    let error = read_latents(File::open(&path).unwrap(), &path).unwrap_err();
+    assert!(error.to_string().contains("latents") && error.mend_text().is_some(), "{error}");
+    let limits = latentd::media::image::Limits { max_bytes: 1 << 20, ..Default::default() };
+    for (kind, name) in [(latentd::media::MediaKind::Latent, "many.npy"), (latentd::media::MediaKind::Melody, "a.mid")]
+    {
+        std::fs::write(folder.path().join(name), &bytes).unwrap();
+        let path = folder.path().join(name);
+        let error = latentd::media::read(kind, File::open(&path).unwrap(), &path, &limits).unwrap_err();
+        assert!(error.to_string().contains("the limit is 1048576"), "{error}");
+    }
+}

@@ -171,3 +171,20 @@ fn mistakes_are_told() {
     lab.succeed("decode digits-vae2 evil.csv -o safe/deep");
     assert!(Path::new(&lab.0.path("safe/deep/evil.png")).is_file());
 }
+
+/// One pixel wide and a million high, it was made as wide as the model and as high as that makes it: gigabytes.
+#[test]
+fn a_tall_picture_costs_no_more_than_it_is() {
+    let lab = Lab::new();
+    let tall = image::GrayImage::from_fn(1, 3_000_000, |_, y| image::Luma([(y % 251) as u8]));
+    tall.save(lab.0.path("tall.png")).unwrap();
+    let models = lab_common::models();
+    let command = format!(
+        "ulimit -v 2000000; exec {} encode digits-ae tall.png -o tall.csv --models {}",
+        env!("CARGO_BIN_EXE_latentd"),
+        models.display()
+    );
+    let output = std::process::Command::new("sh").args(["-c", &command]).current_dir(lab.0.path("")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(std::fs::read_to_string(lab.0.path("tall.csv")).unwrap().lines().count() == 2);
+}

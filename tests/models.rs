@@ -130,6 +130,24 @@ fn a_strangers_model_runs_by_a_card_alone() {
     assert_eq!(count(&home.path("out")), 1);
 }
 
+/// A card could ask for tiles of any size, and the program ended for want of memory.
+#[test]
+fn context_is_not_larger_than_the_reach() {
+    let card = fs::read_to_string("models/upscale-photo-x2-fast/card.yaml").unwrap();
+    assert!(Card::from_yaml(&card).is_ok());
+    let error = Card::from_yaml(&card.replace("tile_context: 8", "tile_context: 40000")).unwrap_err();
+    assert!(error.to_string().contains("tile_context"), "{error}");
+}
+
+/// It took tunes and digits for pictures of any size, and ended at the first.
+#[test]
+fn what_is_no_picture_is_passed_over_by_the_benchmark() {
+    let home = Home::new();
+    let output = home.run(&["models", "bench", "melody-2bar", "denoise-speech", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("denoise-speech"));
+}
+
 #[test]
 fn cards_go_out_and_come_back() {
     for path in shipped() {

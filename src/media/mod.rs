@@ -113,6 +113,14 @@ impl Media {
 /// # Errors
 /// Kind input: it is no such file, is damaged, or costs more than `limits`.
 pub fn read(kind: MediaKind, file: File, name: &Path, limits: &image::Limits) -> Result<Media> {
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    if length > limits.max_bytes {
+        return Err(image::decode::too_large(format!(
+            "the file has {length} bytes; the limit is {}",
+            limits.max_bytes
+        ))
+        .at(name));
+    }
     match kind {
         MediaKind::Image => image::decode::read(file, name, limits).map(Media::Image),
         MediaKind::Audio => audio::decode::read(file, name, limits.max_bytes).map(Media::Audio),

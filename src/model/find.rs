@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::builtin::BUILTIN;
 use super::tune::{self, Choice, Tuned};
-use super::{CARD_FILE, Card, Kernel, Model, Task};
+use super::{CARD_FILE, Card, Kernel, Model};
 use crate::error::{Error, Kind, Result};
-use crate::media::MediaKind;
 
 /// Where a model came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,8 +74,6 @@ impl Models {
         let mut unknown = Vec::new();
         let models: Vec<Arc<Model>> = self.lock().values().cloned().collect();
         for model in models {
-            // Tiles are for pictures; a frame of sound is what it is.
-            let picture = model.card.media == MediaKind::Image && model.card.task != Task::Autoencode;
             if let Some(name) = &forced {
                 match Kernel::ALL.iter().find(|k| k.name() == name) {
                     Some(&kernel) => model.choose(Choice { kernel, ..model.choice() }),
@@ -84,7 +81,7 @@ impl Models {
                 }
                 continue;
             }
-            let Some(cache) = self.cache.as_ref().filter(|_| picture) else { continue };
+            let Some(cache) = self.cache.as_ref().filter(|_| model.card.is_tiled()) else { continue };
             match Tuned::open(cache).get(&model) {
                 Some(choice) => model.choose(choice),
                 None => unknown.push(model),

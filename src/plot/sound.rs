@@ -32,18 +32,22 @@ struct Column {
     most: f32,
     /// Power by row, from low to high.
     power: Vec<f32>,
+    /// Of how many spectra that is the mean.
+    count: f32,
 }
 
 impl Column {
     fn empty() -> Column {
-        Column { least: f32::MAX, most: f32::MIN, power: vec![0.0; ROWS] }
+        Column { least: f32::MAX, most: f32::MIN, power: vec![0.0; ROWS], count: 1.0 }
     }
 
     fn join(&mut self, other: &Column) {
         self.least = self.least.min(other.least);
         self.most = self.most.max(other.most);
         // The louder of two would hide what a denoiser does; their mean shows it.
-        self.power.iter_mut().zip(&other.power).for_each(|(a, b)| *a = (*a + b) / 2.0);
+        let share = other.count / (self.count + other.count);
+        self.power.iter_mut().zip(&other.power).for_each(|(a, b)| *a += share * (b - *a));
+        self.count += other.count;
     }
 }
 
@@ -180,5 +184,22 @@ impl Strip {
             }
         }
         Inlay { at, extent, size: (columns, ROWS), rgb }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The last of many counted as much as all before it.
+    #[test]
+    fn a_column_is_the_mean_of_all_that_it_joins() {
+        let of = |power: f32| Column { power: vec![power; ROWS], ..Column::empty() };
+        let mut column = of(3.0);
+        [0.0, 0.0, 9.0].map(of).iter().for_each(|other| column.join(other));
+        let mut pair = of(0.0);
+        pair.join(&of(6.0));
+        column.join(&pair);
+        assert!(column.power.iter().all(|power| (power - 3.0).abs() < 1e-6), "{}", column.power[0]);
     }
 }

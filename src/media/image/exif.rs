@@ -18,6 +18,8 @@ const STRIP_OFFSETS: u16 = 0x0111;
 const STRIP_BYTE_COUNTS: u16 = 0x0117;
 const THUMBNAIL_OFFSET: u16 = 0x0201;
 const THUMBNAIL_LENGTH: u16 = 0x0202;
+/// What JPEG puts before a block, and some writers of other formats too.
+const PREFIX: &[u8] = b"Exif\0\0";
 /// Bytes of the header.
 const HEADER: u64 = 8;
 pub(super) const SHORT: u16 = 3;
@@ -165,7 +167,7 @@ pub(super) fn directory(source: &mut (impl Read + Seek), order: Order, at: u32) 
 
 /// The orientation that a block tells, 1..=8; 1 if it tells none.
 pub(super) fn orientation(block: &[u8]) -> u8 {
-    let mut source = Cursor::new(block);
+    let mut source = Cursor::new(block.strip_prefix(PREFIX).unwrap_or(block));
     header(&mut source)
         .and_then(|(order, at)| Ok(directory(&mut source, order, at)?.number(ORIENTATION, order)))
         .ok()
@@ -176,8 +178,8 @@ pub(super) fn orientation(block: &[u8]) -> u8 {
 
 /// The block with its orientation set to 1 and without its thumbnail, which shows the old picture; `None` if it is broken.
 pub(super) fn settle(mut block: Vec<u8>) -> Option<Vec<u8>> {
-    if block.starts_with(b"Exif\0\0") {
-        block.drain(..6);
+    if block.starts_with(PREFIX) {
+        block.drain(..PREFIX.len());
     }
     let map = Map::read(&block).ok()?;
     for entry in map.main.entries.iter().filter(|e| e.tag == ORIENTATION) {
@@ -341,6 +343,7 @@ mod tests {
     fn settled_and_resized() {
         for order in [Order::Little, Order::Big] {
             assert_eq!(orientation(&block(order)), 6);
+            assert_eq!(orientation(&[b"Exif\0\0".to_vec(), block(order)].concat()), 6);
             let mut settled = settle([b"Exif\0\0".to_vec(), block(order)].concat()).unwrap();
             assert_eq!(orientation(&settled), 1);
             assert_eq!(settled.len(), 68, "the thumbnail is cut off");

@@ -3,8 +3,8 @@
 //! they hold cannot be mended, which readers such as ExifTool know how to deal with.
 
 use super::exif::{
-    Directory, EXIF_DIRECTORY, Entry, GPS_DIRECTORY, INTEROPERABILITY_DIRECTORY, LONG, ORIENTATION, Order, directory,
-    header, type_size,
+    Directory, EXIF_DIRECTORY, Entry, GPS_DIRECTORY, INTEROPERABILITY_DIRECTORY, LONG, Order, directory, header,
+    type_size,
 };
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
@@ -53,36 +53,34 @@ pub(super) struct Exif {
     pub exif: Vec<Tag>,
     pub gps: Vec<Tag>,
     pub interoperability: Vec<Tag>,
-    /// 1..=8.
-    pub orientation: u8,
+    /// Whether some of it could not be followed.
+    pub broken: bool,
 }
 
-/// Takes the EXIF tags out of a block or a whole TIFF file.
+/// Takes the EXIF tags out of a block or a whole TIFF file, as far as they can be followed.
 pub(super) fn take(source: &mut (impl Read + Seek)) -> io::Result<Exif> {
     let (order, at) = header(source)?;
     let main = directory(source, order, at)?;
     let mut budget = MAX_BYTES;
-    let mut exif = Exif {
-        orientation: main.number(ORIENTATION, order).filter(|o| (1..=8).contains(o)).map_or(1, |o| o as u8),
-        ..Exif::default()
-    };
-    exif.main = tags(source, order, &main, &mut budget, |tag| DESCRIPTIVE.contains(&tag))?;
+    let mut exif = Exif::default();
+    exif.main = tags(source, order, &main, &mut budget, &mut exif.broken, |tag| DESCRIPTIVE.contains(&tag));
     // Without a unit the resolution is only a ratio, which TIFF writers put there because the tag is obligatory.
     if !matches!(main.number(RESOLUTION_UNIT, order), Some(2 | 3)) {
         exif.main.retain(|t| !RESOLUTION.contains(&t.tag));
     }
-    if let Some(at) = main.number(EXIF_DIRECTORY, order) {
-        let inner = directory(source, order, at)?;
-        exif.exif = tags(source, order, &inner, &mut budget, |tag| tag != INTEROPERABILITY_DIRECTORY)?;
-        if let Some(at) = inner.number(INTEROPERABILITY_DIRECTORY, order) {
-            let inner = directory(source, order, at)?;
-            exif.interoperability = tags(source, order, &inner, &mut budget, |_| true)?;
-        }
+    let mut below = |above: &Directory, tag: u16, broken: &mut bool| {
+        let found = directory(source, order, above.number(tag, order)?).ok();
+        *broken |= found.is_none();
+        let inner = found?;
+        let tags = tags(source, order, &inner, &mut budget, broken, |tag| tag != INTEROPERABILITY_DIRECTORY);
+        Some((inner, tags))
+    };
+    if let Some((inner, tags)) = below(&main, EXIF_DIRECTORY, &mut exif.broken) {
+        exif.exif = tags;
+        exif.interoperability =
+            below(&inner, INTEROPERABILITY_DIRECTORY, &mut exif.broken).map(|(_, tags)| tags).unwrap_or_default();
     }
-    if let Some(at) = main.number(GPS_DIRECTORY, order) {
-        let inner = directory(source, order, at)?;
-        exif.gps = tags(source, order, &inner, &mut budget, |_| true)?;
-    }
+    exif.gps = below(&main, GPS_DIRECTORY, &mut exif.broken).map(|(_, tags)| tags).unwrap_or_default();
     Ok(exif)
 }
 
@@ -91,17 +89,19 @@ fn tags(
     order: Order,
     directory: &Directory,
     budget: &mut u64,
+    broken: &mut bool,
     wanted: impl Fn(u16) -> bool,
-) -> io::Result<Vec<Tag>> {
+) -> Vec<Tag> {
     let mut tags = Vec::new();
     for entry in directory.entries.iter().filter(|e| wanted(e.tag)) {
-        if let Some(tag) = value(source, order, entry, budget)? {
-            tags.push(tag);
+        match value(source, order, entry, budget) {
+            Ok(tag) => tags.extend(tag),
+            Err(_) => *broken = true,
         }
     }
     tags.sort_by_key(|t| t.tag);
     tags.dedup_by_key(|t| t.tag);
-    Ok(tags)
+    tags
 }
 
 /// Follows an entry; `None` for a type unknown to the specification.
@@ -219,7 +219,7 @@ mod tests {
         #[test]
         fn a_block_gives_back_its_tags(exif in directory(), gps in directory(), make in "[ -~]{1,30}") {
             let main = vec![Tag { tag: 0x010f, kind: 2, count: make.len() as u32, bytes: make.into_bytes() }];
-            let there = Exif { main, exif, gps, interoperability: vec![], orientation: 1 };
+            let there = Exif { main, exif, gps, interoperability: vec![], broken: false };
             prop_assert_eq!(take(&mut Cursor::new(there.to_block())).unwrap(), there);
         }
 

@@ -68,6 +68,18 @@ impl Image {
         self.layout.has_alpha().then(|| self.gather(tile, colors..colors + 1))
     }
 
+    /// The middle of a picture, at most as large as it is, without its metadata.
+    pub fn middle(&self, width: usize, height: usize) -> Image {
+        let (width, height) = (width.min(self.width), height.min(self.height));
+        let (x, y, stride) = ((self.width - width) / 2, (self.height - height) / 2, self.layout.channels());
+        let rows = (y..y + height).map(|row| (row * self.width + x) * stride).map(|at| at..at + width * stride);
+        let samples = match &self.samples {
+            Samples::U8(samples) => Samples::U8(rows.flat_map(|row| &samples[row]).copied().collect()),
+            Samples::U16(samples) => Samples::U16(rows.flat_map(|row| &samples[row]).copied().collect()),
+        };
+        Image { width, height, layout: self.layout, samples, depth: self.depth, metadata: super::Metadata::default() }
+    }
+
     fn gather(&self, tile: Tile, channels: Range<usize>) -> Vec<f32> {
         match &self.samples {
             Samples::U8(samples) => self.gather_from(samples, tile, channels, |s| f32::from(s) / 255.0),

@@ -68,8 +68,10 @@ impl LatentFormat {
     }
 }
 
-/// The largest file of latents that is read: a million points of 128 numbers.
+/// The largest file of latents that is read: a million points of 128 numbers, or a few more.
 const LARGEST: u64 = 1 << 30;
+/// The most pieces of media in one.
+const MOST: usize = 1 << 21;
 
 /// Writes latents of one model, one after another.
 ///
@@ -102,6 +104,16 @@ pub fn read_latents(file: File, name: &Path) -> Result<Vec<Latent>> {
         LatentFormat::JsonLines => text::read_json_lines(&bytes),
     };
     latents.map_err(|e| e.at(name))
+}
+
+/// Whether so many pieces are too many: each costs memory beside its numbers.
+fn check_count(pieces: usize) -> Result<()> {
+    match pieces > MOST {
+        true => {
+            Err(Error::new(Kind::Input, format!("a file of more than {MOST} latents")).mend("split it into several"))
+        }
+        false => Ok(()),
+    }
 }
 
 fn damaged(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {

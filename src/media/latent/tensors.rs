@@ -7,7 +7,7 @@ use npyz::{NpyFile, WriteOptions, WriterBuilder};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::{Latent, damaged, one_size};
+use super::{Latent, check_count, damaged, one_size};
 use crate::error::{Error, Kind, Result};
 
 /// The tensor's name.
@@ -48,7 +48,10 @@ pub fn read_safetensors(bytes: &[u8]) -> Result<Vec<Latent>> {
     let model = metadata.get("model").cloned().unwrap_or_default();
     let pieces: Vec<Piece> = match metadata.get("pieces") {
         Some(text) => serde_json::from_str(text).map_err(|e| damaged(e.to_string()))?,
-        None => (0..rows).map(|_| Piece { source: None, rows: 1 }).collect(),
+        None => {
+            check_count(rows)?;
+            (0..rows).map(|_| Piece { source: None, rows: 1 }).collect()
+        }
     };
     let told = pieces.iter().try_fold(0usize, |sum, piece| sum.checked_add(piece.rows));
     if told != Some(rows) || pieces.iter().any(|piece| piece.rows == 0) {
@@ -84,6 +87,7 @@ pub fn read_npy(bytes: &[u8]) -> Result<Vec<Latent>> {
     let (Some(count), npyz::Order::C) = (count, file.order()) else {
         return Err(damaged("its shape and its length do not fit, or its order is not C"));
     };
+    check_count((count / size) as usize)?;
     let values = file.data::<f32>().map_err(|_| damaged("the array is not of float32"))?;
     let values = values.take(count as usize).collect::<std::io::Result<Vec<f32>>>().map_err(wrong)?;
     let size = size as usize;

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Latent, damaged, one_size};
+use super::{Latent, check_count, damaged, one_size};
 use crate::error::{Error, Kind, Result};
 
 /// Columns before the numbers.
@@ -114,7 +114,10 @@ fn add(latents: &mut Vec<Latent>, line: Line) -> Result<()> {
             last.values.extend(values);
         }
         _ if row > 0 => return Err(damaged(format!("row {row} comes first"))),
-        _ => latents.push(Latent { size: values.len(), values, model, source }),
+        _ => {
+            latents.push(Latent { size: values.len(), values, model, source });
+            check_count(latents.len())?;
+        }
     }
     Ok(())
 }

@@ -280,6 +280,11 @@ impl Card {
         self.tile_context.unwrap_or(self.receptive_field)
     }
 
+    /// Whether its model takes pictures of any size, tile by tile.
+    pub fn is_tiled(&self) -> bool {
+        self.media == MediaKind::Image && self.task != Task::Autoencode
+    }
+
     /// The port that carries `role`.
     pub fn input(&self, role: Role) -> Option<&Port> {
         self.inputs.iter().find(|p| p.role() == role)
@@ -306,7 +311,10 @@ impl Card {
                 "has a scale outside 1..8, a multiple_of outside 1..256 or a receptive_field above 1024".into(),
             );
         }
-        if self.media == MediaKind::Image && self.task != Task::Autoencode {
+        if self.tile_context.is_some_and(|context| context > self.receptive_field) {
+            return fail("has a tile_context above its receptive_field".into());
+        }
+        if self.is_tiled() {
             let Some(image) = self.input(Role::Image) else { return fail("names no picture input".into()) };
             if image.shape.len() != 4 || !matches!(image.shape[1], Dim::Fixed(1 | 3)) {
                 return fail("takes pictures of other shapes than [1, 1, H, W] and [1, 3, H, W]".into());

@@ -93,22 +93,15 @@ impl ImageCodec {
     /// # Errors
     /// Kind input: a picture too large to resample.
     pub fn view(&self, picture: &Image) -> Result<Vec<f32>> {
-        let mut picture = picture.clone();
+        let scale = (self.width as f64 / picture.width as f64).max(self.height as f64 / picture.height as f64);
+        let side = |whole: usize, seen: usize| ((seen as f64 / scale).round() as usize).clamp(1, whole);
+        // First, since what is one pixel wide and a million high would be a giant at the model's width.
+        let mut picture = picture.middle(side(picture.width, self.width), side(picture.height, self.height));
         fill_under_alpha(&mut picture);
-        let (width, height) = (picture.width, picture.height);
-        let scale = (self.width as f64 / width as f64).max(self.height as f64 / height as f64);
-        let side = |n: usize, least: usize| ((n as f64 * scale).round() as usize).max(least);
-        let (wide, high) = (side(width, self.width), side(height, self.height));
-        if (wide, high) != (width, height) {
-            picture = resize(&picture, wide, high)?;
+        if (picture.width, picture.height) != (self.width, self.height) {
+            picture = resize(&picture, self.width, self.height)?;
         }
-        let middle = Tile {
-            y: ((high - self.height) / 2) as isize,
-            x: ((wide - self.width) / 2) as isize,
-            height: self.height,
-            width: self.width,
-        };
-        Ok(picture.tile_f32(middle, self.channels))
+        Ok(picture.tile_f32(Tile { y: 0, x: 0, height: self.height, width: self.width }, self.channels))
     }
 
     /// What the encoder says of planes as [`view`](Self::view) gives them.

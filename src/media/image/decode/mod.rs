@@ -232,7 +232,7 @@ fn truncated(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Erro
         .because(error)
 }
 
-fn too_large(message: String) -> Error {
+pub(in crate::media) fn too_large(message: String) -> Error {
     Error::new(Kind::Input, message).mend(
         "raise `max_megapixels`, `max_size` or `max_memory` in the source if you trust it, or make it smaller first",
     )

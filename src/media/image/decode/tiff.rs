@@ -16,6 +16,9 @@ const MAX_TAG: usize = 64 << 20;
 
 pub(super) fn read(file: &mut (impl Read + Seek), limits: &Limits) -> Result<Decoded> {
     let exif = exif_block::take(&mut BufReader::new(&mut *file));
+    if exif.as_ref().map_or(true, |exif| exif.broken) {
+        tracing::warn!("what EXIF of it cannot be read is dropped");
+    }
     file.seek(SeekFrom::Start(0)).map_err(truncated)?;
     let mut decoder = Decoder::new(BufReader::new(file)).map_err(failed)?;
     let mut tiff_limits = tiff::decoder::Limits::default();
@@ -37,8 +40,13 @@ pub(super) fn read(file: &mut (impl Read + Seek), limits: &Limits) -> Result<Dec
         exif: exif.as_ref().ok().filter(|e| !e.is_empty()).map(Exif::to_block),
         xmp: decoder.get_tag_u8_vec(XMP).ok(),
     };
-    let orientation = exif.map_or(1, |e| e.orientation);
-    let samples = pixels(&mut decoder, width, height, depth, &kind)?;
+    // Whatever else is wrong, the picture shall stand upright.
+    let orientation = decoder.find_tag_unsigned::<u16>(Tag::Orientation).ok().flatten();
+    let orientation = orientation.filter(|o| (1..=8).contains(o)).map_or(1, |o| o as u8);
+    let mut samples = pixels(&mut decoder, width, height, depth, &kind)?;
+    if let (true, Samples::U8(samples)) = (kind.ycbcr, &mut samples) {
+        samples.as_chunks_mut::<3>().0.iter_mut().for_each(|pixel| *pixel = rgb(*pixel));
+    }
     refuse_pages(&mut decoder)?;
     let mut decoded = Decoded::new(width, height, kind.layout, samples, metadata);
     if kind.premultiplied {
@@ -54,6 +62,8 @@ struct Kind {
     layout: Layout,
     stored_channels: usize,
     premultiplied: bool,
+    /// Luma and chroma, as JPEG has them, which the crate leaves as they are.
+    ycbcr: bool,
 }
 
 impl Kind {
@@ -72,7 +82,7 @@ impl Kind {
         let (layout, stored_channels) = match color {
             ColorType::Gray(1 | 2 | 4 | 8 | 16) => (Layout::Gray, 1),
             ColorType::RGB(8 | 16) => (Layout::Rgb, 3),
-            ColorType::YCbCr(8) => (Layout::Rgb, 3),
+            ColorType::YCbCr(8) if is_jpegs(decoder) => (Layout::Rgb, 3),
             ColorType::RGBA(8 | 16) => (Layout::Rgba, 4),
             ColorType::CMYK(8 | 16) => (Layout::Rgb, 4),
             ColorType::Multiband { bit_depth: 8 | 16, num_samples: 2 } if matches!(extra[..], [1 | 2]) => {
@@ -93,8 +103,29 @@ impl Kind {
             ));
         }
         let premultiplied = layout.has_alpha() && extra.first() == Some(&1);
-        Ok(Kind { bits: color.bit_depth(), layout, stored_channels, premultiplied })
+        let ycbcr = matches!(color, ColorType::YCbCr(_));
+        Ok(Kind { bits: color.bit_depth(), layout, stored_channels, premultiplied, ycbcr })
     }
+}
+
+/// Whether luma and chroma are those of JPEG (compression 7), by the usual coefficients and over the whole range. Without JPEG chroma is
+/// mostly coarser than the pixels, and laid out as no reader here knows.
+fn is_jpegs<R: Read + Seek>(decoder: &mut Decoder<R>) -> bool {
+    const COEFFICIENTS: (Tag, &[f64]) = (Tag::Unknown(529), &[0.299, 0.587, 0.114]);
+    const BLACK_AND_WHITE: (Tag, &[f64]) = (Tag::Unknown(532), &[0.0, 255.0, 128.0, 255.0, 128.0, 255.0]);
+    let mut is_usual = |(tag, usual): (Tag, &[f64])| {
+        let told = decoder.get_tag_f64_vec(tag).ok();
+        told.is_none_or(|told| told.len() == usual.len() && told.iter().zip(usual).all(|(a, b)| (a - b).abs() < 1e-3))
+    };
+    is_usual(COEFFICIENTS)
+        && is_usual(BLACK_AND_WHITE)
+        && matches!(decoder.find_tag_unsigned::<u16>(Tag::Compression), Ok(Some(7)))
+}
+
+/// Of luma and chroma (ITU-R BT.601, full range, as in JFIF).
+fn rgb([y, cb, cr]: [u8; 3]) -> [u8; 3] {
+    let [y, cb, cr] = [f32::from(y), f32::from(cb) - 128.0, f32::from(cr) - 128.0];
+    [y + 1.402 * cr, y - 0.344_136 * cb - 0.714_136 * cr, y + 1.772 * cb].map(|v| v.round().clamp(0.0, 255.0) as u8)
 }
 
 fn pixels<R: Read + Seek>(
