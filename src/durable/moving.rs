@@ -62,12 +62,13 @@ pub fn move_to(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
-/// Contents, mode and time of change.
+/// Contents, and mode and time of change where the other file system has such.
 fn copy(from: &mut File, to: &mut File) -> std::io::Result<()> {
     std::io::copy(from, to)?;
     let metadata = from.metadata()?;
-    to.set_permissions(metadata.permissions())?;
-    to.set_modified(metadata.modified()?)
+    let _ = to.set_permissions(metadata.permissions());
+    let _ = metadata.modified().and_then(|time| to.set_modified(time));
+    Ok(())
 }
 
 /// Deletes a file for good: a power loss does not bring it back.

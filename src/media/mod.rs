@@ -113,18 +113,19 @@ impl Media {
 /// # Errors
 /// Kind input: it is no such file, is damaged, or costs more than `limits`.
 pub fn read(kind: MediaKind, file: File, name: &Path, limits: &image::Limits) -> Result<Media> {
-    let length = file.metadata().map_or(0, |metadata| metadata.len());
-    if length > limits.max_bytes {
-        return Err(image::decode::too_large(format!(
-            "the file has {length} bytes; the limit is {}",
-            limits.max_bytes
-        ))
-        .at(name));
-    }
+    // Readers of pictures and sound see to it themselves.
+    let check = || match file.metadata().map_or(0, |metadata| metadata.len()) {
+        length if length > limits.max_bytes => {
+            let what = format!("the file has {length} bytes; the limit is {}", limits.max_bytes);
+            Err(image::decode::too_large(what).at(name))
+        }
+        _ => Ok(()),
+    };
     match kind {
         MediaKind::Image => image::decode::read(file, name, limits).map(Media::Image),
         MediaKind::Audio => audio::decode::read(file, name, limits.max_bytes).map(Media::Audio),
         MediaKind::Latent => {
+            check()?;
             let mut latents = latent::read_latents(file, name)?;
             match (latents.pop(), latents.is_empty()) {
                 (Some(latent), true) => Ok(Media::Latent(latent)),
@@ -133,7 +134,10 @@ pub fn read(kind: MediaKind, file: File, name: &Path, limits: &image::Limits) ->
                     .mend("decode it by `latentd decode`, which takes files of any number")),
             }
         }
-        MediaKind::Melody => melody::midi::read(file).map(Media::Melody).map_err(|e| e.at(name)),
+        MediaKind::Melody => {
+            check()?;
+            melody::midi::read(file).map(Media::Melody).map_err(|e| e.at(name))
+        }
     }
 }
 
