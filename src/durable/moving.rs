@@ -45,7 +45,6 @@ pub fn move_to(from: &Path, to: &Path) -> Result<()> {
             let begun = source.metadata().map(|m| Stamp::from(&m)).map_err(|e| Error::io("read", from, e))?;
             let mut draft = Draft::new(to)?;
             copy(&mut source, draft.file()).map_err(|e| Error::io("write", to, e))?;
-            let copied = source.metadata().map(|m| Stamp::from(&m)).map_err(|e| Error::io("read", from, e))?;
             let got = draft.publish(Collision::Rename)?;
             let undone =
                 |e: Error| std::fs::remove_file(&got).map_or_else(|e| Err(Error::io("delete", &got, e)), |()| Err(e));
@@ -53,7 +52,7 @@ pub fn move_to(from: &Path, to: &Path) -> Result<()> {
                 return undone(taken());
             }
             // Copying takes a while: what was saved anew meanwhile is another file, or a longer one.
-            if !Stamp::of(from).is_ok_and(|now| now == copied && copied.length == begun.length) {
+            if !Stamp::of(from).is_ok_and(|now| now == begun) {
                 return undone(Error::new(Kind::Transient, "it changed while it was moved").at(from));
             }
             delete(from)

@@ -110,11 +110,11 @@ fn serve<S: Stream>(
                 continue;
             };
             // Beyond that many, a connection is closed as it comes; those before it have a deadline.
-            if open.fetch_add(1, Ordering::Relaxed) >= MOST {
-                open.fetch_sub(1, Ordering::Relaxed);
+            let before = open.fetch_add(1, Ordering::Relaxed);
+            let counted = Counted(Arc::clone(&open));
+            if before >= MOST {
                 continue;
             }
-            let counted = Counted(Arc::clone(&open));
             let (guard, board, events) = (guard.clone(), Arc::clone(&board), events.clone());
             let one = move || {
                 let _counted = counted;
