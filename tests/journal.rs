@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use common::{Home, wait_for};
 use latentd::daemon::journal::{self, Book, Found};
-use latentd::durable::{Collision, Publication, digest_of};
+use latentd::durable::{Collision, Publication, Stamp, digest_of};
 use latentd::media::MediaKind;
 use latentd::pipeline::{Claim, Ledger, Pipeline, Verdict};
 use latentd::sink::FolderSink;
-use latentd::source::{FolderSource, Stamp};
+use latentd::source::FolderSource;
 
 fn pipeline(home: &Home) -> Pipeline {
     let (inbox, outbox) = (home.folder("inbox"), home.folder("outbox"));

@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use common::{Home, count, png, wait_for};
 use crossbeam::channel::unbounded;
+use latentd::durable::Stamp;
 use latentd::media::{Media, MediaKind};
 use latentd::pipeline::{Forgetful, Input, Job, Outcome, Pipeline, Pool};
 use latentd::sink::FolderSink;
-use latentd::source::{FolderSource, Stamp};
+use latentd::source::FolderSource;
 use latentd::stage::{Context, Stage};
 
 const LONG: Duration = Duration::from_secs(120);

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use crossbeam::channel::unbounded;
 use latentd::Kind;
+use latentd::durable::Stamp;
 use latentd::media::{Media, MediaKind};
 use latentd::pipeline::{Forgetful, Input, Job, Outcome, Pipeline, Pool};
 use latentd::sink::FolderSink;
-use latentd::source::{FolderSource, Stamp};
+use latentd::source::FolderSource;
 use latentd::stage::{Context, Stage};
 
 /// Panics at pictures of odd width.

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use crossbeam::channel::{Receiver, unbounded};
 
 use super::{Common, files, load, terminal, threads};
+use crate::durable::Stamp;
 use crate::error::{Error, Kind, Result, show_path};
 use crate::pipeline::{Forgetful, Input, Job, Outcome, Pipeline, Pool, Ticket};
 use crate::sink::Originals;
-use crate::source::{FolderSource, Stamp, resolve};
+use crate::source::{FolderSource, resolve};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

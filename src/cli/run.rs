@@ -14,10 +14,11 @@ use signal_hook::iterator::Signals;
 use super::{Common, paths, pipeline_files, print_mistakes, threads};
 use crate::daemon::control::{Doors, Token, listen};
 use crate::daemon::{self, Board, Event, Loaded, Options, Work};
+use crate::durable::Stamp;
 use crate::error::{Error, Kind, Result};
 use crate::model::Models;
 use crate::pipeline::{self, LoadError};
-use crate::source::{Stamp, Watch, resolve};
+use crate::source::{Watch, resolve};
 
 /// A pipeline that is being saved is read when nothing more has come for this long.
 const SAVED: Duration = Duration::from_millis(300);

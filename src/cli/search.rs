@@ -7,11 +7,11 @@ use std::process::ExitCode;
 
 use super::{Common, files, models, paths};
 use crate::durable;
+use crate::durable::Stamp;
 use crate::error::{Error, Kind, Result, show_path};
 use crate::media::Latent;
 use crate::media::latent::{LatentFormat, read_latents, write_latents};
 use crate::model::{Model, sha256_hex};
-use crate::source::Stamp;
 use crate::stage::codec::{self, Codec};
 
 #[derive(Debug, clap::Args)]

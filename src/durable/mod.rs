@@ -12,10 +12,12 @@ use crate::error::{Error, Result};
 
 mod moving;
 mod publish;
+mod stamp;
 mod sweep;
 
 pub use moving::{delete, move_file, move_to, names, numbered, rename_to_free_name, replace};
 pub use publish::{Publication, Sealed, digest, digest_of, publish, sign};
+pub use stamp::Stamp;
 pub use sweep::sweep;
 
 /// The ending of files that are being written; folder sources pass over them.

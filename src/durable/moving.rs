@@ -3,9 +3,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::{Collision, Draft, folder_of, make_folder, sync_after};
+use super::{Collision, Draft, Stamp, folder_of, make_folder, sync_after};
 use crate::error::{Error, Kind, Result};
-use crate::source::Stamp;
 
 /// How many files of one name there may be: `cat.png`, `cat-1.png`, ...
 pub(super) const NUMBERS: u32 = 10_000;

@@ -16,11 +16,10 @@ use super::flight::Flight;
 use super::ledger::{Claim, Key, Ledger, Verdict};
 use super::open::open;
 use crate::crew::Crew;
-use crate::durable::{self, Publication};
+use crate::durable::{self, Publication, Stamp};
 use crate::error::{Error, Kind, Result, show_path};
 use crate::media::{self, Media};
 use crate::sink::{Originals, Written};
-use crate::source::Stamp;
 
 /// A file to be worked on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -3,9 +3,8 @@
 
 use std::path::PathBuf;
 
-use crate::durable::Publication;
+use crate::durable::{Publication, Stamp};
 use crate::error::Result;
-use crate::source::Stamp;
 
 /// Names an input's contents, its path within the source, and what is done to it: SHA-256 over the pipeline's fingerprint and, for each
 /// file of the job, path and digest of the contents.

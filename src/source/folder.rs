@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::Stamp;
 use crate::config::{Component, Description, Field, Kind, Presence, Problem, Value};
-use crate::durable::PARTIAL;
+use crate::durable::{PARTIAL, Stamp};
 use crate::media::MediaKind;
 use crate::media::image::Limits;
 

@@ -4,7 +4,6 @@ pub mod folder;
 #[cfg(feature = "live")]
 pub mod microphone;
 mod settle;
-mod stamp;
 mod watch;
 mod writers;
 
@@ -14,7 +13,6 @@ pub use folder::{FolderSource, identity, resolve};
 #[cfg(feature = "live")]
 pub use microphone::{MICROPHONE, Microphone};
 pub use settle::{Mark, Settle};
-pub use stamp::Stamp;
 pub use watch::Watch;
 pub use writers::has_writer;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::Stamp;
+use crate::durable::Stamp;
 
 /// What the system, or a look into the folder, told of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

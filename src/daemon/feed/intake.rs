@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use super::super::journal::sign_of;
 use super::Feed;
 use super::outcome::Later;
+use crate::durable::Stamp;
 use crate::error::show_path;
 use crate::pipeline::Input;
-use crate::source::{Mark, Stamp, Watch, has_writer, identity};
+use crate::source::{Mark, Watch, has_writer, identity};
 
 /// How often the whole folder is looked at although the system sends messages, since some are lost.
 const RESCAN: Duration = Duration::from_secs(30);

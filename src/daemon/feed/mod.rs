@@ -13,10 +13,11 @@ use crossbeam::channel::{Receiver, Sender, never, select, unbounded};
 use super::journal::{Book, Found, Unsettled, ledger, sign_of};
 use super::metrics::Metrics;
 use super::status::{Counts, PipelineStatus, Queue, Slot};
+use crate::durable::Stamp;
 use crate::error::{Result, show_path};
 use crate::pipeline::{Input, Job, Lane, Ledger, Pipeline, Ticket};
 use crate::sink::Originals;
-use crate::source::{Mark, Settle, Stamp, Watch, identity};
+use crate::source::{Mark, Settle, Watch, identity};
 use outcome::{Hold, Later};
 
 /// Models let go of what they can make again when there was no work for this long.

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use super::super::journal::sign_of;
 use super::super::status::LastResult;
 use super::Feed;
+use crate::durable::Stamp;
 use crate::error::{Error, Kind, show_path};
 use crate::pipeline::{Input, Outcome, Ticket};
 use crate::sink::Quarantine;
-use crate::source::{Mark, Stamp};
+use crate::source::Mark;
 
 /// First and longest wait before another try of what failed for a passing reason.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));

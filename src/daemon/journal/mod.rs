@@ -15,11 +15,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 
-use crate::durable::{self, Publication};
+use crate::durable::{self, Publication, Stamp};
 use crate::error::{Error, Kind, Result, show_path};
 use crate::model::sha256_hex;
 use crate::pipeline::{Claim, Input, Key, Ledger, Pipeline, Verdict};
-use crate::source::Stamp;
 use record::{Record, State, now};
 use store::{Change, Store};
 

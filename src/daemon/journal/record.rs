@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::durable::{Publication, any_path};
-use crate::source::Stamp;
+use crate::durable::{Publication, Stamp, any_path};
 
 /// One input (or group of inputs) under one fingerprint.
 #[derive(Debug, Clone, Serialize, Deserialize)]
