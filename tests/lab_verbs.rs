@@ -116,6 +116,24 @@ fn search_finds_the_picture_itself_and_remembers() {
     assert!(found.contains("digits/7/07.png"), "{found}");
 }
 
+/// Latents that `encode` had written were lost.
+#[test]
+fn a_file_that_is_no_index_is_not_made_one() {
+    let lab = Lab::new();
+    lab.succeed("encode digits-vae20 digits -o latents.safetensors");
+    std::fs::write(lab.0.path("text.safetensors"), "no latents").unwrap();
+    for name in ["latents.safetensors", "text.safetensors"] {
+        let before = std::fs::read(lab.0.path(name)).unwrap();
+        let (code, _, error) = lab.run(&format!("search digits-vae20 digits/4/14.png --in digits --index {name}"));
+        assert!(code == 64 && error.contains("no index of a search") && error.contains("--index"), "{code} {error}");
+        assert_eq!(std::fs::read(lab.0.path(name)).unwrap(), before);
+    }
+    // Nor is that of another model.
+    lab.succeed("search digits-vae20 digits/4/14.png --in digits --index own.safetensors");
+    let (code, _, error) = lab.run("search digits-ae16 digits/4/14.png --in digits --index own.safetensors");
+    assert!(code == 64 && error.contains("no index of a search by this model"), "{code} {error}");
+}
+
 #[test]
 fn plots_are_pictures() {
     let lab = Lab::new();

@@ -91,7 +91,18 @@ fn the_highest_of_a_chord_is_heard_and_the_rest_is_told() {
     let chord = [60, 64, 67].map(|pitch| Note { start: 0, end: 480, pitch, velocity: 80 });
     let quantised = quantise_aloud(&chord, 480);
     assert_eq!(shown(&quantised.steps), "g4---");
-    assert_eq!(quantised.remark().as_deref(), Some("of 3 notes 2 below the highest of a chord are left out"));
+    assert_eq!(quantised.remark().as_deref(), Some("of 3 notes 2 below others that sound with them are left out"));
+}
+
+/// A held note over others was broken off by the first of them.
+#[test]
+fn what_accompanies_a_held_note_is_left_out_and_what_is_bound_to_it_is_not() {
+    let note = |start: u64, end: u64, pitch| Note { start: start * 120, end: end * 120, pitch, velocity: 80 };
+    let held = [note(0, 8, 84), note(0, 2, 48), note(2, 4, 55), note(4, 8, 52), note(8, 12, 83)];
+    let quantised = quantise_aloud(&held, 480);
+    assert_eq!(shown(&quantised.steps), "c6--- ---- b5---");
+    assert_eq!(quantised.hidden, 3);
+    assert_eq!(shown(&quantise(&[note(0, 5, 67), note(4, 8, 64)], 480)), "g4--- e4---");
 }
 
 #[test]

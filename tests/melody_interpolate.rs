@@ -120,6 +120,14 @@ fn the_verb_writes_all_that_it_promises_and_the_pipeline_the_same_tunes() {
     let wav = std::fs::read(home.path("morph/morph-all.wav")).expect("a WAV file");
     assert!(wav.starts_with(b"RIFF") && wav[100_000..].chunks(2).any(|sample| sample[1] != 0), "silence");
 
+    // What a verb made before stays, and so does a tune that comes from there.
+    let before = std::fs::read(home.path("morph/morph-01.mid")).expect("a file");
+    let again =
+        home.run(&["interpolate", "morph/morph-01.mid", "inbox/b.mid", "--steps", "2", "--out", "morph", "--no-wav"]);
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    assert_eq!(std::fs::read(home.path("morph/morph-01.mid")).expect("a file"), before);
+    assert!(home.path("morph/morph-01-1.mid").exists() && home.path("morph/morph-1.png").exists());
+
     let pipeline = home.pipeline(
         ", group: 2",
         "interpolate: { model: melody-2bar, steps: 5 }",

@@ -84,6 +84,9 @@ fn the_melody_is_found_by_name_or_by_looks_and_the_reason_is_told() {
 #[test]
 fn hostile_files_are_refused_with_a_reason() {
     let huge_delta = with_end(&[0xff, 0xff, 0xff, 0x7f, 0x90, 60, 100, 96, 0x80, 60, 0]);
+    let track = with_end(&[0, 0x90, 60, 100, 96, 0x80, 60, 0]);
+    let two = file(1, 96, &[&track, &track]);
+    assert!(read(&two).is_ok());
     let cases: Vec<(&str, Vec<u8>, &str)> = vec![
         ("empty", vec![], "no MIDI file"),
         ("text", b"not music at all".to_vec(), "no MIDI file"),
@@ -92,6 +95,18 @@ fn hostile_files_are_refused_with_a_reason() {
         ("no ticks", file(0, 0, &[&with_end(&[0, 0x90, 60, 100, 96, 0x80, 60, 0])]), "0 ticks"),
         ("no notes", file(0, 96, &[END]), "no note"),
         ("for years", file(0, 1, &[&huge_delta]), "longer than"),
+        (
+            "cut off",
+            {
+                let mut bytes = two.clone();
+                bytes.truncate(two.len() - 6);
+                bytes
+            },
+            "",
+        ),
+        ("a track lost", two[..two.len() - 8 - track.len()].to_vec(), ""),
+        ("no end of a track", file(0, 96, &[&[0, 0x90, 60, 100, 96, 0x80, 60, 0]]), ""),
+        ("no event at all", file(0, 96, &[&with_end(&[0, 0x90, 60, 100, 96, 0x80, 60, 0, 0, 0xff])]), ""),
         ("too large", [b"MThd\0\0\0\x06\0\0\0\x01\0\x60".to_vec(), vec![0; 9 << 20]].concat(), "larger than"),
     ];
     for (what, bytes, reason) in cases {
@@ -111,6 +126,17 @@ fn a_time_base_of_128_frames_a_second_is_refused() {
     // 25 are fine.
     bytes[12..14].copy_from_slice(&[0xe7, 40]);
     assert!(read(&bytes).is_ok());
+}
+
+/// Where ticks are parts of a second, a tempo that is left over in the file changes nothing.
+#[test]
+fn no_tempo_counts_in_frames_a_second() {
+    let note = [0, 0x90, 60, 100, 0x87, 0x68, 0x80, 60, 0];
+    let tempo = [0, 0xff, 0x51, 3, 0x0f, 0x42, 0x40];
+    for events in [with_end(&note), with_end(&[&tempo[..], &note].concat())] {
+        let melody = read(&file(0, 0xe728, &[&events])).expect("a file");
+        assert!((melody.seconds() - 1.0).abs() < 1e-6, "{}", melody.seconds());
+    }
 }
 
 fn pieces() -> impl Strategy<Value = Melody> {

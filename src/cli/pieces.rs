@@ -1,15 +1,15 @@
 //! Several pieces of media made by one verb: files, and for melodies all in a row, to be heard and to be seen.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::durable::{Collision, Draft};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::media::image::EncodeOptions;
 use crate::media::melody::render::{Instrument, write_wav};
 use crate::media::{self, Media, Melody, melody};
-use crate::plot::piano_roll::PianoRolls;
+use crate::plot::{self, piano_roll::PianoRolls};
 
 /// Where pieces go, and what is made of melodies beside them.
 #[derive(Debug, clap::Args)]
@@ -32,7 +32,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// Writes pieces as `NAME-01.mid` and so on, and for melodies `NAME-all.mid`, `NAME-all.wav` and `NAME.png`; `columns` to a row of the picture.
+    /// Writes pieces as `NAME-01.mid` and so on (never over a file that is there), and for melodies `NAME-all.mid`, `NAME-all.wav` and `NAME.png`; `columns` to a row of the picture.
     pub fn write(&self, name: &str, pieces: Vec<Media>, labels: &[String], columns: usize) -> Result<()> {
         let digits = pieces.len().to_string().len().max(2);
         let mut melodies: Vec<Melody> = Vec::new();
@@ -50,20 +50,24 @@ impl Output {
             let path = self.out.join(format!("{name}-all.mid"));
             self.file(&path, Some("all in a row"), |out| melody::midi::write(&all, out))?;
         }
-        if !self.no_wav {
+        if !self.no_png {
+            let path = self.out.join(format!("{name}.png"));
+            let panels = melodies.iter().zip(labels.iter().cloned().chain(std::iter::repeat(String::new())));
+            let picture = PianoRolls::new(panels.map(|(melody, label)| (label, melody)), columns);
+            let bytes = plot::render(&picture, plot::Format::from_extension(&path)?)?;
+            self.file(&path, Some("to look at"), |out| {
+                out.write_all(&bytes).map_err(|e| Error::io("write", &path, e))
+            })?;
+        }
+        if !self.no_wav && all.seconds() > melody::render::LONGEST {
+            tracing::warn!("all in a row is longer than two hours, the most that is rendered: there is no WAV file");
+        } else if !self.no_wav {
             let instrument = Instrument::find(self.soundfont.as_deref())?;
             if instrument == Instrument::Plain {
                 tracing::info!("no SoundFont found: a plain voice plays (--soundfont names one)");
             }
             let path = self.out.join(format!("{name}-all.wav"));
             self.file(&path, Some("to listen to"), |out| write_wav(&all, &instrument, out))?;
-        }
-        if !self.no_png {
-            let path = self.out.join(format!("{name}.png"));
-            let panels = melodies.iter().zip(labels.iter().cloned().chain(std::iter::repeat(String::new())));
-            let picture = PianoRolls::new(panels.map(|(melody, label)| (label, melody)), columns);
-            crate::plot::write(&picture, &path)?;
-            self.tell(&path, Some("to look at"));
         }
         Ok(())
     }
@@ -74,7 +78,7 @@ impl Output {
         what: Option<&str>,
         write: impl FnOnce(&mut BufWriter<&mut File>) -> Result<()>,
     ) -> Result<()> {
-        let path = Draft::new(path)?.fill(write)?.publish(Collision::Replace)?;
+        let path = Draft::new(path)?.fill(write)?.publish(Collision::Rename)?;
         self.tell(&path, what);
         Ok(())
     }

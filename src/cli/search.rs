@@ -63,7 +63,7 @@ fn distance(a: &[f32], b: &[f32]) -> f32 {
 fn bring_up_to_date(args: &Args, model: &Model, codec: &dyn Codec) -> Result<Vec<(PathBuf, Vec<f32>)>> {
     let inputs = files::collect(&args.places, codec.media())?;
     let path = args.index.clone().unwrap_or_else(|| index_path(&args.places, model));
-    let mut known = read(&path, model);
+    let mut known = read(&path, model, args.index.is_some())?;
     let (mut entries, mut index, mut fresh) = (Vec::new(), Vec::new(), 0usize);
     let outcome = files::each(&inputs, |input| {
         let stamp = Stamp::of(&input.path).map_err(|e| Error::io("read", &input.path, e))?;
@@ -112,17 +112,27 @@ fn identity(model: &Model) -> String {
     format!("{}:{}", model.card.name, model.card.sha256)
 }
 
-/// What the index holds. One that is damaged, or of another model, is made anew.
-fn read(path: &Path, model: &Model) -> HashMap<String, Vec<f32>> {
-    let Ok(file) = std::fs::File::open(path) else { return HashMap::new() };
+/// What the index holds, by key. One of ours that is damaged, or of an older model, is made anew; a file that the user named and that is no index of
+/// this model is not ours to replace.
+fn read(path: &Path, model: &Model, named: bool) -> Result<HashMap<String, Vec<f32>>> {
+    let Ok(file) = std::fs::File::open(path) else { return Ok(HashMap::new()) };
+    let foreign = |what| {
+        Error::new(Kind::Usage, what)
+            .at(path)
+            .mend("name another file for --index, or delete this one if nothing else needs it")
+    };
     match read_latents(file, path) {
+        Ok(latents) if named && latents.iter().any(|latent| latent.model != identity(model)) => {
+            Err(foreign("holds latents, but is no index of a search by this model"))
+        }
         Ok(latents) => {
             let own = latents.into_iter().filter(|latent| latent.model == identity(model));
-            own.filter_map(|latent| Some((latent.source?, latent.values))).collect()
+            Ok(own.filter_map(|latent| Some((latent.source?, latent.values))).collect())
         }
+        Err(e) if named => Err(foreign("is no index of a search").because(e)),
         Err(e) => {
             tracing::warn!("the index is made anew: {e}");
-            HashMap::new()
+            Ok(HashMap::new())
         }
     }
 }

@@ -70,17 +70,12 @@ impl Models {
     /// [`Models::tune`] where nobody shall wait: what was never measured on this machine runs as is most often fastest. The models of which
     /// that is so.
     pub fn recall(&self) -> Vec<Arc<Model>> {
-        let forced = std::env::var("LATENTD_KERNEL").ok();
+        if forced().is_some() {
+            return Vec::new();
+        }
         let mut unknown = Vec::new();
         let models: Vec<Arc<Model>> = self.lock().values().cloned().collect();
         for model in models {
-            if let Some(name) = &forced {
-                match Kernel::ALL.iter().find(|k| k.name() == name) {
-                    Some(&kernel) => model.choose(Choice { kernel, ..model.choice() }),
-                    None => tracing::warn!("LATENTD_KERNEL: there is no kernel `{name}`"),
-                }
-                continue;
-            }
             let Some(cache) = self.cache.as_ref().filter(|_| model.card.is_tiled()) else { continue };
             match Tuned::open(cache).get(&model) {
                 Some(choice) => model.choose(choice),
@@ -118,6 +113,10 @@ impl Models {
             Place::Folder(path) => Model::from_path(path)?,
             _ => built_in(name)?,
         });
+        // At once: a network for sound is made ready with its stage.
+        if let Some(kernel) = forced() {
+            model.choose(Choice { kernel, ..model.choice() });
+        }
         Ok(Arc::clone(self.lock().entry(key).or_insert(model)))
     }
 
@@ -180,6 +179,16 @@ impl Models {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Model>>> {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The kernel that the environment asks for.
+fn forced() -> Option<Kernel> {
+    let name = std::env::var("LATENTD_KERNEL").ok()?;
+    let kernel = Kernel::ALL.iter().copied().find(|kernel| kernel.name() == name);
+    if kernel.is_none() {
+        tracing::warn!("LATENTD_KERNEL: there is no kernel `{name}`");
+    }
+    kernel
 }
 
 fn built_in(name: &str) -> Result<Model> {

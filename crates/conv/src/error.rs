@@ -17,6 +17,9 @@ pub enum Error {
         /// The input's size with its padding.
         padded: usize,
     },
+    /// Sizes of which the number of values is beyond all memory.
+    #[error("weight, input or output would hold more values than can be counted")]
+    TooLarge,
     /// A depthwise convolution whose channel counts differ.
     #[error("a depthwise convolution has as many outputs as inputs, not {outputs} for {inputs}")]
     Depthwise {

@@ -84,6 +84,25 @@ impl Geometry {
         (self.kernel[axis].max(1) - 1) * self.dilation[axis] + 1
     }
 
+    /// Something, if weight, input and output can be counted at all: everything else here reckons without looking.
+    fn countable(&self) -> Option<()> {
+        let mut padded = [0; 2];
+        for (axis, padded) in padded.iter_mut().enumerate() {
+            let [before, after] = self.padding[axis];
+            *padded = self.input[axis].checked_add(before)?.checked_add(after)?;
+            (self.kernel[axis] - 1).checked_mul(self.dilation[axis])?.checked_add(1)?;
+        }
+        let product = |sizes: [usize; 4]| {
+            let product = sizes.into_iter().try_fold(1usize, usize::checked_mul)?;
+            // No slice holds more bytes than this, and operations are counted in twice as many.
+            (product <= isize::MAX as usize / size_of::<f32>()).then_some(product)
+        };
+        product([self.out_channels, self.in_channels, self.kernel[0], self.kernel[1]])?;
+        product([1, self.in_channels, padded[0], padded[1]])?;
+        product([1, self.out_channels, padded[0], padded[1]])?;
+        Some(())
+    }
+
     /// Refuses sizes that no convolution has.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let sizes = [
@@ -100,6 +119,7 @@ impl Geometry {
         if self.depthwise && self.in_channels != self.out_channels {
             return Err(Error::Depthwise { inputs: self.in_channels, outputs: self.out_channels });
         }
+        self.countable().ok_or(Error::TooLarge)?;
         for (index, axis) in ["height", "width"].into_iter().enumerate() {
             let padded = self.input[index] + self.padding[index][0] + self.padding[index][1];
             let kernel = self.span(index);

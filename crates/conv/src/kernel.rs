@@ -38,11 +38,15 @@ pub fn gemm(
     if m == 0 || n == 0 {
         return;
     }
-    assert!(dst_columns >= m && dst.len() >= (n - 1) * dst_columns + m, "destination of a product");
+    // Without wrapping around: what is too large to be counted is beyond every slice.
+    let last = |rows: usize, to_row: usize, columns: usize, to_column: usize| {
+        (rows - 1).checked_mul(to_row)?.checked_add((columns - 1).checked_mul(to_column)?)
+    };
+    let inside = |len: usize, last: Option<usize>| last.is_some_and(|last| last < len);
+    assert!(dst_columns >= m && inside(dst.len(), last(m, 1, n, dst_columns)), "destination of a product");
     if k > 0 {
-        let reach = |view: &Matrix, rows: usize, columns: usize| (rows - 1) * view.rows + (columns - 1) * view.columns;
-        assert!(lhs.data.len() > reach(&lhs, m, k), "left operand of a product");
-        assert!(rhs.data.len() > reach(&rhs, k, n), "right operand of a product");
+        assert!(inside(lhs.data.len(), last(m, lhs.rows, k, lhs.columns)), "left operand of a product");
+        assert!(inside(rhs.data.len(), last(k, rhs.rows, n, rhs.columns)), "right operand of a product");
     }
     let strides = |view: &Matrix| (view.columns as isize, view.rows as isize);
     let ((lhs_cs, lhs_rs), (rhs_cs, rhs_rs)) = (strides(&lhs), strides(&rhs));

@@ -4,7 +4,7 @@
 ///
 /// It grows to what the largest convolution needs (some ten megabytes a thread) and is never read
 /// before it is written, so that one scratch serves all layers of a network in turn.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Scratch {
     /// The packed weight.
     pub(crate) packed: Vec<f32>,
@@ -19,6 +19,13 @@ pub(crate) struct Worker {
     pub other: Vec<f32>,
     pub sums: Vec<f32>,
     pub line: Vec<f32>,
+}
+
+/// [`Scratch::single`]: without any thread nothing would be computed.
+impl Default for Scratch {
+    fn default() -> Self {
+        Self::single()
+    }
 }
 
 impl Scratch {

@@ -4,7 +4,7 @@
 mod common;
 
 use common::noise;
-use latentd_conv::{Activation, Algorithm, Conv2d, Epilogue, Error, Geometry, Scratch};
+use latentd_conv::{Activation, Algorithm, Conv2d, Epilogue, Error, Geometry, Matrix, Scratch, gemm};
 
 fn expected(linear: &[f32], geometry: &Geometry, epilogue: &Epilogue) -> Vec<f32> {
     let [height, width] = geometry.output();
@@ -67,6 +67,36 @@ fn nan_is_not_hidden_by_relu() {
     let epilogue = Epilogue { activation: Activation::Relu, ..Epilogue::default() };
     conv.forward(&[f32::NAN], &[1.0], &mut output, &epilogue, &mut Scratch::single()).expect("lengths");
     assert!(output[0].is_nan());
+}
+
+/// Sizes whose products wrap around passed every check of a length.
+#[test]
+fn sizes_beyond_counting_are_refused() {
+    let geometry = Geometry::same(1, 1, 1, [1, 1]);
+    for padding in [[[274_176, 0], [67_280_421_310_720, 0]], [[usize::MAX, 1], [0, 0]]] {
+        assert_eq!(Conv2d::new(Geometry { padding, ..geometry }).err(), Some(Error::TooLarge));
+    }
+    let dilation = [usize::MAX, 1];
+    assert_eq!(Conv2d::new(Geometry { kernel: [3, 1], dilation, ..geometry }).err(), Some(Error::TooLarge));
+}
+
+/// A reach that wraps around to 0 was taken to lie inside.
+#[test]
+#[should_panic(expected = "left operand of a product")]
+fn a_view_beyond_counting_is_refused() {
+    let lhs = Matrix { data: &[1.0], rows: 1 << 63, columns: 0 };
+    let rhs = Matrix { data: &[1.0], rows: 1, columns: 1 };
+    gemm([3, 1, 1], (&mut [0.0; 3], 3), false, lhs, rhs);
+}
+
+/// It did nothing and said that all was well.
+#[test]
+fn the_scratch_that_nobody_chose_computes() {
+    let conv = Conv2d::new(Geometry::same(1, 1, 1, [1, 2])).expect("a valid geometry");
+    let mut output = [0.0; 2];
+    let scratch = &mut Scratch::default();
+    conv.forward(&[1.0, 2.0], &[3.0], &mut output, &Epilogue::default(), scratch).expect("lengths");
+    assert_eq!((output, scratch.threads()), ([3.0, 6.0], 1));
 }
 
 #[test]

@@ -86,6 +86,7 @@ fn pull(harness: &mut Harness, channels: usize) -> Vec<Stretch> {
 }
 
 fn assert_same(got: &[Vec<f32>], expected: &[Vec<f32>], what: &str) {
+    assert_eq!(got.len(), expected.len(), "{what}: channels");
     for (got, expected) in got.iter().zip(expected) {
         let off = largest_difference(got, expected);
         assert!(off <= ROUNDING, "{what}: {off}");
@@ -220,6 +221,21 @@ fn a_flush_forgets_what_was_inside() {
     assert_eq!(out.len(), 1);
     assert_eq!(out[0].begin, begin);
     assert_same(&out[0].planes, &through(&stages, 48_000, &after), "after the flush");
+}
+
+#[test]
+fn a_segment_told_again_breaks_nothing() {
+    let stages = stage("denoise", vec![("model", "denoise-speech".into())]);
+    let whole = vec![noisy_speech(48_000, 9600, 4)];
+    let half = |from: usize| vec![whole[0][from..from + 4800].to_vec()];
+    let mut harness = harness(&element(NAME), 48_000, 1);
+    push(&mut harness, 48_000, &half(0), ClockTime::ZERO, gst::BufferFlags::empty());
+    harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<ClockTime>::new()));
+    push(&mut harness, 48_000, &half(4800), time(4800, 48_000), gst::BufferFlags::empty());
+    harness.push_event(gst::event::Eos::new());
+    let out = pull(&mut harness, 1);
+    assert_eq!(out.len(), 1);
+    assert_same(&out[0].planes, &through(&stages, 48_000, &whole), "both halves");
 }
 
 #[test]

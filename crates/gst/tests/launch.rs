@@ -33,6 +33,7 @@ fn run(program: &str, home: &Path, words: &[&str]) -> Output {
         .args(words)
         .current_dir(home)
         .env("GST_PLUGIN_PATH", home.join("plugins"))
+        .envs(["XDG_CACHE_HOME", "XDG_DATA_HOME"].map(|name| (name, home.join("nothing"))))
         .env("GST_REGISTRY", home.join("registry.bin"))
         .output()
         .unwrap_or_else(|e| panic!("{program}: {e}; install gstreamer1.0-tools"))

@@ -20,6 +20,9 @@ pub const MOST_FRAMES: usize = 8192;
 /// The least time that the worker is given: small blocks come in quick succession, and a frame of the network takes up to a millisecond.
 const LEAST_SECONDS: f64 = 0.005;
 
+/// Models lie beside a pipeline; a plugin has none, and must not take what lies about in its host's current folder.
+const NOWHERE: &str = "/dev/null";
+
 /// Seconds that the rings hold.
 const RING_SECONDS: usize = 1;
 
@@ -35,7 +38,7 @@ pub struct Denoiser {
 fn stage() -> Result<&'static dyn Stage> {
     static STAGE: OnceLock<std::result::Result<Box<dyn Stage>, String>> = OnceLock::new();
     let made = STAGE.get_or_init(|| {
-        let site = Site { models: &Models::default(), folder: Path::new("") };
+        let site = Site { models: &Models::default(), folder: Path::new(NOWHERE) };
         named("denoise", [("model", "denoise-speech".into())], &site).map_err(|e| e.to_string())
     });
     made.as_deref().map_err(|what| Error::new(Kind::Model, what.clone()))

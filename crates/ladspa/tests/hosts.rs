@@ -113,7 +113,9 @@ fn the_kit_of_ladspa_lists_and_runs_it() {
         "0",
         "1",
     ]));
-    let apart = difference(&expected, &read(&out), latency);
+    let found = read(&out);
+    assert_eq!(found[0].len(), expected[0].len());
+    let apart = difference(&expected, &found, latency);
     assert!(apart <= ROUNDING, "{apart}");
 }
 
@@ -157,6 +159,7 @@ fn gstreamer_runs_it_through_its_wrapper() {
         .env("GST_REGISTRY", folder.path().join("registry")));
     assert!(!text.contains("WARNING"), "{text}");
     let found = read(&out);
+    assert_eq!(found[0].len(), expected[0].len());
     // Its blocks, and so the latency, are the wrapper's affair.
     let latency =
         (0..4 * 2048).min_by(|&a, &b| difference(&expected, &found, a).total_cmp(&difference(&expected, &found, b)));

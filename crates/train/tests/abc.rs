@@ -63,6 +63,27 @@ fn several_tunes_in_a_file_are_several() {
     assert_eq!(tunes.iter().map(|tune| tune.title.as_str()).collect::<Vec<_>>(), ["One", "Two"]);
 }
 
+/// It was learnt as notes.
+#[test]
+fn what_is_written_after_a_tune_is_no_music() {
+    assert_eq!(notes("L:1/8\nK:C", "CDE\n% a remark\nF\n\nAnother good reel from Galway"), notes("L:1/8\nK:C", "CDEF"));
+}
+
+/// Its rhythm and fields changed the first voice.
+#[test]
+fn a_second_voice_changes_nothing() {
+    let alone = notes("L:1/8\nM:4/4\nK:C", "CDEF GABc | CDEF GABc");
+    let with = "V:1\nCDEF GABc |\nV:2\nK:D\nL:1/4\nA>B (3cde |\nV:1\nCDEF GABc";
+    assert_eq!(notes("L:1/8\nM:4/4\nK:C", with), alone);
+}
+
+#[test]
+fn clefs_are_no_accidentals() {
+    for clef in ["clef=bass", "clef=alto middle=d", "bass"] {
+        assert_eq!(notes(&format!("K:F {clef}"), "B d e"), notes("K:F", "B d e"), "{clef}");
+    }
+}
+
 /// A tune of 16ths as ABC writes it with `L:1/16` in C major.
 fn written(tune: &[(u8, u64)]) -> String {
     let name = |pitch: u8| {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use latentd::model::{Golden, Kernel, Model, verify};
+use latentd_train::data::SmallPictures;
 use latentd_train::onnx::Weights;
 
 /// A folder that holds pictures and everything that a run makes of them.
@@ -120,6 +121,64 @@ fn interrupt(desk: &Desk, arguments: &str, run: &str, steps: usize) {
     }
     Command::new("kill").args(["-INT", &program.id().to_string()]).status().expect("a signal");
     assert!(program.wait().expect("a status").success());
+}
+
+#[test]
+fn a_damaged_checkpoint_does_not_keep_a_run_from_beginning_anew() {
+    let desk = Desk::new();
+    desk.succeed(&format!("{SMALL} --out models/a --steps 2"));
+    fs::write(desk.path("runs/a/checkpoint/state.json"), "").expect("a file");
+    assert!(desk.fail(&format!("{SMALL} --out models/a --steps 2")).contains("damaged"));
+    desk.succeed(&format!("{SMALL} --out models/a --steps 2 --fresh"));
+}
+
+/// Of 25 steps a score was taken at the 50th only, of 1001 never.
+#[test]
+fn scores_are_taken_when_they_were_asked_for() {
+    let desk = Desk::new();
+    let recipe = SMALL.replace("--score-every 10", "--score-every 13");
+    desk.succeed(&format!("{recipe} --out models/a --steps 39"));
+    let log = fs::read_to_string(desk.path("runs/a/log.jsonl")).expect("a log");
+    let entries = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    let scored: Vec<u64> = entries.filter(|e| e["score"].is_f64()).filter_map(|e| e["step"].as_u64()).collect();
+    assert_eq!(scored, [13, 26, 39]);
+}
+
+/// Its own defaults were refused: little is left of the smallest pictures at a quarter of their size.
+#[test]
+fn every_upscaler_trains_with_its_defaults() {
+    let desk = Desk::new();
+    for recipe in ["upscale-camera-x2", "upscale-camera-x4"] {
+        desk.succeed(&format!(
+            "{recipe} --data pictures --width 8 --blocks 1 --batch 1 --out models/{recipe} --steps 1"
+        ));
+    }
+}
+
+/// The recordings were written over while they were read.
+#[test]
+fn recordings_are_not_cleaned_into_their_own_folder() {
+    let desk = Desk::new();
+    fs::create_dir_all(desk.path("sound/part")).expect("a folder");
+    fs::write(desk.path("sound/part/a.wav"), "a recording").expect("a file");
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/denoise-speech");
+    for out in ["sound", "sound/part", "."] {
+        assert!(desk.fail(&format!("eval {model} --set sound --out {out}")).contains("apart from --set"), "{out}");
+    }
+    assert_eq!(fs::read(desk.path("sound/part/a.wav")).expect("a file"), b"a recording");
+}
+
+/// Folders that lie among the pictures of another were counted twice.
+#[test]
+fn a_class_is_a_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["a/1.png", "a/m/2.png", "a/z.png", "b/3.png"] {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        image::RgbImage::new(24, 24).save(path).expect("a picture");
+    }
+    let pictures = SmallPictures::from_folder(folder.path(), 16, 1).expect("pictures");
+    assert_eq!(pictures.labels, [0, 1, 0, 2]);
 }
 
 #[test]

@@ -78,7 +78,8 @@ pub fn onsets(steps: &[Step]) -> impl Iterator<Item = (usize, u8)> {
 }
 
 /// Puts notes on the grid: starts and ends go to the nearest step (halves up), a note lasts at least one step, and where
-/// notes sound together the higher one is heard from its start on (the skyline). The grid ends with the last note.
+/// notes sound together the higher one is heard from its start on (the skyline). A lower one that outlasts a higher one takes over where it
+/// starts, as players bind tones; one that does not accompanies it and is left out. The grid ends with the last note.
 ///
 /// Pitches beyond the grid's range are moved into it by octaves.
 pub fn quantise(notes: &[Note], ticks_per_quarter: u16) -> Vec<Step> {
@@ -92,6 +93,14 @@ pub fn quantise(notes: &[Note], ticks_per_quarter: u16) -> Vec<Step> {
             *entry = (note.pitch, end);
         }
     }
+    let mut above: Option<(u8, u64)> = None;
+    heard.retain(|_, &mut (pitch, end)| {
+        let accompanies = above.is_some_and(|(top, until)| pitch < top && end <= until);
+        if !accompanies {
+            above = Some((pitch, end));
+        }
+        !accompanies
+    });
     let length = heard.values().map(|(_, end)| *end).max().unwrap_or(0);
     let mut steps = vec![Step::Hold; length as usize];
     let mut next = heard.keys().copied().skip(1);
@@ -116,7 +125,7 @@ pub struct Quantised {
     pub moved: usize,
     /// Those of them that start on a grid of triplets.
     pub triplets: usize,
-    /// Notes that start with a higher one and are not heard.
+    /// Notes that sound below a higher one and are not heard.
     pub hidden: usize,
 }
 
@@ -131,7 +140,7 @@ impl Quantised {
             said.push(format!("{} off the grid go to the nearest 16th", self.moved - self.triplets));
         }
         if self.hidden > 0 {
-            said.push(format!("{} below the highest of a chord are left out", self.hidden));
+            said.push(format!("{} below others that sound with them are left out", self.hidden));
         }
         (!said.is_empty()).then(|| format!("of {} notes {}", self.notes, said.join(", ")))
     }

@@ -25,6 +25,8 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 /// What there is between start and stop.
 struct State {
     stages: Vec<Box<dyn Stage>>,
+    /// Whether a limit of attenuation counts: not for a pipeline that it was started with.
+    limited: bool,
     /// What flows, once the caps tell.
     format: Option<Format>,
     /// How far the result lags behind, in frames.
@@ -101,7 +103,8 @@ impl BaseTransformImpl for AudioDenoise {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
         let stages = error::guarded(|| build(&settings)).map_err(|e| error::message(&e))?;
-        *lock(&self.state) = Some(State { stages, format: None, latency: 0, sound: None, ready: None });
+        let limited = settings.choice.pipeline.is_none();
+        *lock(&self.state) = Some(State { stages, limited, format: None, latency: 0, sound: None, ready: None });
         Ok(())
     }
 
@@ -137,7 +140,7 @@ impl BaseTransformImpl for AudioDenoise {
         use gst::EventView;
         match event.view() {
             // What follows has a time or a form of its own, so what is still inside goes out before.
-            EventView::Segment(segment) if *segment.segment() == self.obj().segment() => {}
+            EventView::Segment(segment) if alike(segment.segment(), &self.obj().segment()) => {}
             EventView::Segment(_) | EventView::StreamStart(_) | EventView::Gap(_) => self.drain_before(&event),
             EventView::Eos(_) | EventView::SegmentDone(_) => self.drain_before(&event),
             EventView::Caps(caps) if self.obj().sink_pad().current_caps().is_some_and(|c| *c != *caps.caps()) => {
@@ -202,6 +205,16 @@ fn build(settings: &Settings) -> latentd::Result<Vec<Box<dyn Stage>>> {
     })
 }
 
+/// Whether two segments are the same stretch of time, wherever playing has come to in each.
+fn alike(one: &gst::Segment, other: &gst::Segment) -> bool {
+    let from_start = |segment: &gst::Segment| {
+        let mut segment = segment.clone();
+        segment.set_position(segment.start());
+        segment
+    };
+    one.format() == other.format() && from_start(one) == from_start(other)
+}
+
 /// Samples as a buffer with their time.
 fn buffer(block: &Block, timeline: &mut Timeline) -> Option<gst::Buffer> {
     if block.is_empty() {
@@ -237,12 +250,12 @@ impl AudioDenoise {
             gst::element_imp_error!(self, gst::ResourceError::Read, ("a buffer cannot be read"));
             gst::FlowError::Error
         })?;
-        let share = lock(&self.settings).share();
         let taken = error::guarded(|| {
             let mut state = lock(&self.state);
-            let Some(State { stages, format: Some(format), sound, ready, .. }) = state.as_mut() else {
+            let Some(State { stages, limited, format: Some(format), sound, ready, .. }) = state.as_mut() else {
                 return Ok(false);
             };
+            let share = lock(&self.settings).share(*limited);
             let (stream, timeline) = match sound {
                 Some(sound) => sound,
                 None => sound.insert((Stream::new(stages, *format)?, Timeline::new(format.rate))),
@@ -263,9 +276,9 @@ impl AudioDenoise {
 
     /// Pushes all that is still inside. What comes next is sound of its own, with a network at its beginning.
     fn drain(&self) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let sound = lock(&self.state).as_mut().and_then(|state| state.sound.take());
-        let Some((stream, mut timeline)) = sound else { return Ok(gst::FlowSuccess::Ok) };
-        let share = lock(&self.settings).share();
+        let sound = lock(&self.state).as_mut().and_then(|state| Some((state.sound.take()?, state.limited)));
+        let Some(((stream, mut timeline), limited)) = sound else { return Ok(gst::FlowSuccess::Ok) };
+        let share = lock(&self.settings).share(limited);
         let rest = error::guarded(|| stream.finish(share)).map_err(|e| fail(self, &e))?;
         match buffer(&rest, &mut timeline) {
             // Without any lock held: elements behind may ask for the latency while they take it.

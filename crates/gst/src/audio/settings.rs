@@ -25,9 +25,9 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The share of the network's result.
-    pub fn share(&self) -> f32 {
-        let limit = Some(self.attenuation_limit).filter(|limit| *limit < NO_LIMIT && self.choice.pipeline.is_none());
+    /// The share of the network's result; a pipeline has no `limited` attenuation.
+    pub fn share(&self, limited: bool) -> f32 {
+        let limit = Some(self.attenuation_limit).filter(|limit| *limit < NO_LIMIT && limited);
         stage::share(self.strength, limit)
     }
 

@@ -44,13 +44,14 @@ pub struct VideoDenoise {
     settings: Mutex<Settings>,
     /// Whether a property that may be changed while playing has been.
     changed: AtomicBool,
-    worker: Mutex<Option<Worker>>,
+    /// What runs, and what it was started with: properties that count from the next start on do not change it.
+    playing: Mutex<Option<(Worker, Common)>>,
 }
 
 impl Default for VideoDenoise {
     fn default() -> VideoDenoise {
         let settings = Settings { common: Common::new(MODEL), sigma: SIGMA.to_owned(), strength: 1.0 };
-        VideoDenoise { settings: Mutex::new(settings), changed: AtomicBool::new(false), worker: Mutex::default() }
+        VideoDenoise { settings: Mutex::new(settings), changed: AtomicBool::new(false), playing: Mutex::default() }
     }
 }
 
@@ -83,13 +84,17 @@ impl ObjectImpl for VideoDenoise {
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         let mut settings = lock(&self.settings);
+        let before = (settings.sigma.clone(), settings.strength);
         match pspec.name() {
             "sigma" => settings.sigma = choice::text(value).unwrap_or_else(|| SIGMA.to_owned()),
             "strength" => settings.strength = value.get().unwrap_or(1.0),
             name if settings.common.set(name, value) => return,
             other => return gst::error!(CAT, imp = self, "no property `{other}`"),
         }
-        self.changed.store(true, Ordering::Release);
+        // What is controlled by time is set with every frame, mostly to what it is.
+        if before != (settings.sigma.clone(), settings.strength) {
+            self.changed.store(true, Ordering::Release);
+        }
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
@@ -138,12 +143,12 @@ impl BaseTransformImpl for VideoDenoise {
                 (stage.growth() != 1).then(|| (what(), "use the element latentdvideoupscale for it".to_owned()))
             }),
         };
-        *lock(&self.worker) = Some(worker.map_err(|e| error::message(&e))?);
+        *lock(&self.playing) = Some((worker.map_err(|e| error::message(&e))?, settings.common));
         Ok(())
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
-        *lock(&self.worker) = None;
+        *lock(&self.playing) = None;
         Ok(())
     }
 
@@ -158,10 +163,10 @@ impl VideoFilterImpl for VideoDenoise {
         input: &VideoFrameRef<&gst::BufferRef>,
         output: &mut VideoFrameRef<&mut gst::BufferRef>,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let mut worker = lock(&self.worker);
-        let worker = worker.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
+        let mut playing = lock(&self.playing);
+        let (worker, common) = playing.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
         if self.changed.swap(false, Ordering::AcqRel) {
-            let settings = lock(&self.settings).clone();
+            let settings = Settings { common: common.clone(), ..lock(&self.settings).clone() };
             if settings.common.choice.pipeline.is_none()
                 && let Err(e) = worker.replace("denoise", &settings.common.choice.model, settings.stage())
             {

@@ -86,7 +86,7 @@ pub fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).fold(0.0, |most, (a, b)| most.max((a - b).abs()))
 }
 
-/// Compares pictures of 256 steps. An element measures which kernel is the fastest here, and kernels round differently: a sample in a thousand may be one
+/// Compares pictures of 256 steps. An element takes the kernel that was measured to be the fastest here, and kernels round differently: a sample in a thousand may be one
 /// step off.
 pub fn assert_alike(got: &[u8], expected: &[u8], what: &str) {
     assert_eq!(got.len(), expected.len(), "{what}");

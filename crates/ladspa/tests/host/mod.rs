@@ -120,8 +120,11 @@ pub fn noisy(rate: u32, seconds: f64, channels: usize) -> Vec<Vec<f32>> {
         .collect()
 }
 
-/// The largest difference between `late` and `sound`, which is `by` frames earlier; before it there must be silence.
+/// The largest difference between `late` and `sound`, which is `by` frames earlier; before it there must be silence. Both must have as many
+/// channels; what one is longer by does not count.
 pub fn difference(sound: &[Vec<f32>], late: &[Vec<f32>], by: usize) -> f32 {
+    assert_eq!(sound.len(), late.len(), "channels");
+    assert!(late.iter().all(|plane| !plane.is_empty()), "no sound");
     let apart = |(sound, late): (&Vec<f32>, &Vec<f32>)| {
         let expected = std::iter::repeat_n(&0.0, by).chain(sound);
         late.iter().zip(expected).fold(0f32, |most, (a, b)| most.max((a - b).abs()))

@@ -114,6 +114,11 @@ impl Photos {
     fn speech(&self, model: Model) -> Result<()> {
         let out = self.out.as_deref().context("a model of speech needs --out, a folder for what it makes")?;
         std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+        let whole = |folder: &Path| folder.canonicalize().with_context(|| format!("cannot read {}", folder.display()));
+        let (set, place) = (whole(&self.set)?, whole(out)?);
+        if place.starts_with(&set) || set.starts_with(&place) {
+            bail!("--out must lie apart from --set: what is made has the names of what it is made of");
+        }
         let files = data::find_files(&self.set, &EXTENSIONS)?;
         if files.is_empty() {
             bail!("no audio files below {}", self.set.display());
@@ -121,10 +126,18 @@ impl Photos {
         let clean = self.clean.as_ref().map(|folder| data::find_files(folder, &EXTENSIONS)).transpose()?;
         let mut scores = Vec::new();
         for file in &files {
+            let below = file.strip_prefix(&self.set).unwrap_or(file);
             let name = file.file_stem().unwrap_or_default();
-            let enhanced = out.join(name).with_added_extension("wav");
+            let folder = out.join(below.parent().unwrap_or(Path::new("")));
+            std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+            let enhanced = folder.join(name).with_added_extension("wav");
             measure::speech::enhance(&model, file, &enhanced)?;
-            let Some(clean) = clean.iter().flatten().find(|clean| clean.file_stem() == Some(name)) else {
+            // Of files of one name in several folders that in the same one.
+            let mut alike = clean.iter().flatten().filter(|clean| clean.file_stem() == Some(name));
+            let same = |clean: &&PathBuf| {
+                clean.parent().is_some_and(|folder| folder.ends_with(below.parent().unwrap_or(Path::new(""))))
+            };
+            let Some(clean) = alike.clone().find(same).or_else(|| alike.next()) else {
                 println!("{}", enhanced.display());
                 continue;
             };

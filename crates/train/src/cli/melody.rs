@@ -76,6 +76,11 @@ impl Melody {
         let sets = data_sets(&self.training.data, tunes.iter().map(|tune| tune.path.as_path()));
         let (training, development) = melodies::split(tunes, self.training.held_out, self.training.seed);
         eprintln!("{} tunes to learn from, {} held out", training.len(), development.len());
+        if training.is_empty() || development.is_empty() {
+            bail!(
+                "no tune can be held out: all are versions of one another, or too few; give more, or other --held-out"
+            );
+        }
         let windows = |tunes| Windows::new(tunes, shape.steps, shape.windows);
         let (training, development) = (windows(training), windows(development));
         eprintln!("{} stretches to learn from, {} held out", training.len(), development.len());

@@ -27,6 +27,9 @@ struct Cli {
     command: Command,
 }
 
+/// What `--held-out` is for small pictures, of which there are many.
+const HELD_OUT: &str = "Pictures held out for the score during training (0: a twelfth of all, at most 5,000)";
+
 #[derive(Subcommand)]
 enum Command {
     /// Train a network that takes white noise of a known level (0..50 of 255) out of colour photos
@@ -49,10 +52,10 @@ enum Command {
     /// Train a network that takes everything but speech out of 48 kHz sound, live
     DenoiseSpeech(speech::Speech),
     /// Train an autoencoder of small pictures: digits (MNIST's files), or any folder of pictures
-    #[command(mut_arg("batch", |arg| arg.default_value("128")), mut_arg("score_every", |arg| arg.default_value("500")))]
+    #[command(mut_arg("batch", |arg| arg.default_value("128")), mut_arg("held_out", |arg| arg.default_value("0").help(HELD_OUT)), mut_arg("score_every", |arg| arg.default_value("500")))]
     Autoencoder(small::Autoencoder),
     /// Train a network that takes heavy noise out of small pictures, or makes them twice as large
-    #[command(mut_arg("batch", |arg| arg.default_value("128")), mut_arg("score_every", |arg| arg.default_value("500")))]
+    #[command(mut_arg("batch", |arg| arg.default_value("128")), mut_arg("held_out", |arg| arg.default_value("0").help(HELD_OUT)), mut_arg("score_every", |arg| arg.default_value("500")))]
     Restore(small::RestoreArgs),
     /// Train the whole set of digits models, one after another
     Digits(digits::Digits),

@@ -73,16 +73,20 @@ pub struct Upscale {
     /// Residual blocks of the trunk
     #[arg(long, default_value_t = 4)]
     blocks: usize,
-    /// Side of the training squares, in pixels of the small picture
-    #[arg(long, default_value_t = 32)]
-    patch: usize,
+    /// Side of the training squares, in pixels of the small picture (default: 32, or as many as the smallest pictures have)
+    #[arg(long)]
+    patch: Option<usize>,
 }
+
+/// What [`Upscale::patch`] is where nobody says otherwise.
+const UPSCALE_PATCH: usize = 32;
 
 impl Upscale {
     /// Trains and publishes.
     pub fn run(self, input: Input, scale: usize) -> Result<()> {
         let largest = data::MIN_SIDE / scale - input.margin();
-        if self.patch == 0 || self.patch > largest || self.width == 0 {
+        let patch = self.patch.unwrap_or(UPSCALE_PATCH.min(largest));
+        if patch == 0 || patch > largest || self.width == 0 {
             bail!("--patch must be 1 to {largest}, --width at least 1");
         }
         let shape = upscale_photo::Shape { scale, width: self.width, blocks: self.blocks };
@@ -90,12 +94,13 @@ impl Upscale {
         let recipe = UpscalePhoto {
             input,
             shape: shape.clone(),
-            training: pictures.training.iter().map(|picture| Pair::new(picture, scale)).collect(),
-            development: pictures.development.iter().map(|p| Pair::new(&square(p, scale), scale)).collect(),
+            // One by one, so that a picture is not there twice.
+            training: pictures.training.into_iter().map(|picture| Pair::new(&picture, scale)).collect(),
+            development: pictures.development.into_iter().map(|p| Pair::new(&square(&p, scale), scale)).collect(),
             batch: self.training.batch,
-            patch: self.patch,
+            patch,
         };
-        let options = format!("--width {} --blocks {} --patch {}", self.width, self.blocks, self.patch);
+        let options = format!("--width {} --blocks {} --patch {patch}", self.width, self.blocks);
         let job = Job { name: input.recipe(scale), shape: serde_json::to_value(&shape)?, options, data: pictures.sets };
         self.training.run(&recipe, job)
     }

@@ -24,7 +24,7 @@ impl View {
         if training.batch == 0 || !(8..=256).contains(&self.size) || ![1, 3].contains(&self.channels) {
             bail!("--batch must be at least 1, --size 8 to 256, --channels 1 or 3");
         }
-        let split = load_small(&training.data, self.size, self.channels, training.seed)?;
+        let split = load_small(&training.data, self.size, self.channels, training.held_out, training.seed)?;
         eprintln!("{} pictures to learn from, {} held out", split.training.len(), split.development.len());
         Ok(split)
     }

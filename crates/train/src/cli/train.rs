@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -156,7 +156,7 @@ impl Training {
                 warmup: self.steps.map_or(WARMUP, |steps| WARMUP.min(steps / 10)),
             },
             seed: self.seed,
-            log_every: (self.score_every / 10).max(1),
+            log_every: log_every(self.score_every.max(1)),
             score_every: self.score_every.max(1),
             save_every: Duration::from_secs_f64(self.save_every.clamp(0.01, 1e4) * 60.0),
         })
@@ -172,7 +172,8 @@ impl Training {
     ) -> Result<Checkpoint<R::Network>> {
         let mut network = recipe.network(&mut Init::new(self.seed, device));
         let identity = serde_json::json!({ "recipe": job.name, "shape": job.shape });
-        let saved = State::read(folder)?.filter(|_| !self.fresh);
+        // A damaged checkpoint must not keep anybody from beginning anew.
+        let saved = if self.fresh { None } else { State::read(folder)? };
         if let (None, Some(model)) = (&saved, &self.init) {
             let report;
             (network, report) = load(model, network, &job.name)?;
@@ -239,6 +240,12 @@ impl Training {
     }
 }
 
+/// Steps between log entries: about ten to a score, and a score at one of them.
+fn log_every(score_every: u64) -> u64 {
+    let largest = (score_every / 10).max(1);
+    (1..=largest).rev().find(|steps| score_every.is_multiple_of(*steps)).unwrap_or(1)
+}
+
 /// The network of a recipe with the weights of a published model, and what became of each.
 fn load<M: Module>(model: &Path, network: M, recipe: &str) -> Result<(M, Loaded)> {
     let (network, report) = Weights::read(model)?.load_into(network);
@@ -248,9 +255,20 @@ fn load<M: Module>(model: &Path, network: M, recipe: &str) -> Result<(M, Loaded)
     Ok((network, report))
 }
 
-/// A flag that SIGINT and SIGTERM set. The second signal ends the program at once.
+/// The flag of [`stop_on_signals`].
+static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// Whether somebody has asked this program to end.
+pub fn interrupted() -> bool {
+    STOP.get().is_some_and(|stop| stop.load(Ordering::Relaxed))
+}
+
+/// A flag that SIGINT and SIGTERM set, one for all runs of the program. The second signal ends it at once.
 fn stop_on_signals() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
+    if let Some(stop) = STOP.get() {
+        return Ok(Arc::clone(stop));
+    }
+    let stop = Arc::clone(STOP.get_or_init(Arc::default));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;

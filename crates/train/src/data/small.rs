@@ -110,13 +110,21 @@ impl SmallPictures {
         let room = side + side / 4;
         let files = find(folder)?;
         let mut folders: Vec<_> = files.iter().map(|file| file.parent()).collect();
+        folders.sort();
         folders.dedup();
+        if folders.len() > 256 {
+            bail!(
+                "there are {} folders of pictures below {}, and 256 classes at most",
+                folders.len(),
+                folder.display()
+            );
+        }
         let squares: Vec<(Vec<u8>, usize)> = files
             .par_iter()
             .filter_map(|file| {
                 let picture = Picture::open(file).inspect_err(|e| eprintln!("warning: {e:#}: passed over")).ok()?;
                 let class = folders.iter().position(|folder| *folder == file.parent()).unwrap_or(0);
-                Some((middle_square(&picture, room, channels), class.min(255)))
+                Some((middle_square(&picture, room, channels), class))
             })
             .collect();
         if squares.is_empty() {
@@ -138,12 +146,12 @@ impl SmallPictures {
     }
 }
 
-/// Loads a set to learn from, IDX files or any folder of pictures, and holds out a twelfth of it (at most 5,000), drawn by `seed`. `side` and
-/// `channels` count for folders; IDX files have their own.
+/// Loads a set to learn from, IDX files or any folder of pictures, and holds out `held_out` of them (0: a twelfth, at most 5,000; never more than
+/// half), drawn by `seed`. `side` and `channels` count for folders; IDX files have their own.
 ///
 /// # Errors
 /// When nothing usable is there.
-pub fn load_small(data: &Path, side: usize, channels: usize, seed: u64) -> Result<Split> {
+pub fn load_small(data: &Path, side: usize, channels: usize, held_out: usize, seed: u64) -> Result<Split> {
     let (all, sets) = if idx::is_idx(data) {
         let name = data.file_name().unwrap_or_default().to_string_lossy();
         let set = match name.to_lowercase() {
@@ -160,7 +168,7 @@ pub fn load_small(data: &Path, side: usize, channels: usize, seed: u64) -> Resul
     };
     let mut order: Vec<usize> = (0..all.len()).collect();
     order.shuffle(&mut StdRng::seed_from_u64(seed));
-    let held_out = (all.len() / 12).min(5000);
+    let held_out = if held_out == 0 { (all.len() / 12).min(5000) } else { held_out.min(all.len() / 2) };
     let (development, training) = if held_out == 0 { (&order[..], &order[..]) } else { order.split_at(held_out) };
     Ok(Split { training: all.select(training), development: all.select(development), sets })
 }

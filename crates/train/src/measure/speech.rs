@@ -1,10 +1,9 @@
 //! Speech models at work on files, as the daemon runs them.
 
-use std::fs::File;
-use std::io::BufWriter;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
+use latentd::durable::{Collision, Draft};
 use latentd::media::audio::{Audio, Chain, Depth, Resample, encode};
 use latentd::model::{Model, Stream};
 
@@ -36,8 +35,8 @@ pub fn enhance(model: &Model, from: &Path, to: &Path) -> Result<()> {
     }
     let mut cleaned: Audio = audio.through(chain);
     cleaned.depth = Depth::Float;
-    let file = File::create(to).with_context(|| format!("cannot write {}", to.display()))?;
-    encode::write(cleaned, &mut BufWriter::new(file)).map_err(tell)
+    let draft = Draft::new(to).and_then(|draft| draft.fill(|out| encode::write(cleaned, out))).map_err(tell)?;
+    draft.publish(Collision::Replace).map(drop).map_err(tell)
 }
 
 /// SI-SDR in dB of two files against a clean one, at 16 kHz: of the noisy, of the enhanced.

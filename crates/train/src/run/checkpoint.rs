@@ -57,11 +57,17 @@ impl<M: Module> Checkpoint<M> {
         record(self.average.clone().into_record().save(fresh.join(AVERAGE)))?;
         record(self.optimizer.save(fresh.join(OPTIMIZER)))?;
         fs::write(fresh.join(STATE), serde_json::to_string_pretty(&self.state)?)?;
+        // On the disk before the old one goes: a power cut must leave one of them whole.
+        for file in fs::read_dir(&fresh)? {
+            sync(&file?.path())?;
+        }
+        sync(&fresh)?;
         remove(&old)?;
         if folder.exists() {
             fs::rename(&folder, &old)?;
         }
         fs::rename(&fresh, &folder).with_context(|| format!("cannot write {}", folder.display()))?;
+        sync(run)?;
         remove(&old)
     }
 
@@ -106,6 +112,11 @@ impl State {
 fn folder_of(run: &Path) -> std::path::PathBuf {
     let [folder, old] = ["", ".old"].map(|suffix| run.join(format!("{FOLDER}{suffix}")));
     if !folder.exists() && old.exists() { old } else { folder }
+}
+
+fn sync(path: &Path) -> Result<()> {
+    let synced = fs::File::open(path).and_then(|file| file.sync_all());
+    synced.with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn remove(folder: &Path) -> Result<()> {

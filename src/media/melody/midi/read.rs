@@ -46,7 +46,14 @@ fn parse(bytes: &[u8]) -> Result<Melody> {
     if bytes.windows(13).any(|header| header.starts_with(b"MThd") && header[12] == 0x80) {
         return Err(damaged("there are no 128 frames a second".to_owned()));
     }
+    whole(bytes).map_err(damaged)?;
     let smf = Smf::parse(bytes).map_err(|e| damaged(e.to_string()))?;
+    // midly ends a track where it does not understand it.
+    let ends =
+        |track: &midly::Track| track.last().is_some_and(|e| e.kind == TrackEventKind::Meta(MetaMessage::EndOfTrack));
+    if let Some(number) = smf.tracks.iter().position(|track| !ends(track)) {
+        return Err(damaged(format!("track {} breaks off", number + 1)));
+    }
     let ticks_per_quarter = match smf.header.timing {
         Timing::Metrical(ticks) => ticks.as_int(),
         Timing::Timecode(frames, parts) => {
@@ -56,7 +63,7 @@ fn parse(bytes: &[u8]) -> Result<Melody> {
     if ticks_per_quarter == 0 {
         return Err(Error::new(Kind::Input, "the MIDI file counts 0 ticks to a quarter note").mend("export it again"));
     }
-    let mut reader = Reader::new(ticks_per_quarter);
+    let mut reader = Reader::new(ticks_per_quarter, matches!(smf.header.timing, Timing::Timecode(..)));
     let mut offset = 0;
     for (number, track) in smf.tracks.iter().enumerate() {
         let end = reader.track(number, track, offset)?;
@@ -67,17 +74,39 @@ fn parse(bytes: &[u8]) -> Result<Melody> {
     reader.finish()
 }
 
+/// Whether all tracks that the header tells of are there, each as long as it says: midly takes what there is of them.
+fn whole(bytes: &[u8]) -> std::result::Result<(), String> {
+    let long = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?) as usize);
+    let cut = || "it is cut off".to_owned();
+    let start = bytes.windows(4).position(|word| word == b"MThd").unwrap_or(0);
+    let header = long(start + 4).ok_or_else(cut)?;
+    let told = bytes.get(start + 10..start + 12).map(|two| usize::from(two[0]) << 8 | usize::from(two[1]));
+    let told = told.ok_or_else(cut)?;
+    let (mut at, mut tracks) = (start.saturating_add(8).saturating_add(header), 0);
+    while tracks < told {
+        let Some(kind) = bytes.get(at..at.saturating_add(4)) else {
+            return Err(format!("{tracks} of {told} tracks are there"));
+        };
+        let end = long(at + 4).and_then(|length| (at + 8).checked_add(length)).filter(|end| *end <= bytes.len());
+        at = end.ok_or_else(|| format!("track {} of {told} is cut off", tracks + 1))?;
+        tracks += usize::from(kind == b"MTrk");
+    }
+    Ok(())
+}
+
 /// Collects voices, tempos and meters over all tracks.
 struct Reader {
     melody: Melody,
     voices: BTreeMap<(usize, u8), Voice>,
     longest: u64,
+    /// Whether ticks are parts of a second.
+    seconds: bool,
 }
 
 impl Reader {
-    fn new(ticks_per_quarter: u16) -> Self {
+    fn new(ticks_per_quarter: u16, seconds: bool) -> Self {
         let melody = Melody { tempos: Vec::new(), meters: Vec::new(), ..Melody::new(ticks_per_quarter) };
-        Self { melody, voices: BTreeMap::new(), longest: MAX_QUARTERS * u64::from(ticks_per_quarter) }
+        Self { melody, voices: BTreeMap::new(), longest: MAX_QUARTERS * u64::from(ticks_per_quarter), seconds }
     }
 
     /// One track that starts at `offset`; returns where it ends.
@@ -118,7 +147,8 @@ impl Reader {
                         _ => {}
                     }
                 }
-                TrackEventKind::Meta(MetaMessage::Tempo(microseconds)) => {
+                // Where ticks are parts of a second no tempo changes them.
+                TrackEventKind::Meta(MetaMessage::Tempo(microseconds)) if !self.seconds => {
                     let microseconds = match microseconds.as_int() {
                         0 => DEFAULT_TEMPO,
                         told => told,

@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 pub const RATE: u32 = 44_100;
 
 /// The longest piece that is rendered, in seconds: two hours are 1.3 GB.
-const LONGEST: f64 = 2.0 * 3600.0;
+pub const LONGEST: f64 = 2.0 * 3600.0;
 
 /// What plays.
 #[derive(Debug, Clone, PartialEq, Eq)]

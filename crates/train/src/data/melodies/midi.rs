@@ -16,7 +16,7 @@ pub fn read(path: &Path, parts: &[Part], splits: &Splits) -> Option<Tune> {
     let lines = parts.iter().map(|part| line(&song, *part)).collect::<Option<Vec<_>>>()?;
     let steps = lines.iter().map(Line::len).max()?;
     let bars = bar_starts(&song, steps).ok()?;
-    let piece = path.file_stem()?.to_string_lossy().into_owned();
+    let piece = path.to_string_lossy().into_owned();
     Some(Tune { piece, path: path.to_owned(), lines, bars, held_out })
 }
 

@@ -16,6 +16,8 @@ use rand::seq::SliceRandom;
 
 pub use window::Windows;
 
+use crate::data::find_files;
+
 /// A tune on the grid of 16th notes.
 #[derive(Clone, Debug)]
 pub struct Tune {
@@ -49,7 +51,7 @@ impl Tune {
 /// When the folder cannot be read, a file of chorales is damaged, or there is no tune at all.
 pub fn load(folder: &Path, parts: &[Part]) -> Result<Vec<Tune>> {
     let mut tunes = Vec::new();
-    let files = files(folder)?;
+    let files = find_files(folder, &["mid", "midi", "abc", "csv", "json"])?;
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let alone = parts == [Part::Melody];
     let mut splits = midi::Splits::default();
@@ -110,26 +112,11 @@ fn from_abc(tune: abc::AbcTune, path: &Path) -> Tune {
     let notes: Vec<_> =
         tune.notes.iter().map(|note| Note { start: note.start - first, end: note.end - first, ..*note }).collect();
     let bars = tune.bars.iter().filter(|bar| **bar >= first).map(|bar| ((bar - first + step / 2) / step) as usize);
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     Tune {
-        piece: format!("{stem}: {}", tune.title),
+        piece: format!("{}: {}", path.display(), tune.title),
         path: path.to_owned(),
         lines: vec![Line::Notes(quantise(&notes, abc::TICKS_PER_QUARTER))],
         bars: bars.collect(),
         held_out: None,
     }
-}
-
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
-        for entry in entries {
-            let path = entry?.path();
-            if path.is_dir() { folders.push(path) } else { found.push(path) }
-        }
-    }
-    found.sort();
-    Ok(found)
 }

@@ -129,9 +129,6 @@ impl Publish for DenoiseSpeech {
                     .to_owned(),
                 "in noise as loud as the voice or louder it takes parts of the voice away".to_owned(),
                 "noise is made 30 dB quieter at most: that little of it hides what would sound artificial".to_owned(),
-                "trained on 4 hours of read speech and a hundred kinds of noise: whispering, shouting and children are not \
-                 among them"
-                    .to_owned(),
             ],
             ..Card::new(Task::Denoise, MediaKind::Audio)
         }

@@ -111,16 +111,12 @@ fn summary(shape: &Shape) -> String {
 fn limits(shape: &Shape) -> Vec<String> {
     let mut limits = vec!["what is faster than 16th notes, or off their grid, goes to the nearest one".to_owned()];
     if shape.parts == [Part::Melody] {
-        limits.push(
-            "trained on traditional tunes of Ireland, Scotland and England and on chorales: other music is rebuilt well, but \
-             samples and paths between tunes sound like those"
-                .to_owned(),
-        );
+        limits.push("samples and paths between tunes sound like the music that it was trained on".to_owned());
         limits.push("one note at a time: of chords the highest note is heard".to_owned());
     }
     if shape.parts.len() > 1 {
         limits.push(
-            "trained on some hundred songs of games only: tunes unlike them are rebuilt roughly, and samples resemble one another"
+            "tunes unlike those that it was trained on are rebuilt roughly; of few of them, samples resemble one another"
                 .to_owned(),
         );
     }

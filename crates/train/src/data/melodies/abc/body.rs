@@ -122,6 +122,8 @@ impl Reader {
     /// A field on a line of its own or in brackets.
     pub fn field(&mut self, name: char, value: &str) {
         match name {
+            // What another voice changes is its own.
+            'K' | 'M' | 'L' if self.silent => {}
             'K' => self.fields.key(value),
             'M' => self.fields.meter(value),
             'L' => self.fields.unit(value),
@@ -249,6 +251,9 @@ impl Reader {
         let mut part = || chars.next_if_eq(&':').and_then(|_| number(chars)).filter(|n| (1..=16).contains(n));
         let time = part().unwrap_or(usual);
         let left = part().unwrap_or(notes);
+        if self.silent {
+            return;
+        }
         self.tuplet = Some(Tuplet { notes, time, left });
     }
 
@@ -260,6 +265,9 @@ impl Reader {
         let short = 1u64 << signs.min(3);
         // `a>b`: the first lasts 2 - 1/2^n, the second 1/2^n of what is written; `a<b` the other way round.
         let (first, second) = if sign == '>' { (2 * short - 1, 1) } else { (1, 2 * short - 1) };
+        if self.silent {
+            return;
+        }
         if let Some((start, length, sounds)) = self.last {
             let changed = length * first / short;
             self.now = start + changed;

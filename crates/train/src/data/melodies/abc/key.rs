@@ -36,16 +36,30 @@ pub fn signature(text: &str) -> Accidentals {
     let rest: String = chars.collect();
     let rest = rest.trim_start();
     let word: String = rest.chars().take_while(char::is_ascii_alphabetic).collect();
-    explicit(accidentals(fifths + mode(&word)), &rest[word.len()..])
+    // Only a mode may have an accidental right behind it: `Dmix=c`, but `F clef=bass`.
+    match mode(&word) {
+        Some(sharps) => explicit(accidentals(fifths + sharps), &rest[word.len()..]),
+        None => explicit(accidentals(fifths), rest),
+    }
 }
 
-/// Sharps that a mode has beyond the major key on the same tonic.
-fn mode(word: &str) -> i32 {
+/// Sharps that a mode has beyond the major key on the same tonic, if it is one.
+fn mode(word: &str) -> Option<i32> {
     let word = word.to_ascii_lowercase();
-    let known = [("mix", -1), ("dor", -2), ("min", -3), ("aeo", -3), ("phr", -4), ("loc", -5), ("lyd", 1)];
+    let known = [
+        ("maj", 0),
+        ("ion", 0),
+        ("mix", -1),
+        ("dor", -2),
+        ("min", -3),
+        ("aeo", -3),
+        ("phr", -4),
+        ("loc", -5),
+        ("lyd", 1),
+    ];
     match word.as_str() {
-        "m" => -3,
-        _ => known.iter().find(|(name, _)| word.starts_with(name)).map_or(0, |(_, sharps)| *sharps),
+        "m" => Some(-3),
+        _ => known.iter().find(|(name, _)| word.starts_with(name)).map(|(_, sharps)| *sharps),
     }
 }
 
@@ -61,8 +75,12 @@ fn accidentals(fifths: i32) -> Accidentals {
 /// Accidentals written out after the key: `^f _b =c`.
 fn explicit(mut signature: Accidentals, text: &str) -> Accidentals {
     let mut alteration = None;
+    let mut before = ' ';
     for c in text.chars() {
+        let word = std::mem::replace(&mut before, c).is_ascii_alphabetic();
         match (c, alteration) {
+            // `clef=bass`: no accidental.
+            ('=', _) if word => alteration = None,
             ('^', _) => alteration = Some((alteration.unwrap_or(0) + 1).clamp(1, 2)),
             ('_', _) => alteration = Some((alteration.unwrap_or(0) - 1).clamp(-2, -1)),
             ('=', _) => alteration = Some(0),

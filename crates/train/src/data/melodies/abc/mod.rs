@@ -41,7 +41,8 @@ pub fn read(text: &str) -> Vec<AbcTune> {
 fn read_tune(lines: &[&str]) -> AbcTune {
     let mut title = None;
     let mut header = body::Fields::default();
-    let mut lines = lines.iter().map(|line| without_comment(line));
+    // A line that is a comment only is none at all.
+    let mut lines = lines.iter().filter(|line| !line.trim_start().starts_with('%')).map(|line| without_comment(line));
     for line in lines.by_ref() {
         let Some((name, value)) = field(line) else { continue };
         match name {
@@ -56,7 +57,8 @@ fn read_tune(lines: &[&str]) -> AbcTune {
         }
     }
     let mut reader = body::Reader::new(header);
-    for line in lines {
+    // Text after an empty line is no part of the tune.
+    for line in lines.take_while(|line| !line.is_empty()) {
         match field(line) {
             Some((name, value)) => reader.field(name, value),
             None => reader.music(line),
