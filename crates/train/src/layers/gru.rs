@@ -45,32 +45,21 @@ impl GruLayer {
         }
     }
 
-    /// Writes one step for `x` `[values in, P]` from the state `h` `[units, P]` into an ONNX graph; returns the next state. Each
-    /// of `layers` serves as many of the `P` positions as stand beside it. It is spelt out, since there is no operator of one step.
-    pub fn write_step(graph: &mut Graph, name: &str, layers: &[(&Self, usize)], x: &Value, h: &Value) -> Value {
-        let units = layers[0].0.state.lazy_shape()[0] as i64;
-        let mut sums = |of: &str, x: &Value, parts: &[(&Param<Tensor<2>>, &Param<Tensor<1>>)]| {
-            let mut first = 0;
-            let mut sums = Vec::with_capacity(layers.len());
-            for (index, ((_, positions), (weight, bias))) in layers.iter().zip(parts).enumerate() {
-                let path = format!("{name}.{index}.{of}");
-                let last = first + *positions as i64;
-                let x = graph.slice(&format!("{path}.positions"), x, 1, first, last);
-                first = last;
-                let weight = graph.weight(&path, weight);
-                let weight = graph.transpose(&format!("{path}.transposed"), &weight, &[1, 0]);
-                let bias = graph.weight(&format!("{path}_bias"), bias);
-                let bias = graph.reshape(&format!("{path}_bias.column"), &bias, &[-1, 1]);
-                let product = graph.matmul(&format!("{path}.product"), &weight, &x);
-                sums.push(graph.add(&format!("{path}.sum"), &product, &bias));
-            }
-            graph.concat(&format!("{name}.{of}"), &sums.iter().collect::<Vec<_>>(), 1)
+    /// Writes one step for `x` `[values in, P]` from the state `h` `[units, P]` into an ONNX graph; returns the next state. It
+    /// is spelt out, since there is no operator of one step.
+    pub fn write_step(&self, graph: &mut Graph, name: &str, x: &Value, h: &Value) -> Value {
+        let units = self.state.lazy_shape()[0] as i64;
+        let mut sums = |of: &str, x: &Value, weight: &Param<Tensor<2>>, bias: &Param<Tensor<1>>| {
+            let path = format!("{name}.{of}");
+            let weight = graph.weight(&path, weight);
+            let weight = graph.transpose(&format!("{path}.transposed"), &weight, &[1, 0]);
+            let bias = graph.weight(&format!("{path}_bias"), bias);
+            let bias = graph.reshape(&format!("{path}_bias.column"), &bias, &[-1, 1]);
+            let product = graph.matmul(&format!("{path}.product"), &weight, x);
+            graph.add(&format!("{path}.sum"), &product, &bias)
         };
-        let parts = |of: fn(&Self) -> (&Param<Tensor<2>>, &Param<Tensor<1>>)| -> Vec<_> {
-            layers.iter().map(|(layer, _)| of(layer)).collect()
-        };
-        let of_x = sums("input", x, &parts(|layer| (&layer.input, &layer.input_bias)));
-        let of_h = sums("state", h, &parts(|layer| (&layer.state, &layer.state_bias)));
+        let of_x = sums("input", x, &self.input, &self.input_bias);
+        let of_h = sums("state", h, &self.state, &self.state_bias);
         // Both gates at once.
         let [gates_x, gates_h] = [("x", &of_x), ("h", &of_h)]
             .map(|(of, sum)| graph.slice(&format!("{name}.gates_of_{of}"), sum, 0, 0, 2 * units));

@@ -23,7 +23,7 @@ pub struct Clip {
 }
 
 /// Makes mixtures of one length: speech, alone or of two, in a room or not, at any level, through any microphone, with
-/// noise at -5..14 dB; sometimes no noise, sometimes no speech.
+/// noise at -5..20 dB; sometimes no noise, sometimes no speech.
 pub struct Mixer {
     samples: usize,
     size: usize,
@@ -32,7 +32,7 @@ pub struct Mixer {
 }
 
 /// Ratios of speech to noise in dB that mixtures are made at.
-const RATIOS: std::ops::Range<f64> = -5.0..14.0;
+const RATIOS: std::ops::Range<f64> = -5.0..20.0;
 
 impl Mixer {
     /// A maker of clips of this many samples.

@@ -1,10 +1,7 @@
 //! The network as an ONNX graph of one frame: the spectrum in and out, every state an input and an output.
 
 use super::network::{Block, Network};
-use super::zones::{
-    BANDS, BINS, COMPRESSION, FINE, FLOOR, GROUPS, KEPT, LIMIT, PAST, POSITIONS, ZONES, Zone, triangles,
-};
-use crate::layers::GruLayer;
+use super::zones::{BANDS, BINS, COMPRESSION, FINE, FLOOR, KEPT, LIMIT, PAST, POSITIONS, ZONES, Zone, triangles};
 use crate::onnx::{Axis, Graph, Value};
 
 /// The name of the input that carries the spectrum, `[1, 2, BINS]`.
@@ -135,8 +132,7 @@ impl Block {
         let picture = [1, width as i64, 1, POSITIONS as i64];
         let flat = graph.reshape(&format!("{name}.flat"), x, &matrix);
         let state = graph.reshape(&format!("{name}.state"), state, &matrix);
-        let layers: Vec<_> = self.gru.iter().zip(GROUPS).collect();
-        let next = GruLayer::write_step(graph, &format!("{name}.gru"), &layers, &flat, &state);
+        let next = self.gru.write_step(graph, &format!("{name}.gru"), &flat, &state);
         let states = graph.reshape(&format!("{name}.states"), &next, &picture);
         let next = graph.reshape(&format!("{name}.next"), &next, &[1, width as i64, POSITIONS as i64]);
         let near = self.near.write_row(graph, &format!("{name}.near"), &states);

@@ -2,7 +2,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::zones::{GROUPS, POSITIONS, ZONES};
+use super::zones::{POSITIONS, ZONES};
 use crate::layers::{Conv, GruLayer, Init};
 
 /// The size of a [`Network`].
@@ -21,7 +21,7 @@ impl Default for Shape {
 }
 
 /// A vector for each of 32 positions along frequency; blocks that look back in time, each position for itself with the
-/// weights of its group, and then mix the positions; a complex factor for each bin of the last frames (a gain for each band above
+/// same weights, and then mix the positions; a complex factor for each bin of the last frames (a gain for each band above
 /// 8 kHz) as answer.
 ///
 /// Tensors are `[clips, channels, time, positions]`.
@@ -42,8 +42,8 @@ pub struct Network {
 /// One block.
 #[derive(Module, Debug)]
 pub struct Block {
-    /// Over time: one layer for each group of positions.
-    pub gru: Vec<GruLayer>,
+    /// Over time.
+    pub gru: GruLayer,
     /// Its states and those of the neighbours, to be added.
     pub near: Conv,
     /// Before the mixing, with a ReLU.
@@ -57,7 +57,7 @@ pub struct Block {
 impl Block {
     fn new(init: &mut Init, width: usize) -> Self {
         Self {
-            gru: GROUPS.map(|_| GruLayer::new(init, width, width)).into(),
+            gru: GruLayer::new(init, width, width),
             near: Conv::row(init, width, width, 3, 1.0),
             spread: Conv::row(init, width, width, 1, 2f64.sqrt()),
             mix: init.normal([POSITIONS, POSITIONS], 1.0 / (POSITIONS as f64).sqrt()),
@@ -67,13 +67,7 @@ impl Block {
 
     /// What the block makes of `x`, and the states on the way, both `[N, width, T, POSITIONS]`.
     fn forward(&self, x: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
-        let mut first = 0;
-        let groups = self.gru.iter().zip(GROUPS).map(|(gru, positions)| {
-            let part = x.clone().narrow(3, first, positions);
-            first += positions;
-            gru.forward_bands(part)
-        });
-        let states = Tensor::cat(groups.collect(), 3);
+        let states = self.gru.forward_bands(x.clone());
         let x = self.near.forward_residual(states.clone(), x);
         let spread = self.spread.forward_relu(x.clone());
         let [clips, channels, steps, positions] = spread.dims();

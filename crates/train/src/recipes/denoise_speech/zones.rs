@@ -28,10 +28,6 @@ pub const BANDS: usize = 16;
 /// Positions in all.
 pub const POSITIONS: usize = 32;
 
-/// Positions that share the weights of their recurrences: to 1.6, 3.2 and 24 kHz. Harmonics of a voice stand apart in the first, and
-/// only its outline is left in the last.
-pub const GROUPS: [usize; 3] = [8, 8, 16];
-
 /// Magnitudes are compressed to this power, close to how loudness grows.
 pub const COMPRESSION: f32 = 0.3;
 
