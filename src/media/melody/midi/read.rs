@@ -48,9 +48,9 @@ fn parse(bytes: &[u8]) -> Result<Melody> {
     }
     whole(bytes).map_err(damaged)?;
     let smf = Smf::parse(bytes).map_err(|e| damaged(e.to_string()))?;
-    // midly ends a track where it does not understand it.
-    let ends =
-        |track: &midly::Track| track.last().is_some_and(|e| e.kind == TrackEventKind::Meta(MetaMessage::EndOfTrack));
+    // midly ends a track where it does not understand it; what some programs write behind the end does not count.
+    let end = TrackEventKind::Meta(MetaMessage::EndOfTrack);
+    let ends = |track: &midly::Track| track.iter().any(|event| event.kind == end);
     if let Some(number) = smf.tracks.iter().position(|track| !ends(track)) {
         return Err(damaged(format!("track {} breaks off", number + 1)));
     }
