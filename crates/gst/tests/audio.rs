@@ -4,15 +4,14 @@
 mod common;
 
 use common::{
-    Dice, complaint, element, largest_difference, listen, noisy_speech, refusal, stage, stages_of, through, write,
+    Dice, ROUNDING, assert_same, complaint, element, largest_difference, listen, noisy_speech, refusal, stage,
+    stages_of, through, write,
 };
 use gst::ClockTime;
 use gst::prelude::*;
 use gst_check::Harness;
 
 const NAME: &str = "latentdaudiodenoise";
-/// Samples are the same but for the order of additions.
-const ROUNDING: f32 = 1e-6;
 
 fn caps(rate: u32, channels: usize) -> gst::Caps {
     let mut caps = gst_audio::AudioCapsBuilder::new_interleaved()
@@ -83,14 +82,6 @@ fn pull(harness: &mut Harness, channels: usize) -> Vec<Stretch> {
         }
     }
     found
-}
-
-fn assert_same(got: &[Vec<f32>], expected: &[Vec<f32>], what: &str) {
-    assert_eq!(got.len(), expected.len(), "{what}: channels");
-    for (got, expected) in got.iter().zip(expected) {
-        let off = largest_difference(got, expected);
-        assert!(off <= ROUNDING, "{what}: {off}");
-    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use common::{assert_alike, largest_difference, noisy_speech, stage};
+use common::{assert_alike, assert_same, noisy_speech, stage};
 use latentd::crew::Crew;
 use latentd::media::audio::{Block, Depth, Memory};
 use latentd::media::image::{Limits, Samples};
@@ -129,10 +129,7 @@ fn a_recording_is_cleaned_as_a_file_is() {
         let (got, expected) = (sound(at("clean.wav")), sound(at("expected.wav")));
         assert_eq!(got.format(), expected.format());
         let (got, expected) = (got.read_all().unwrap(), expected.read_all().unwrap());
-        for (got, expected) in got.planes().iter().zip(expected.planes()) {
-            let off = largest_difference(got, expected);
-            assert!(off <= 1e-6, "{rate} Hz: {off}");
-        }
+        assert_same(got.planes(), expected.planes(), &format!("{rate} Hz"));
     }
 }
 

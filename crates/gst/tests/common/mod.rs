@@ -86,6 +86,18 @@ pub fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).fold(0.0, |most, (a, b)| most.max((a - b).abs()))
 }
 
+/// Samples of sound are the same but for the order of additions.
+pub const ROUNDING: f32 = 1e-6;
+
+/// Compares sounds, channel by channel.
+pub fn assert_same(got: &[Vec<f32>], expected: &[Vec<f32>], what: &str) {
+    assert_eq!(got.len(), expected.len(), "{what}: channels");
+    for (got, expected) in got.iter().zip(expected) {
+        let off = largest_difference(got, expected);
+        assert!(off <= ROUNDING, "{what}: {off}");
+    }
+}
+
 /// Compares pictures of 256 steps. An element takes the kernel that was measured to be the fastest here, and kernels round differently: a sample in a thousand may be one
 /// step off.
 pub fn assert_alike(got: &[u8], expected: &[u8], what: &str) {

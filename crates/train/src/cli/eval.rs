@@ -126,17 +126,15 @@ impl Photos {
         let clean = self.clean.as_ref().map(|folder| data::find_files(folder, &EXTENSIONS)).transpose()?;
         let mut scores = Vec::new();
         for file in &files {
-            let below = file.strip_prefix(&self.set).unwrap_or(file);
+            let below = file.strip_prefix(&self.set).ok().and_then(Path::parent).unwrap_or(Path::new(""));
             let name = file.file_stem().unwrap_or_default();
-            let folder = out.join(below.parent().unwrap_or(Path::new("")));
+            let folder = out.join(below);
             std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
             let enhanced = folder.join(name).with_added_extension("wav");
             measure::speech::enhance(&model, file, &enhanced)?;
             // Of files of one name in several folders that in the same one.
             let mut alike = clean.iter().flatten().filter(|clean| clean.file_stem() == Some(name));
-            let same = |clean: &&PathBuf| {
-                clean.parent().is_some_and(|folder| folder.ends_with(below.parent().unwrap_or(Path::new(""))))
-            };
+            let same = |clean: &&PathBuf| clean.parent().is_some_and(|folder| folder.ends_with(below));
             let Some(clean) = alike.clone().find(same).or_else(|| alike.next()) else {
                 println!("{}", enhanced.display());
                 continue;
