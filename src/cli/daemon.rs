@@ -25,16 +25,17 @@ impl Which {
 /// What a live pipeline tells of its streams, in a line.
 pub fn live_line(live: &serde_json::Value) -> String {
     let number = |name: &str| live[name].as_f64().unwrap_or_default();
-    let level = |end: usize| live["level_db"][end].as_f64().unwrap_or_default();
+    let pair = |name: &str| [0, 1].map(|at| live[name][at].as_f64().unwrap_or_default());
+    let (xruns, late, left_out) = (number("xruns"), number("late_blocks"), number("dropped_blocks"));
+    let counted = format!("{xruns} xruns, {late} blocks late, {left_out} left out");
+    // Of a stream that does not run there is only what was counted.
+    if live["state"] != "running" {
+        return counted;
+    }
+    let ([ready, wanted], [input, output]) = (pair("ring_ms"), pair("level_db"));
+    let (delay, load) = (number("latency_ms"), number("load"));
     format!(
-        "{:.1} ms from end to end, load {:.2}; {} xruns, {} blocks late, {} left out; {:.0} dB in, {:.0} dB out",
-        number("latency_ms"),
-        number("load"),
-        number("xruns"),
-        number("late_blocks"),
-        number("dropped_blocks"),
-        level(0),
-        level(1)
+        "{delay:.1} ms from end to end, load {load:.2}; {ready:.0} of {wanted:.0} ms ready; {counted}; {input:.0} dB in, {output:.0} dB out"
     )
 }
 

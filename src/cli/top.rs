@@ -193,7 +193,9 @@ mod tests {
         let voice = PipelineStatus {
             name: "voice".into(),
             state: "running".into(),
-            live: Some(serde_json::json!({ "latency_ms": 31.25, "xruns": 7, "level_db": [-20.0, -30.0] })),
+            live: Some(
+                serde_json::json!({ "state": "running", "latency_ms": 31.25, "xruns": 7, "level_db": [-20.0, -30.0] }),
+            ),
             ..PipelineStatus::default()
         };
         let status = Status { pipelines: vec![pipeline, voice], threads: 2, ..Status::default() };

@@ -139,10 +139,13 @@ fn scalar(kind: &Kind, node: &Node, base: &Path) -> Result<Value, Option<String>
         (Kind::Integer { min, max }, content) => {
             whole(content).filter(|n| (*min..=*max).contains(n)).map(Value::Integer)
         }
-        (Kind::Duration, Content::Text(text)) => {
-            with_unit(text, SECONDS).and_then(|s| Duration::try_from_secs_f64(s).ok()).map(Value::Duration)
+        (Kind::Duration { min, max }, content) => {
+            let long = match content {
+                Content::Text(text) => with_unit(text, SECONDS).and_then(|s| Duration::try_from_secs_f64(s).ok()),
+                other => whole(other).filter(|n| *n == 0).map(|_| Duration::ZERO),
+            };
+            long.filter(|long| (*min..=*max).contains(long)).map(Value::Duration)
         }
-        (Kind::Duration, content) => whole(content).filter(|n| *n == 0).map(|_| Value::Duration(Duration::ZERO)),
         (Kind::Size, Content::Text(text)) => with_unit(text, BYTES).map(|bytes| Value::Size(bytes.round() as u64)),
         (Kind::Size, content) => whole(content).and_then(|n| u64::try_from(n).ok()).map(Value::Size),
         (Kind::Path, Content::Path(path)) => Some(Value::Path(base.join(path))),
@@ -227,9 +230,13 @@ fn guess(kind: &Kind, node: &Node) -> Option<String> {
         (Kind::Text | Kind::Path, Content::Flag(_) | Content::Integer(_) | Content::Number(_)) => {
             Some("put it in quotes if it is meant as text".to_owned())
         }
-        (Kind::Duration, Content::Integer(n)) if *n > 0 => Some(format!("write the unit: `{n}s`")),
-        (Kind::Duration, Content::Number(n)) if *n > 0.0 => Some(format!("write the unit: `{n}s`")),
-        (Kind::Duration, _) => Some("the units are `ms`, `s`, `min` and `h`".to_owned()),
+        (Kind::Duration { max, .. }, Content::Integer(n)) if *n > 0 => {
+            let unit = if *n as f64 > max.as_secs_f64() { "ms" } else { "s" };
+            Some(format!("write the unit: `{n}{unit}`"))
+        }
+        (Kind::Duration { .. }, Content::Number(n)) if *n > 0.0 => Some(format!("write the unit: `{n}s`")),
+        (Kind::Duration { .. }, Content::Text(text)) if with_unit(text, SECONDS).is_some() => None,
+        (Kind::Duration { .. }, _) => Some("the units are `ms`, `s`, `min` and `h`".to_owned()),
         (Kind::Size, _) => Some("the units are `kB`, `MB` and `GB`, or `KiB`, `MiB` and `GiB`".to_owned()),
         (Kind::List(_), Content::Text(text)) => Some(format!("put it in brackets: `[\"{}\"]`", shown(text))),
         (Kind::List(_), Content::Integer(_) | Content::Number(_) | Content::Flag(_)) => {

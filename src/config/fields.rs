@@ -1,5 +1,7 @@
 //! How a component describes its settings, in one table from which checking, defaults and the JSON Schema all follow.
 
+use std::time::Duration;
+
 /// A source, stage or sink as a pipeline may name it.
 #[derive(Debug, Clone, Copy)]
 pub struct Description {
@@ -58,8 +60,13 @@ pub enum Kind {
         /// The most.
         max: i64,
     },
-    /// A length of time: a number followed by `ms`, `s`, `min` or `h`, or `0`.
-    Duration,
+    /// A length of time within bounds, both included: a number followed by `ms`, `s`, `min` or `h`, or `0`.
+    Duration {
+        /// The least.
+        min: Duration,
+        /// The most.
+        max: Duration,
+    },
     /// A number of bytes: a number followed by `B`, `kB`, `MB`, `GB`, `KiB`, `MiB` or `GiB`, or just bytes.
     Size,
     /// One of these words.
@@ -70,6 +77,11 @@ pub enum Kind {
     Map(&'static [Field]),
     /// Any of these kinds, tried in order.
     Either(&'static [Kind]),
+}
+
+impl Kind {
+    /// A length of time without bounds.
+    pub const ANY_DURATION: Kind = Kind::Duration { min: Duration::ZERO, max: Duration::MAX };
 }
 
 /// All components that pipelines may name. The pipeline module fills it; the config module only reads it.

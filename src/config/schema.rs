@@ -96,8 +96,10 @@ fn kind(kind: &Kind) -> Json {
             schema
         }
         Kind::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
-        Kind::Duration => {
-            json!({ "anyOf": [{ "const": 0 }, { "type": "string", "pattern": unit_pattern(SECONDS) }] })
+        // Bounds of a text that holds a unit are beyond what JSON Schema says.
+        Kind::Duration { min, .. } => {
+            let text = json!({ "type": "string", "pattern": unit_pattern(SECONDS) });
+            if min.is_zero() { json!({ "anyOf": [{ "const": 0 }, text] }) } else { text }
         }
         Kind::Size => {
             json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": unit_pattern(BYTES) }] })

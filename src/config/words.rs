@@ -1,5 +1,7 @@
 //! What was expected and what was found, in words.
 
+use std::time::Duration;
+
 use super::fields::{Field, Kind};
 use super::report::shown;
 use super::yaml::{Content, Node};
@@ -34,7 +36,11 @@ fn alternatives(kind: &Kind, out: &mut Vec<String>) {
         Kind::Path => out.push("a path".to_owned()),
         Kind::Number { min, max } => out.push(bounded("a number", *min, *max)),
         Kind::Integer { min, max } => out.push(whole(*min, *max)),
-        Kind::Duration => out.push("a length of time such as `500ms` or `5s`".to_owned()),
+        Kind::Duration { min, max } if *max < Duration::MAX => {
+            let least = if min.is_zero() { String::new() } else { format!("from `{min:?}` ") };
+            out.push(format!("a length of time {least}up to `{max:?}`"));
+        }
+        Kind::Duration { .. } => out.push("a length of time such as `500ms` or `5s`".to_owned()),
         Kind::Size => out.push("a size such as `100MB` or `2GiB`".to_owned()),
         Kind::List(item) => out.push(match item {
             Kind::Text => "a list of texts".to_owned(),

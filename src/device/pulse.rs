@@ -62,7 +62,13 @@ pub fn record(
             fragment_size: fragment,
             ..Default::default()
         },
-        flags: protocol::stream::StreamFlags { no_remap_channels: true, adjust_latency: true, ..Default::default() },
+        // A device that goes away ends the stream, and is waited for: the server must not move us to another microphone.
+        flags: protocol::stream::StreamFlags {
+            no_remap_channels: true,
+            no_move: true,
+            adjust_latency: true,
+            ..Default::default()
+        },
         ..Default::default()
     };
     let latency = Arc::new(AtomicU64::new(0));

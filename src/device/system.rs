@@ -63,8 +63,8 @@ impl Devices {
     pub fn list(&self) -> Vec<Device> {
         let mut found = Vec::new();
         for direction in [Direction::Microphone, Direction::Speaker] {
-            for (number, host) in self.hosts.iter().enumerate() {
-                let default = if number == 0 { default_of(host, direction).as_ref().and_then(id_of) } else { None };
+            let default = self.default_id(direction);
+            for host in &self.hosts {
                 for device in devices_of(host, direction) {
                     let Some(id) = id_of(&device) else { continue };
                     let config = match direction {
@@ -89,6 +89,19 @@ impl Devices {
     /// The id of the device that the system takes where none is named.
     pub fn default_id(&self, direction: Direction) -> Option<String> {
         self.hosts.iter().find_map(|host| default_of(host, direction)).as_ref().and_then(id_of)
+    }
+
+    /// Whether a PulseAudio server that answers no longer has this device. Others tell in their streams' callbacks.
+    pub fn has_gone(&self, direction: Direction, id: &str) -> bool {
+        const PULSE: &str = "pulseaudio:";
+        if !id.starts_with(PULSE) {
+            return false;
+        }
+        let devices = self.hosts.iter().flat_map(|host| devices_of(host, direction));
+        let there: Vec<String> =
+            devices.filter_map(|device| id_of(&device)).filter(|id| id.starts_with(PULSE)).collect();
+        // A server with a device has a speaker at least, if only its own dummy; none at all is a server that does not answer.
+        !there.is_empty() && !there.iter().any(|one| one == id)
     }
 
     /// Opens a microphone. `tap` makes the callback's end once rate and channels are known.
@@ -291,7 +304,9 @@ fn best(
     let known = ranges.iter().filter_map(|range| {
         let format = FORMATS.iter().position(|f| *f == range.sample_format())?;
         let channels = own_channels.map_or(range.channels(), |own| range.channels().abs_diff(own));
-        Some(((reach(range) != rate, channels, format), range))
+        // Too high a rate loses nothing, too low a one does: the nearest above, or else the highest.
+        let reached = reach(range);
+        Some((((reached < rate, reached.abs_diff(rate)), channels, format), range))
     });
     known.min_by_key(|(cost, _)| *cost).map(|(_, range)| (range, reach(range)))
 }
@@ -325,4 +340,23 @@ fn refused(
         _ => "see whether other programs can use it; `latentd devices` shows what there is",
     };
     Error::new(Kind::Device, format!("the {} `{name}` cannot be opened", direction.name())).because(error).mend(mend)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_rates_without_the_wanted_one_the_nearest_is_taken() {
+        let range =
+            |rate| SupportedStreamConfigRange::new(1, rate, rate, SupportedBufferSize::Unknown, SampleFormat::I16);
+        let chosen = |rates: &[u32]| {
+            let ranges: Vec<_> = rates.iter().copied().map(range).collect();
+            best(&ranges, None, 48_000).map(|(_, rate)| rate)
+        };
+        assert_eq!(chosen(&[8_000, 16_000, 44_100]), Some(44_100));
+        assert_eq!(chosen(&[8_000, 16_000]), Some(16_000));
+        assert_eq!(chosen(&[44_100, 96_000, 192_000]), Some(96_000));
+        assert_eq!(chosen(&[8_000, 44_100, 48_000, 96_000]), Some(48_000));
+    }
 }

@@ -24,7 +24,7 @@ pub const DESCRIPTION: Description = Description {
         Field {
             name: "reserve",
             doc: "How much sound is kept ready beside that, up to 500 ms; more is more delay, and survives a busier machine.",
-            kind: Kind::Duration,
+            kind: Kind::Duration { min: Duration::ZERO, max: Duration::from_millis(500) },
             presence: Presence::Default("4ms"),
         },
     ],
@@ -42,7 +42,7 @@ pub struct Speaker {
 impl Speaker {
     /// Makes the sink of checked settings.
     pub fn build(component: &Component) -> Speaker {
-        let reserve = component.settings.duration("reserve").min(Duration::from_millis(500));
+        let reserve = component.settings.duration("reserve");
         Speaker { wanted: wanted(component), reserve }
     }
 }

@@ -54,19 +54,19 @@ pub const DESCRIPTION: Description = Description {
         Field {
             name: "settle",
             doc: "How long a file is left in peace after its writer has closed it.",
-            kind: Kind::Duration,
+            kind: Kind::ANY_DURATION,
             presence: Presence::Default("30ms"),
         },
         Field {
             name: "quiet",
             doc: "How long a file must stay unchanged where nothing tells that its writer has closed it (links, network shares).",
-            kind: Kind::Duration,
+            kind: Kind::ANY_DURATION,
             presence: Presence::Default("2s"),
         },
         Field {
             name: "poll",
             doc: "Look into the folder at this interval instead of relying on the system's messages; for network shares, which send none.",
-            kind: Kind::Duration,
+            kind: Kind::ANY_DURATION,
             presence: Presence::Optional,
         },
         Field {
@@ -90,7 +90,7 @@ pub const DESCRIPTION: Description = Description {
         Field {
             name: "max_time",
             doc: "Work on a file that takes longer than this is given up.",
-            kind: Kind::Duration,
+            kind: Kind::ANY_DURATION,
             presence: Presence::Default("1h"),
         },
         Field {

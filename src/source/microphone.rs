@@ -1,5 +1,7 @@
 //! `microphone`: sound that a device hears, as long as the pipeline runs.
 
+use std::time::Duration;
+
 use crate::config::{Component, Description, Field, Kind, Presence};
 use crate::device::{RATE, Wanted};
 
@@ -31,7 +33,7 @@ pub const DESCRIPTION: Description = Description {
 pub(crate) const BUFFER: Field = Field {
     name: "buffer",
     doc: "How much sound the device handles at once, 1 to 200 ms; less is less delay and more work.",
-    kind: Kind::Duration,
+    kind: Kind::Duration { min: Duration::from_millis(1), max: Duration::from_millis(200) },
     presence: Presence::Default("10ms"),
 };
 
@@ -56,7 +58,7 @@ impl Microphone {
 /// What the settings `device` and `buffer` ask for.
 pub(crate) fn wanted(component: &Component) -> Wanted {
     let settings = &component.settings;
-    let seconds = settings.duration("buffer").as_secs_f64().clamp(0.001, 0.2);
+    let seconds = settings.duration("buffer").as_secs_f64();
     Wanted {
         device: settings.text("device").to_owned(),
         rate: RATE,

@@ -20,8 +20,13 @@ pub const FOLDER_SOURCE: Description = Description {
             "Patterns of the file names to take.",
         ),
         field("recursive", Kind::Flag, Presence::Default("false"), "Whether to look into subfolders."),
-        field("poll", Kind::Duration, Presence::Optional, "How often to look, for network shares."),
-        field("settle", Kind::Duration, Presence::Default("500ms"), "How long a file must rest before it is taken."),
+        field("poll", Kind::ANY_DURATION, Presence::Optional, "How often to look, for network shares."),
+        field(
+            "settle",
+            Kind::ANY_DURATION,
+            Presence::Default("500ms"),
+            "How long a file must rest before it is taken.",
+        ),
         field("largest", Kind::Size, Presence::Default("200MB"), "Larger files are refused."),
     ],
 };

@@ -33,6 +33,9 @@ pub(super) struct Shared {
     successor: Mutex<Option<Arc<LivePipeline>>>,
 }
 
+/// What is told of stages that gave no numbers, until others take their place.
+pub(super) const FAILED: &str = "a stage has failed; the sound passes as it is";
+
 /// A chain on its way to the thread that computes, or back.
 pub(super) struct Swap(pub Chain);
 
@@ -70,9 +73,20 @@ pub(super) struct Meters {
     pub load: AtomicU32,
     pub input: AtomicU32,
     pub output: AtomicU32,
+    pub failed: AtomicBool,
 }
 
 impl Meters {
+    /// No stream runs any more: what was measured of it is not so now. What was counted stays.
+    pub fn rest(&self) {
+        for place in
+            [&self.fill_us, &self.target_us, &self.latency_us, &self.ppm, &self.load, &self.input, &self.output]
+        {
+            place.store(0, Relaxed);
+        }
+        self.failed.store(false, Relaxed);
+    }
+
     pub fn set(place: &AtomicU32, value: f32) {
         place.store(value.to_bits(), Relaxed);
     }
@@ -103,7 +117,7 @@ pub enum State {
 pub struct LiveStatus {
     /// What it is doing.
     pub state: State,
-    /// Why it waits.
+    /// Why it waits; or that a stage has failed while it runs, and the sound passes as it is.
     pub reason: Option<String>,
     /// Whether the sound passes as it is.
     pub bypass: bool,
@@ -133,8 +147,11 @@ impl LiveControl {
         self.shared.bypass.store(bypass, Relaxed);
     }
 
-    /// The stages' share of the result, 0..1; with a cross-fade.
+    /// The stages' share of the result, 0..1; with a cross-fade. What is no number changes nothing: it would stay in the sound for ever.
     pub fn set_strength(&self, strength: f32) {
+        if strength.is_nan() {
+            return;
+        }
         self.shared.strength.store(strength.clamp(0.0, 1.0).to_bits(), Relaxed);
     }
 
@@ -175,7 +192,10 @@ impl LiveControl {
     pub fn status(&self) -> LiveStatus {
         let meters = &self.shared.meters;
         let milliseconds = |place: &AtomicU32| place.load(Relaxed) as f32 / 1000.0;
-        let (state, reason) = self.lock().clone();
+        let (state, mut reason) = self.lock().clone();
+        if state == State::Running && meters.failed.load(Relaxed) {
+            reason = Some(FAILED.into());
+        }
         LiveStatus {
             state,
             reason,

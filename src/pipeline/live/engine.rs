@@ -106,11 +106,16 @@ impl Engine {
         self.chain
     }
 
-    /// Works on every whole block that is there; how many. `now` is the time, which a test may make.
+    /// Works on every whole block that is there when it begins; how many. `now` is the time, which a test may make. What comes meanwhile is for
+    /// the next turn: stages that cannot keep up must not keep whoever wants to stop them waiting, nor let `now` grow old.
     pub fn turn(&mut self, now: Instant) -> usize {
         let mut blocks = 0;
         self.gauge.look(now);
-        while self.waiting() >= 1 {
+        for _ in 0..self.waiting() {
+            // A resampler may want more for this block than for the last.
+            if self.waiting() == 0 {
+                break;
+            }
             let level = self.gauge.level(self.heard(), self.held(), self.fill(), now);
             if self.is_playing() && self.gauge.is_too_much(level, now) {
                 self.leave_out();
@@ -118,8 +123,10 @@ impl Engine {
             }
             let begin = Instant::now();
             let late = self.is_late();
-            // Only a bug of latentd or a network that gives no numbers comes here; the sound passes as it is from then on.
-            self.failed |= self.step(late, level, now).is_err();
+            // Only a bug of latentd comes here; the sound passes as it is from then on.
+            if self.step(late, level, now).is_err() {
+                self.fail();
+            }
             let share = begin.elapsed().as_secs_f32() * RATE as f32 / FRAMES as f32;
             let load = f32::from_bits(self.shared.meters.load.load(Relaxed));
             Meters::set(&self.shared.meters.load, load + (share - load) * 0.05);
@@ -193,15 +200,24 @@ impl Engine {
             self.blend.leave_out(self.chain.delay() + FADE);
             self.played.fresh = true;
         }
+        // A network that gives no numbers fails; its block passes as it came, as all do from then on.
+        if !late && !self.failed && self.chain.process(&self.block, &mut self.out).is_err() {
+            self.fail();
+        }
         if late || self.failed {
             self.out.clear();
             self.out.append_part(&self.dry, 0, self.block.frames().min(self.dry.frames()));
         } else {
-            self.chain.process(&self.block, &mut self.out)?;
             self.blend.mix(&mut self.out, &self.dry, self.shared.wet());
         }
         self.dry.drop_front(self.out.frames());
         self.give(level, now)
+    }
+
+    fn fail(&mut self) {
+        self.failed = true;
+        self.played.fresh = true;
+        self.shared.meters.failed.store(true, Relaxed);
     }
 
     fn swap(&mut self, chain: Chain) {
@@ -221,6 +237,7 @@ impl Engine {
         self.played.fresh = true;
         // What failed were the stages that go.
         self.failed = false;
+        self.shared.meters.failed.store(false, Relaxed);
         // Full only if nobody sweeps any more, and then the program is about to end.
         let _ = self.shared.done.push(Swap(old));
     }

@@ -161,9 +161,14 @@ pub fn run_on(
         };
         let ended = match find().and_then(|devices| Session::open(pipeline, ready, control, devices)) {
             Ok(session) => {
-                (wait, told) = (BACKOFF.0, String::new());
+                let begun = Instant::now();
                 let end = session.watch(control, stop);
                 chain = session.close();
+                control.shared.meters.rest();
+                // A device that opens and is gone at once is as good as missing.
+                if begun.elapsed() > BACKOFF.1 {
+                    (wait, told) = (BACKOFF.0, String::new());
+                }
                 end
             }
             Err(e) => {
@@ -237,8 +242,11 @@ impl Session {
         let (microphone, speaker) = (&pipeline.microphone, &pipeline.speaker);
         let channels = microphone.channels;
         let wake = Arc::new(OnceLock::new());
-        // Half a second at the device's rate: far more than is ever used, and no delay, since fill is what counts.
-        let room = |rate: u32| rate as usize / 2 + FRAMES;
+        // Half a second at the device's rate, beside what is to be kept ready and what devices bring and take at once: more than is ever used,
+        // and no delay, since fill is what counts.
+        let kept = speaker.reserve.as_secs_f64()
+            + f64::from(microphone.wanted.buffer + speaker.wanted.buffer) / f64::from(device::RATE);
+        let room = |rate: u32| ((0.5 + kept) * f64::from(rate)) as usize + FRAMES;
         let mut heard = None;
         let input = devices.microphone(&microphone.wanted, |opened| {
             let (tap, ring, counters) = device::tap(channels, room(opened.rate), &wake);
@@ -315,6 +323,9 @@ impl Session {
                 }
             }
             if self.thread.is_finished() {
+                let what = "the thread of sound has ended by a bug of latentd; it begins anew";
+                tracing::error!("{what}");
+                control.set_state(State::Waiting, Some(what.into()));
                 return Ended::Lost;
             }
             if asked.elapsed() > DEFAULTS {
@@ -324,6 +335,14 @@ impl Session {
                         tracing::info!("the system's {} is another one now", direction.name());
                         return Ended::Moved;
                     }
+                }
+                // A server that loses a speaker moves what plays on it to another one and tells nobody.
+                let speaker = &self.streams[1].opened;
+                if self.devices.has_gone(Direction::Speaker, &speaker.id) {
+                    let what = format!("{} is gone", speaker.name);
+                    tracing::warn!("{what}; waiting for it to come back");
+                    control.set_state(State::Waiting, Some(what));
+                    return Ended::Lost;
                 }
             }
         }
@@ -354,9 +373,10 @@ fn compute(mut engine: Engine, halted: &AtomicBool) -> Engine {
     while !halted.load(Relaxed) {
         engine.turn(Instant::now());
         if engine.has_failed() && !told {
-            told = true;
-            tracing::error!("a stage has failed; the sound passes as it is");
+            tracing::error!("{}", control::FAILED);
         }
+        // Stages that have taken the place of those that failed may fail as well.
+        told = engine.has_failed();
         // A callback wakes it; the limit only serves devices that stand still.
         std::thread::park_timeout(Duration::from_millis(20));
     }
