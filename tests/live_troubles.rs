@@ -15,18 +15,16 @@ use live_common::Bench;
 
 const FORMAT: Format = Format { rate: 48_000, channels: 1 };
 
-fn chain(step: impl Process + 'static) -> Chain {
+/// Stages that pass the sound on and do `work` at each block.
+fn chain(work: impl FnMut() -> Result<()> + Send + 'static) -> Chain {
     let mut chain = Chain::new(FORMAT);
-    chain.push(Box::new(step));
+    chain.push(Box::new(Step(work)));
     chain
 }
 
-/// Fails from its `good`th block on.
-struct Failing {
-    good: usize,
-}
+struct Step<F>(F);
 
-impl Process for Failing {
+impl<F: FnMut() -> Result<()> + Send> Process for Step<F> {
     fn output(&self) -> Format {
         FORMAT
     }
@@ -38,9 +36,16 @@ impl Process for Failing {
     fn process(&mut self, input: &Block, output: &mut Block) -> Result<()> {
         output.clear();
         output.append(input);
-        self.good = self.good.checked_sub(1).ok_or_else(|| Error::new(Kind::Model, "no numbers"))?;
-        Ok(())
+        (self.0)()
     }
+}
+
+/// Stages that fail after so many good blocks.
+fn failing(mut good: usize) -> Chain {
+    chain(move || {
+        good = good.checked_sub(1).ok_or_else(|| Error::new(Kind::Model, "no numbers"))?;
+        Ok(())
+    })
 }
 
 /// A rising count, so that a block that is missing shows; and what the speaker played of it.
@@ -56,7 +61,7 @@ fn count_through(bench: &mut Bench, blocks: usize, from: usize) -> Vec<f32> {
 
 #[test]
 fn the_block_a_stage_fails_at_is_not_missing() {
-    let mut bench = Bench::new(chain(Failing { good: 60 }), 48_000, 48_000);
+    let mut bench = Bench::new(failing(60), 48_000, 48_000);
     let played = count_through(&mut bench, 100, 0);
     assert!(bench.engine.has_failed());
     // The clocks are the same: what is played rises by the same step throughout once it has begun.
@@ -68,8 +73,8 @@ fn the_block_a_stage_fails_at_is_not_missing() {
 
 #[test]
 fn a_failed_stage_is_told_until_another_takes_its_place() {
-    let mut bench = Bench::new(chain(Failing { good: 5 }), 48_000, 48_000);
-    bench.control.replace(chain(Failing { good: 40 }));
+    let mut bench = Bench::new(failing(5), 48_000, 48_000);
+    bench.control.replace(failing(40));
     count_through(&mut bench, 60, 0);
     assert!(bench.engine.has_failed(), "the second chain fails as well");
     bench.control.replace(Chain::new(FORMAT));
@@ -77,32 +82,18 @@ fn a_failed_stage_is_told_until_another_takes_its_place() {
     assert!(!bench.engine.has_failed());
 }
 
-/// While it works on one block, another comes: it is slower than the sound.
-struct Slow(Arc<Mutex<Option<Tap>>>);
-
-impl Process for Slow {
-    fn output(&self) -> Format {
-        FORMAT
-    }
-
-    fn delay(&self) -> usize {
-        0
-    }
-
-    fn process(&mut self, input: &Block, output: &mut Block) -> Result<()> {
-        output.clear();
-        output.append(input);
-        if let Some(tap) = self.0.lock().unwrap().as_mut() {
-            tap.take(&[0.1; 480], 1, &Moment { at: std::time::Instant::now(), latency: Duration::from_millis(10) });
-        }
-        Ok(())
-    }
-}
-
 #[test]
 fn stages_slower_than_the_sound_do_not_keep_a_turn_for_ever() {
     let place = Arc::new(Mutex::new(None));
-    let mut bench = Bench::new(chain(Slow(Arc::clone(&place))), 48_000, 48_000);
+    let microphone: Arc<Mutex<Option<Tap>>> = Arc::clone(&place);
+    // While they work on one block, another comes.
+    let slow = chain(move || {
+        if let Some(tap) = microphone.lock().unwrap().as_mut() {
+            tap.take(&[0.1; 480], 1, &Moment { at: std::time::Instant::now(), latency: Duration::from_millis(10) });
+        }
+        Ok(())
+    });
+    let mut bench = Bench::new(slow, 48_000, 48_000);
     bench.only_hear(&[0.1; 960]);
     let (other, ..) = latentd::device::tap(1, 480, &Arc::default());
     *place.lock().unwrap() = Some(std::mem::replace(&mut bench.tap, other));

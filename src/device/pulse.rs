@@ -11,10 +11,8 @@ use futures_executor::block_on;
 use pulseaudio::protocol::{self, ChannelMap, ChannelPosition, RecordStreamParams, SampleFormat, SampleSpec};
 use pulseaudio::{Client, ClientError, RecordStream};
 
+use super::system::PULSE;
 use super::{Counters, Moment, Opened, Tap};
-
-/// What ids of such devices begin with; the server's own name follows.
-pub const PREFIX: &str = "pulseaudio:";
 
 /// Fragments that the server keeps for a program that is late.
 const QUEUE: u32 = 16;
@@ -49,7 +47,7 @@ pub fn record(
     patience: Duration,
 ) -> Result<Recording, ClientError> {
     let counters = Arc::clone(tap.counters());
-    let source = CString::new(opened.id.trim_start_matches(PREFIX)).map_err(|_| ClientError::ServerUnavailable)?;
+    let source = CString::new(opened.id.trim_start_matches(PULSE)).map_err(|_| ClientError::ServerUnavailable)?;
     let (channels, rate) = (opened.channels, opened.rate);
     let fragment = buffer.saturating_mul(channels as u32).saturating_mul(size_of::<f32>() as u32);
     let params = RecordStreamParams {

@@ -93,7 +93,6 @@ impl Devices {
 
     /// Whether a PulseAudio server that answers no longer has this device. Others tell in their streams' callbacks.
     pub fn has_gone(&self, direction: Direction, id: &str) -> bool {
-        const PULSE: &str = "pulseaudio:";
         if !id.starts_with(PULSE) {
             return false;
         }
@@ -112,7 +111,7 @@ impl Devices {
         let (device, config, format, opened) = self.choose(Direction::Microphone, wanted)?;
         let mut tap = tap(&opened);
         #[cfg(target_os = "linux")]
-        if opened.id.starts_with(super::pulse::PREFIX) {
+        if opened.id.starts_with(PULSE) {
             let buffer = match config.buffer_size {
                 BufferSize::Fixed(frames) => frames,
                 BufferSize::Default => wanted.buffer,
@@ -243,6 +242,9 @@ impl Devices {
         }))
     }
 }
+
+/// What ids of devices of a PulseAudio server begin with; the server's own name follows.
+pub(super) const PULSE: &str = "pulseaudio:";
 
 fn rank(id: HostId) -> u8 {
     match id.to_string().to_lowercase().as_str() {

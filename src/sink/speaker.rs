@@ -42,7 +42,6 @@ pub struct Speaker {
 impl Speaker {
     /// Makes the sink of checked settings.
     pub fn build(component: &Component) -> Speaker {
-        let reserve = component.settings.duration("reserve");
-        Speaker { wanted: wanted(component), reserve }
+        Speaker { wanted: wanted(component), reserve: component.settings.duration("reserve") }
     }
 }

@@ -47,7 +47,6 @@ pub struct Engine {
     block: Block,
     out: Block,
     converted: Block,
-    failed: bool,
     /// xruns of the callbacks that are told already.
     xruns: u64,
 }
@@ -96,7 +95,6 @@ impl Engine {
             converted,
             speaker,
             chain,
-            failed: false,
             xruns: 0,
         })
     }
@@ -138,7 +136,7 @@ impl Engine {
 
     /// Whether a stage failed, and the sound passes as it is since.
     pub fn has_failed(&self) -> bool {
-        self.failed
+        self.shared.meters.failed.load(Relaxed)
     }
 
     fn wanted(&self) -> usize {
@@ -201,10 +199,10 @@ impl Engine {
             self.played.fresh = true;
         }
         // A network that gives no numbers fails; its block passes as it came, as all do from then on.
-        if !late && !self.failed && self.chain.process(&self.block, &mut self.out).is_err() {
+        if !late && !self.has_failed() && self.chain.process(&self.block, &mut self.out).is_err() {
             self.fail();
         }
-        if late || self.failed {
+        if late || self.has_failed() {
             self.out.clear();
             self.out.append_part(&self.dry, 0, self.block.frames().min(self.dry.frames()));
         } else {
@@ -215,7 +213,6 @@ impl Engine {
     }
 
     fn fail(&mut self) {
-        self.failed = true;
         self.played.fresh = true;
         self.shared.meters.failed.store(true, Relaxed);
     }
@@ -236,7 +233,6 @@ impl Engine {
         self.blend.leave_out(self.chain.delay() + FADE);
         self.played.fresh = true;
         // What failed were the stages that go.
-        self.failed = false;
         self.shared.meters.failed.store(false, Relaxed);
         // Full only if nobody sweeps any more, and then the program is about to end.
         let _ = self.shared.done.push(Swap(old));

@@ -315,11 +315,7 @@ impl Session {
                     tracing::debug!("an xrun: {long:.1} ms of sound are missing at {}", opened.name);
                 }
                 if counters.gone.load(Relaxed) || seen[number].1.elapsed() > patience {
-                    let opened = &self.streams[number].opened;
-                    let what = format!("{} is gone", opened.name);
-                    tracing::warn!("{what}; waiting for it to come back");
-                    control.set_state(State::Waiting, Some(what));
-                    return Ended::Lost;
+                    return self.gone(number, control);
                 }
             }
             if self.thread.is_finished() {
@@ -337,15 +333,19 @@ impl Session {
                     }
                 }
                 // A server that loses a speaker moves what plays on it to another one and tells nobody.
-                let speaker = &self.streams[1].opened;
-                if self.devices.has_gone(Direction::Speaker, &speaker.id) {
-                    let what = format!("{} is gone", speaker.name);
-                    tracing::warn!("{what}; waiting for it to come back");
-                    control.set_state(State::Waiting, Some(what));
-                    return Ended::Lost;
+                if self.devices.has_gone(Direction::Speaker, &self.streams[1].opened.id) {
+                    return self.gone(1, control);
                 }
             }
         }
+    }
+
+    /// Tells that a device is gone: 0 the microphone, 1 the speaker.
+    fn gone(&self, number: usize, control: &LiveControl) -> Ended {
+        let what = format!("{} is gone", self.streams[number].opened.name);
+        tracing::warn!("{what}; waiting for it to come back");
+        control.set_state(State::Waiting, Some(what));
+        Ended::Lost
     }
 
     /// Stops, and gives the stages back unless they fell with their thread.
