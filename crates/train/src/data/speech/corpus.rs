@@ -1,6 +1,7 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
@@ -20,18 +21,30 @@ const SHORTEST: usize = RATE as usize / 2;
 pub struct Recording {
     /// Where it was read from.
     pub path: PathBuf,
+    /// Whose voice it is, if that is known.
+    pub speaker: Option<String>,
     /// The samples, of 32768.
     pub samples: Vec<i16>,
     /// What lies above is silent, in Hz.
     pub bandwidth: f32,
 }
 
-/// Recordings of one kind in groups, the folders that they lie in. A group is drawn from by the square root of its
-/// length: an hour of one voice must not drown ten minutes of a hundred.
+/// Recordings of one kind in groups: one voice each where [`INDEX`] tells them, else all of a folder. A group is drawn by
+/// the square root of its length: an hour of one voice must not drown ten seconds each of two hundred.
 #[derive(Clone, Debug, Default)]
 pub struct Material {
-    groups: Vec<(f64, Vec<Recording>)>,
+    groups: Vec<Group>,
 }
+
+/// Recordings that belong together.
+#[derive(Clone, Debug)]
+pub struct Group {
+    recordings: Vec<Recording>,
+}
+
+/// A table that a folder of recordings may have: of the columns that its first row names, `path` tells a file below the
+/// folder and `speaker` whose voice it is.
+pub const INDEX: &str = "index.csv";
 
 /// All that mixtures are made of.
 #[derive(Clone, Debug, Default)]
@@ -43,7 +56,8 @@ pub struct Corpus {
 }
 
 impl Corpus {
-    /// Reads `speech` and `noise`, folders of audio files, with all their subfolders. The speech loses its steady hiss.
+    /// Reads `speech` and `noise`, folders of audio files, with all their subfolders and whose voices they are. The speech
+    /// loses its steady hiss.
     ///
     /// # Errors
     /// When a file cannot be read, or a folder has none.
@@ -62,7 +76,7 @@ impl Corpus {
         Ok(corpus)
     }
 
-    /// Takes about one of `every` recordings out of each group that has as many; they are returned.
+    /// Takes one of `every` recordings out, from group after group; they are returned.
     pub fn hold_out(&mut self, every: usize, seed: u64) -> Corpus {
         Corpus { speech: self.speech.hold_out(every, seed), noise: self.noise.hold_out(every, seed) }
     }
@@ -73,8 +87,30 @@ fn load(folder: &Path, mend: fn(&[f32]) -> Vec<f32>) -> Result<Vec<Recording>> {
     if files.is_empty() {
         bail!("no audio files ({}) below {}", EXTENSIONS.join(", "), folder.display());
     }
+    let mut speakers = speakers(folder)?;
     let recordings: Result<Vec<_>> = files.par_iter().map(|path| Recording::open(path, mend)).collect();
-    Ok(recordings?.into_iter().filter(|recording| recording.samples.len() >= SHORTEST).collect())
+    let long = recordings?.into_iter().filter(|recording| recording.samples.len() >= SHORTEST);
+    Ok(long.map(|recording| Recording { speaker: speakers.remove(&recording.path), ..recording }).collect())
+}
+
+/// Who speaks in which file, as the folder's [`INDEX`] has it.
+fn speakers(folder: &Path) -> Result<BTreeMap<PathBuf, String>> {
+    let path = folder.join(INDEX);
+    if !path.is_file() {
+        return Ok(BTreeMap::new());
+    }
+    let read = || -> Result<BTreeMap<PathBuf, String>> {
+        let mut table = csv::Reader::from_path(&path)?;
+        let names = table.headers()?;
+        let column = |name: &str| names.iter().position(|column| column == name);
+        let (Some(file), Some(speaker)) = (column("path"), column("speaker")) else { return Ok(BTreeMap::new()) };
+        let rows = table.records().map(|row| {
+            let row = row?;
+            Ok((folder.join(&row[file]), row[speaker].to_owned()))
+        });
+        rows.collect()
+    };
+    read().with_context(|| format!("cannot read {}", path.display()))
 }
 
 impl Recording {
@@ -87,23 +123,40 @@ impl Recording {
         let bandwidth = super::colour::bandwidth(&samples);
         let samples = mend(&samples);
         let samples = samples.iter().map(|v| (v * 32767.0).round().clamp(-32768.0, 32767.0) as i16).collect();
-        Ok(Recording { path: path.to_owned(), samples, bandwidth })
+        Ok(Recording { path: path.to_owned(), speaker: None, samples, bandwidth })
+    }
+}
+
+impl Group {
+    fn samples(&self) -> usize {
+        self.recordings.iter().map(|recording| recording.samples.len()).sum()
+    }
+
+    fn weight(&self) -> f64 {
+        (self.samples() as f64).sqrt()
+    }
+
+    /// One recording, by its length.
+    pub fn draw(&self, rng: &mut StdRng) -> &Recording {
+        let mut at = rng.random_range(0..self.samples());
+        let found = self.recordings.iter().find(|recording| {
+            let inside = at < recording.samples.len();
+            at = at.saturating_sub(recording.samples.len());
+            inside
+        });
+        found.unwrap_or(&self.recordings[0])
     }
 }
 
 impl Material {
-    /// Recordings, grouped by the folder they lie in.
+    /// Recordings, grouped by the folder they lie in and whose voice they are.
     pub fn new(recordings: Vec<Recording>) -> Material {
-        let mut groups: Vec<(PathBuf, Vec<Recording>)> = Vec::new();
+        let mut groups: BTreeMap<_, Vec<Recording>> = BTreeMap::new();
         for recording in recordings {
-            let folder = recording.path.parent().unwrap_or(Path::new("")).to_owned();
-            match groups.iter_mut().find(|(of, _)| *of == folder) {
-                Some((_, group)) => group.push(recording),
-                None => groups.push((folder, vec![recording])),
-            }
+            let of = (recording.path.parent().map(Path::to_owned), recording.speaker.clone());
+            groups.entry(of).or_default().push(recording);
         }
-        let weight = |group: &[Recording]| (group.iter().map(|r| r.samples.len()).sum::<usize>() as f64).sqrt();
-        Material { groups: groups.into_iter().map(|(_, group)| (weight(&group), group)).collect() }
+        Material { groups: groups.into_values().map(|recordings| Group { recordings }).collect() }
     }
 
     /// Whether there are none.
@@ -111,9 +164,14 @@ impl Material {
         self.groups.is_empty()
     }
 
+    /// Voices or folders.
+    pub fn groups(&self) -> usize {
+        self.groups.len()
+    }
+
     /// All recordings.
     pub fn recordings(&self) -> impl Iterator<Item = &Recording> {
-        self.groups.iter().flat_map(|(_, group)| group)
+        self.groups.iter().flat_map(|group| &group.recordings)
     }
 
     /// Hours in all.
@@ -121,34 +179,32 @@ impl Material {
         self.recordings().map(|recording| recording.samples.len()).sum::<usize>() as f64 / f64::from(RATE) / 3600.0
     }
 
-    /// One recording: a group by its weight, a file of it by its length.
+    /// One group by its weight.
     ///
     /// # Panics
     /// When there is none.
-    pub fn draw(&self, rng: &mut StdRng) -> &Recording {
-        let mut at = rng.random_range(0.0..self.groups.iter().map(|(weight, _)| weight).sum::<f64>());
-        let group = self.groups.iter().find(|(weight, _)| {
-            at -= weight;
+    pub fn draw(&self, rng: &mut StdRng) -> &Group {
+        let mut at = rng.random_range(0.0..self.groups.iter().map(Group::weight).sum::<f64>());
+        let found = self.groups.iter().find(|group| {
+            at -= group.weight();
             at < 0.0
         });
-        let (_, group) = group.unwrap_or(&self.groups[0]);
-        let mut at = rng.random_range(0..group.iter().map(|recording| recording.samples.len()).sum::<usize>());
-        let found = group.iter().find(|recording| {
-            let inside = at < recording.samples.len();
-            at = at.saturating_sub(recording.samples.len());
-            inside
-        });
-        found.unwrap_or(&group[0])
+        found.unwrap_or(&self.groups[0])
     }
 
     fn hold_out(&mut self, every: usize, seed: u64) -> Material {
+        let every = every.max(2);
         let mut rng = StdRng::seed_from_u64(seed);
-        let mut held = Vec::new();
-        for (_, group) in &mut self.groups {
-            for _ in 0..group.len() / every.max(2) {
-                held.push(group.remove(rng.random_range(0..group.len())));
+        // Groups of one recording each give some too: what is left of one counts for the next.
+        let (mut held, mut due) = (Vec::new(), 0);
+        for group in &mut self.groups {
+            due += group.recordings.len();
+            for _ in 0..due / every {
+                held.push(group.recordings.remove(rng.random_range(0..group.recordings.len())));
             }
+            due %= every;
         }
+        self.groups.retain(|group| !group.recordings.is_empty());
         Material::new(held)
     }
 }

@@ -6,6 +6,7 @@ use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
 use super::colour::{self, Curve};
+use super::excerpt::excerpt;
 use super::room::Room;
 use super::{Corpus, Material, RATE, noise};
 use crate::dsp::math::{from_db, rms};
@@ -63,26 +64,13 @@ impl Mixer {
             rng.random_bool(0.15).then(|| rng.random_range(3400.0..18_000.0))
         };
         let room = rng.random_bool(0.35).then(|| Room::draw(rng));
-        let (mut heard, mut clean) = self.through(voice, curve, limit, room.as_ref());
+        let (mut noisy, mut clean) = self.through(voice, curve, limit, room.as_ref());
         let level = from_db(rng.random_range(-42.0..-14.0));
         let gain = if speechless { 0.0 } else { level / loudness(&clean).max(1e-5) };
-        scale(&mut heard, gain);
+        scale(&mut noisy, gain);
         scale(&mut clean, gain);
-        if noiseless {
-            return Clip { noisy: heard, clean };
-        }
-
-        let mut hiss = self.noise(rng, corpus, limit);
-        if rng.random_bool(0.3) {
-            let more = self.noise(rng, corpus, limit);
-            let share = from_db(rng.random_range(-12.0..6.0));
-            hiss.iter_mut().zip(more).for_each(|(sum, v)| *sum += share * v);
-        }
-        let loud = level / rms(&hiss).max(1e-6) / from_db(rng.random_range(RATIOS));
-        let mut noisy: Vec<f32> = heard.iter().zip(hiss).map(|(voice, noise)| voice + loud * noise).collect();
-        if rng.random_bool(0.05) {
-            let edge = noisy.iter().fold(0f32, |most, v| most.max(v.abs())) * rng.random_range(0.2..0.9);
-            noisy.iter_mut().for_each(|v| *v = v.clamp(-edge, edge));
+        if !noiseless {
+            self.add_noise(rng, corpus, limit, level, &mut noisy);
         }
         // No converter goes beyond full scale; what would, is all turned down.
         let peak = noisy.iter().chain(&clean).fold(1f32, |most, v| most.max(v.abs()));
@@ -91,11 +79,27 @@ impl Mixer {
         Clip { noisy, clean }
     }
 
+    /// Adds one noise or two to speech of `level`; now and then the sum is clipped.
+    fn add_noise(&self, rng: &mut StdRng, corpus: &Corpus, limit: Option<f64>, level: f32, speech: &mut [f32]) {
+        let mut hiss = self.noise(rng, corpus, limit);
+        if rng.random_bool(0.3) {
+            let more = self.noise(rng, corpus, limit);
+            let share = from_db(rng.random_range(-12.0..6.0));
+            hiss.iter_mut().zip(more).for_each(|(sum, v)| *sum += share * v);
+        }
+        let loud = level / rms(&hiss).max(1e-6) / from_db(rng.random_range(RATIOS));
+        speech.iter_mut().zip(hiss).for_each(|(sum, noise)| *sum += loud * noise);
+        if rng.random_bool(0.05) {
+            let edge = speech.iter().fold(0f32, |most, v| most.max(v.abs())) * rng.random_range(0.2..0.9);
+            speech.iter_mut().for_each(|v| *v = v.clamp(-edge, edge));
+        }
+    }
+
     /// A clip to score by: one speaker as recorded, one recorded noise at 0..15 dB.
     pub fn draw_scored(&self, rng: &mut StdRng, corpus: &Corpus) -> Clip {
         let clip = |samples: Vec<f32>| samples[self.size - self.samples..].to_vec();
-        let mut clean = clip(self.excerpt(rng, &corpus.speech, 1.0..1.001).0);
-        let noise = clip(self.excerpt(rng, &corpus.noise, 1.0..1.001).0);
+        let mut clean = clip(excerpt(rng, &corpus.speech, 100..101, self.size).0);
+        let noise = clip(excerpt(rng, &corpus.noise, 100..101, self.size).0);
         let level = from_db(-26.0);
         let gain = level / loudness(&clean).max(1e-5);
         scale(&mut clean, gain);
@@ -105,9 +109,9 @@ impl Mixer {
 
     /// One speaker, now and then two at once; and how far up the voice reaches.
     fn voice(&self, rng: &mut StdRng, speech: &Material) -> (Vec<f32>, f32) {
-        let (mut voice, bandwidth) = self.excerpt(rng, speech, 0.85..1.18);
+        let (mut voice, bandwidth) = excerpt(rng, speech, 85..118, self.size);
         if rng.random_bool(0.07) {
-            let (second, other) = self.excerpt(rng, speech, 0.85..1.18);
+            let (second, other) = excerpt(rng, speech, 85..118, self.size);
             let share = from_db(rng.random_range(-10.0..3.0)) * loudness(&voice) / loudness(&second).max(1e-5);
             voice.iter_mut().zip(second).for_each(|(sum, v)| *sum += share * v);
             return (voice, bandwidth.max(other));
@@ -120,7 +124,7 @@ impl Mixer {
         let mut curve = colour::flat(self.size / 2 + 1);
         let mut room = None;
         let mut samples = match rng.random_range(0..100) {
-            0..62 => self.excerpt(rng, &corpus.noise, 0.7..1.4).0,
+            0..62 => excerpt(rng, &corpus.noise, 70..140, self.size).0,
             62..72 => {
                 let slope = rng.random_range(-1.0..9.0);
                 colour::tilt(&mut curve, slope);
@@ -154,27 +158,11 @@ impl Mixer {
     fn babble(&self, rng: &mut StdRng, speech: &Material) -> Vec<f32> {
         let mut sum = vec![0f32; self.size];
         for _ in 0..rng.random_range(3..10) {
-            let (voice, _) = self.excerpt(rng, speech, 0.8..1.25);
+            let (voice, _) = excerpt(rng, speech, 80..125, self.size);
             let gain = from_db(rng.random_range(-8.0..0.0)) / loudness(&voice).max(1e-4);
             sum.iter_mut().zip(voice).for_each(|(sum, v)| *sum += gain * v);
         }
         sum
-    }
-
-    /// A piece of a recording, faster or slower (and higher or lower with it); where the recording ends, another piece
-    /// follows.
-    fn excerpt(&self, rng: &mut StdRng, material: &Material, speeds: std::ops::Range<f64>) -> (Vec<f32>, f32) {
-        let mut samples = Vec::with_capacity(self.size);
-        let speed = if rng.random_bool(0.6) { rng.random_range(speeds) } else { 1.0 };
-        let mut bandwidth = 0f32;
-        while samples.len() < self.size {
-            let recording = material.draw(rng);
-            bandwidth = bandwidth.max(recording.bandwidth * speed as f32);
-            let start = rng.random_range(0..recording.samples.len().saturating_sub(self.size / 2).max(1));
-            let wanted = self.size - samples.len();
-            resample(&recording.samples[start..], speed, wanted, &mut samples);
-        }
-        (samples, bandwidth)
     }
 
     fn transform(&self, mut samples: Vec<f32>) -> Vec<Complex<f32>> {
@@ -218,26 +206,6 @@ impl Mixer {
         let gain = 1.0 / self.size as f32;
         let from = self.size - self.samples;
         samples[from..].iter().map(|v| v * gain).collect()
-    }
-}
-
-/// Appends at most `wanted` samples of `source` played at `speed`, interpolated by cubics (Catmull and Rom 1974).
-fn resample(source: &[i16], speed: f64, wanted: usize, out: &mut Vec<f32>) {
-    const FULL: f32 = 1.0 / 32768.0;
-    if speed == 1.0 {
-        out.extend(source.iter().take(wanted).map(|&v| f32::from(v) * FULL));
-        return;
-    }
-    let count = ((source.len().saturating_sub(4) as f64 / speed) as usize).clamp(1, wanted);
-    for n in 0..count {
-        let at = n as f64 * speed;
-        let (index, x) = (at as usize, at.fract() as f32);
-        let Some(&[a, b, c, d]) = source.get(index..index + 4).and_then(|four| four.as_array()) else {
-            out.push(0.0);
-            continue;
-        };
-        let [a, b, c, d] = [a, b, c, d].map(|v| f32::from(v) * FULL);
-        out.push(b + 0.5 * x * (c - a + x * (2.0 * a - 5.0 * b + 4.0 * c - d + x * (3.0 * (b - c) + d - a))));
     }
 }
 

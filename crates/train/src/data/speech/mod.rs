@@ -2,6 +2,7 @@
 
 mod colour;
 mod corpus;
+mod excerpt;
 mod files;
 mod hiss;
 mod mix;
