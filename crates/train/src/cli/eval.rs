@@ -9,6 +9,7 @@ use super::digits::EvalDigits;
 use crate::data::speech::EXTENSIONS;
 use crate::data::{self, Picture};
 use crate::measure::{self, Score};
+use crate::recipes::denoise_speech::Listener;
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -63,6 +64,9 @@ struct Photos {
     /// For a model of speech: a folder of the clean files, of the same names
     #[arg(long, value_name = "DIR")]
     clean: Option<PathBuf>,
+    /// For a model of speech: DNSMOS's sig_bak_ovr.onnx, to tell how it rates each file before and after
+    #[arg(long, value_name = "ONNX")]
+    listener: Option<PathBuf>,
     /// Store the means in the model's card
     #[arg(long)]
     write: bool,
@@ -124,7 +128,8 @@ impl Photos {
             bail!("no audio files below {}", self.set.display());
         }
         let clean = self.clean.as_ref().map(|folder| data::find_files(folder, &EXTENSIONS)).transpose()?;
-        let mut scores = Vec::new();
+        let listener = self.listener.as_deref().map(Listener::read).transpose()?;
+        let (mut scores, mut ratings) = (Vec::new(), Vec::new());
         for file in &files {
             let below = file.strip_prefix(&self.set).ok().and_then(Path::parent).unwrap_or(Path::new(""));
             let name = file.file_stem().unwrap_or_default();
@@ -132,6 +137,11 @@ impl Photos {
             std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
             let enhanced = folder.join(name).with_added_extension("wav");
             measure::speech::enhance(&model, file, &enhanced)?;
+            if let Some(listener) = &listener {
+                let [before, after] = measure::speech::rate(listener, file, &enhanced)?;
+                println!("{:>20}  OVRL {before:.2} -> {after:.2}", name.to_string_lossy());
+                ratings.push([before, after]);
+            }
             // Of files of one name in several folders that in the same one.
             let mut alike = clean.iter().flatten().filter(|clean| clean.file_stem() == Some(name));
             let same = |clean: &&PathBuf| clean.parent().is_some_and(|folder| folder.ends_with(below));
@@ -143,11 +153,15 @@ impl Photos {
             println!("{:>20}  SI-SDR {before:6.2} dB -> {after:6.2} dB", name.to_string_lossy());
             scores.push([before, after]);
         }
+        let mean = |of: &[[f64; 2]], which: usize| of.iter().map(|one| one[which]).sum::<f64>() / of.len() as f64;
+        if !ratings.is_empty() {
+            println!("mean of {}: OVRL {:.3} -> {:.3}", ratings.len(), mean(&ratings, 0), mean(&ratings, 1));
+        }
         if scores.is_empty() {
             return Ok(());
         }
-        let mean = |which: usize| scores.iter().map(|score| score[which]).sum::<f64>() / scores.len() as f64;
-        println!("mean of {}: SI-SDR {:.2} dB -> {:.2} dB", scores.len(), mean(0), mean(1));
+        let reached = mean(&scores, 1);
+        println!("mean of {}: SI-SDR {:.2} dB -> {reached:.2} dB", scores.len(), mean(&scores, 0));
         if !self.write {
             return Ok(());
         }
@@ -155,7 +169,7 @@ impl Photos {
         let command = format!("latentd-train eval models/{} --set {set} --clean clean --out out", model.card.name);
         let metric = |value: f64, digits: f64| (value * digits).round() / digits;
         let name = format!("{set}, {} files, SI-SDR", scores.len());
-        let metric = Metric { name, value: metric(mean(1), 100.0), unit: Some("dB".to_owned()), command };
+        let metric = Metric { name, value: metric(reached, 100.0), unit: Some("dB".to_owned()), command };
         self.store_metrics(model, vec![metric])
     }
 

@@ -10,7 +10,7 @@ use crate::data::speech::{Corpus, Mixer, RATE};
 use crate::publish::data_sets;
 use crate::recipes::denoise_speech::loss::{Loss, Weights};
 use crate::recipes::denoise_speech::zones::HOP;
-use crate::recipes::denoise_speech::{DenoiseSpeech, Shape};
+use crate::recipes::denoise_speech::{DenoiseSpeech, Listener, Shape};
 
 /// One of so many recordings is held out.
 const HELD_OUT: usize = 12;
@@ -28,6 +28,12 @@ pub struct Speech {
     /// More folders of clean speech
     #[arg(long, num_args = 1..)]
     more_speech: Vec<PathBuf>,
+    /// A model of how people rate speech to listen to as well: DNSMOS's sig_bak_ovr.onnx
+    #[arg(long, value_name = "ONNX")]
+    listener: Option<PathBuf>,
+    /// How much its rating counts in the loss
+    #[arg(long, requires = "listener", default_value_t = Weights::default().rating)]
+    rating: f32,
     /// Values of each position along frequency
     #[arg(long, default_value_t = 64)]
     width: usize,
@@ -67,7 +73,16 @@ impl Speech {
                 *held = all.clone();
             }
         }
-        eprintln!("{:.2} h of speech, {:.2} h of noise to learn from", corpus.speech.hours(), corpus.noise.hours());
+        eprintln!(
+            "{:.2} h of speech by {} voices, {:.2} h of noise to learn from",
+            corpus.speech.hours(),
+            corpus.speech.groups(),
+            corpus.noise.hours()
+        );
+        let mut loss = Loss::new(Weights { rating: self.rating, ..Weights::default() });
+        if let Some(listener) = &self.listener {
+            loss = loss.with_listener(Listener::read(listener)?);
+        }
         let samples = |seconds: f64| (seconds * f64::from(RATE)) as usize / HOP * HOP;
         let mut rng = StdRng::seed_from_u64(self.training.seed);
         let scored = Mixer::new(samples(SCORED_SECONDS));
@@ -80,14 +95,22 @@ impl Speech {
             batch: self.training.batch,
             mixer: Mixer::new(samples(self.seconds)),
             longer: Mixer::new(samples(2.0 * self.seconds)),
-            loss: Loss::new(Weights::default()),
+            loss,
         };
         let job = Job {
             name: "denoise-speech".to_owned(),
             shape: serde_json::to_value(&shape)?,
-            options: format!("--width {} --blocks {} --seconds {}", self.width, self.blocks, self.seconds),
+            options: self.options(),
             data,
         };
         self.training.run(&recipe, job)
+    }
+    /// The recipe's own options, as they are told on the card.
+    fn options(&self) -> String {
+        let mut options = format!("--width {} --blocks {} --seconds {}", self.width, self.blocks, self.seconds);
+        if self.listener.is_some() {
+            options += &format!(" --listener sig_bak_ovr.onnx --rating {}", self.rating);
+        }
+        options
     }
 }

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use latentd::durable::{Collision, Draft};
-use latentd::media::audio::{Audio, Chain, Depth, Resample, encode};
+use latentd::media::audio::{Depth, encode};
 use latentd::model::{Model, Stream};
 
 use crate::data::speech;
 use crate::dsp::math::si_sdr;
+use crate::recipes::denoise_speech::Listener;
 
 /// The rate that scores are taken at, in Hz: the test sets of papers have it.
 const SCORED_RATE: u32 = 16_000;
@@ -21,19 +22,9 @@ const SCORED_RATE: u32 = 16_000;
 pub fn enhance(model: &Model, from: &Path, to: &Path) -> Result<()> {
     let tell = |error: latentd::error::Error| anyhow!("{}: {error}", from.display());
     let audio = speech::open(from)?;
-    let format = audio.format();
-    let rate = model.card.audio.as_ref().context("the model's card has no section `audio`")?.sample_rate;
-    let mut chain = Chain::new(format);
-    if rate != format.rate {
-        chain.push(Box::new(Resample::new(format, rate).map_err(tell)?));
-    }
-    let network = Stream::new(model, format.channels).map_err(tell)?;
-    let own = latentd::media::audio::Process::output(&network);
-    chain.push(Box::new(network));
-    if rate != format.rate {
-        chain.push(Box::new(Resample::new(own, format.rate).map_err(tell)?));
-    }
-    let mut cleaned: Audio = audio.through(chain);
+    let network = Stream::new(model, 1).map_err(tell)?;
+    let chain = network.at(audio.format()).map_err(tell)?;
+    let mut cleaned = audio.through(chain);
     cleaned.depth = Depth::Float;
     let draft = Draft::new(to).and_then(|draft| draft.fill(|out| encode::write(cleaned, out))).map_err(tell)?;
     draft.publish(Collision::Replace).map(drop).map_err(tell)
@@ -47,4 +38,13 @@ pub fn compare(clean: &Path, noisy: &Path, enhanced: &Path) -> Result<[f64; 2]> 
     let clean = speech::read(clean, SCORED_RATE)?;
     let score = |file: &Path| anyhow::Ok(si_sdr(&clean, &speech::read(file, SCORED_RATE)?));
     Ok([score(noisy)?, score(enhanced)?])
+}
+
+/// How a listener rates two files as a whole, 1 to 5: the noisy, the enhanced.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn rate(listener: &Listener, noisy: &Path, enhanced: &Path) -> Result<[f64; 2]> {
+    let rate = |file: &Path| anyhow::Ok(f64::from(listener.rate(&speech::read(file, speech::RATE)?)));
+    Ok([rate(noisy)?, rate(enhanced)?])
 }

@@ -52,6 +52,18 @@ impl Weights {
         Ok(Self(weights))
     }
 
+    /// Takes out a tensor that must have this shape.
+    ///
+    /// # Errors
+    /// When there is none of this name, or it has another shape.
+    pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let (found, values) = self.0.remove(name).with_context(|| format!("no tensor `{name}`"))?;
+        if found != shape {
+            bail!("tensor `{name}` has the shape {found:?}, not {shape:?}");
+        }
+        Ok(values)
+    }
+
     /// Sets every tensor of `network` that the file holds; the tensors' names are their paths in the network.
     ///
     /// Where the network is wider than the file's, the file's values fill the first channels, new channels begin as they

@@ -3,15 +3,16 @@
 //! Compressed spectra (Ephrat et al. 2018; Braun and Tashev 2021, "A consolidated view of loss functions") at three
 //! resolutions of the waveform: magnitudes, complex values, and once more where speech was taken away (asymmetric loss:
 //! Wang et al. 2020, "VoiceFilter-Lite"), which people mind more than noise left; the waveform itself; and what is heard amiss
-//! (`loudness.rs`). The gradient is written by hand: it is one pass over the spectra, where a graph of operations would be
-//! thirty.
+//! (`loudness.rs`); and, if there is a listener, how people would rate it (`listener.rs`). The gradient is written by hand: it
+//! is one pass over the spectra, where a graph of operations would be thirty.
 
 use rayon::prelude::*;
 use realfft::num_complex::Complex;
 
+use super::listener::Listener;
 use super::loudness::Loudness;
 use super::zones::{COMPRESSION, HOP, Layout, WINDOW};
-use crate::dsp::math::power;
+use crate::dsp::math::{power, rms};
 use crate::dsp::{Stft, Window};
 
 /// Weights of the parts.
@@ -27,16 +28,25 @@ pub struct Weights {
     pub waveform: f32,
     /// Of what is heard amiss, in PESQ's units: most of the gradient comes of it.
     pub loudness: f32,
+    /// Of what a listener's rating lacks of the best one.
+    pub rating: f32,
 }
 
 impl Default for Weights {
     fn default() -> Self {
-        Self { magnitude: 0.7, complex: 0.3, lost: 0.4, waveform: 0.3, loudness: 0.025 }
+        Self { magnitude: 0.7, complex: 0.3, lost: 0.4, waveform: 0.3, loudness: 0.025, rating: 0.004 }
     }
 }
 
 /// Beside 1, the power of a mixture's bin on average: powers below count as silence.
 const FLOOR: f32 = 1e-6;
+
+/// The level at which a listener hears mixtures, -26 dB of full scale.
+const HEARD: f32 = 0.05;
+
+/// A listener judges clips with at least this much speech in them and this much else, shares of the mixture's size: what
+/// has no speech it was not made for, and what is clean shall stay as it is.
+const JUDGED: [f32; 2] = [0.25, 0.05];
 
 /// One clip as the loss needs it.
 #[derive(Clone, Debug)]
@@ -47,6 +57,8 @@ pub struct Scene {
     pub clean: Vec<f32>,
     /// What brings the mixture to power 1.
     pub gain: f32,
+    /// Whether a listener is asked.
+    pub judged: bool,
 }
 
 /// Makes scenes, and measures answers.
@@ -58,6 +70,7 @@ pub struct Loss {
     weights: Weights,
     resolutions: Vec<Resolution>,
     loudness: Loudness,
+    listener: Option<Listener>,
 }
 
 /// One way to look at the waveform.
@@ -88,14 +101,22 @@ impl Loss {
             weights,
             resolutions: resolutions.into(),
             loudness: Loudness::default(),
+            listener: None,
         }
+    }
+
+    /// The same that asks a listener too.
+    pub fn with_listener(self, listener: Listener) -> Self {
+        Self { listener: Some(listener), ..self }
     }
 
     /// A mixture and the speech in it, samples of equal number, `(T + 1) * HOP`.
     pub fn scene(&self, noisy: &[f32], clean: &[f32]) -> Scene {
         let spectra = self.stft.analyse(noisy);
-        let gain = 1.0 / crate::dsp::math::rms(noisy).max(1e-4);
-        Scene { spectra, clean: clean[HOP..clean.len() - HOP].to_vec(), gain }
+        let gain = 1.0 / rms(noisy).max(1e-4);
+        let rest: Vec<f32> = noisy.iter().zip(clean).map(|(noisy, clean)| noisy - clean).collect();
+        let judged = gain * rms(clean) >= JUDGED[0] && gain * rms(&rest) >= JUDGED[1];
+        Scene { spectra, clean: clean[HOP..clean.len() - HOP].to_vec(), gain, judged }
     }
 
     /// The samples that the network's answers (`[outputs, T, positions]` a zone) make of a scene, as long as its `clean`.
@@ -126,7 +147,12 @@ impl Loss {
         let samples = self.stft.synthesise(&self.layout.apply(answers, &scene.spectra));
         let whole = HOP..samples.len() - HOP;
         let mut gradient = vec![0f32; samples.len()];
-        let loss = self.waveforms(&samples[whole.clone()], &scene.clean, scene.gain, &mut gradient[whole]);
+        let mut loss = self.waveforms(&samples[whole.clone()], &scene.clean, scene.gain, &mut gradient[whole.clone()]);
+        if let Some(listener) = self.listener.as_ref().filter(|_| scene.judged) {
+            let weight = self.weights.rating;
+            loss +=
+                weight * listener.measure(&samples[whole.clone()], HEARD * scene.gain, weight, &mut gradient[whole]);
+        }
         let of_spectra = self.stft.synthesise_transposed(&gradient);
         (loss, self.layout.apply_transposed(answers, &scene.spectra, &of_spectra))
     }
