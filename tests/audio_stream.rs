@@ -5,7 +5,7 @@ mod audio_common;
 mod common;
 mod live_common;
 
-use audio_common::{Dice, HALF, Tiny, lag, pipeline, si_sdr, speech, through, tiny_model};
+use audio_common::{Dice, HALF, Tiny, lag, noise, pipeline, rms, si_sdr, speech, through, tiny_model};
 use common::Home;
 use latentd::media::Audio;
 use latentd::media::audio::{Block, Depth, Memory, Process};
@@ -130,6 +130,33 @@ fn stages_are_replaced_without_a_gap() {
     assert!(jump < 0.02, "a click of {jump}");
 }
 
+/// Old stages may hold part of a block that they never give: the sound as it is was late by that from then on.
+#[test]
+fn after_stages_of_another_hop_the_sound_as_it_is_is_in_time_with_the_new_ones() {
+    let home = Home::new();
+    let odd = tiny_model(&home.path("odd"), Tiny { window: 512, hop: 256, ..HALF });
+    let half = tiny_model(&home.path("half"), HALF);
+    let chain = |model: &std::path::Path| {
+        live(&home.path(""), &format!("denoise: {{model: {}}}", model.display())).chain().unwrap()
+    };
+    let mut bench = Bench::new(chain(&odd), 48_000, 48_000);
+    bench.control.set_strength(0.5);
+    let sound = noise(300 * 480, 0.1, 1);
+    let mut out = Vec::new();
+    for (number, block) in sound.chunks(480).enumerate() {
+        if number == 101 {
+            bench.control.replace(chain(&half));
+        }
+        bench.hear(block);
+        out.extend(bench.play(480));
+    }
+    let piece = &sound[200 * 480..240 * 480];
+    let by = lag(piece, &out[200 * 480..], 9600);
+    let fit = si_sdr(&out[200 * 480 + by..][..piece.len()], piece);
+    // Two copies of noise apart by some samples are a comb, at 5 dB or so.
+    assert!(fit > 20.0, "{fit:.1} dB");
+}
+
 /// The thread was kept away for 60 ms: sound passes as it is until it has caught up, and the delay is what it was.
 #[test]
 fn late_blocks_pass_dry_and_the_delay_does_not_grow() {
@@ -155,4 +182,30 @@ fn late_blocks_pass_dry_and_the_delay_does_not_grow() {
     let after = fills[560..].iter().copied().fold(0.0, f32::max);
     let before = fills[100..200].iter().copied().fold(0.0, f32::max);
     assert!(after < before + 6.0, "{before} ms were ready before, {after} ms after");
+}
+
+/// The gain rose in every pause, and with it what is left of the noise.
+#[test]
+fn pauses_are_not_made_louder_and_who_speaks_lower_is_heard_at_last() {
+    let home = Home::new();
+    let mut chain = live(&home.path(""), "level: {loudness: -20}").chain().unwrap();
+    let mut block = Block::new(1);
+    // The gain in dB at the end of so many seconds of noise.
+    let mut gain_after = |seconds: usize, level: f32| {
+        let mut gain = 0.0;
+        for n in 0..seconds * 100 {
+            let sound = noise(480, level, n as u64);
+            chain.process(&Block::from_planes(vec![sound.clone()]), &mut block).unwrap();
+            gain = 20.0 * (rms(block.plane(0)) / rms(&sound)).log10();
+        }
+        gain
+    };
+    let (loud, soft) = (0.05, 0.05 / 8.0);
+    let speaking = gain_after(8, loud);
+    assert!(speaking > 3.0, "{speaking:.1} dB");
+    let pause = gain_after(8, soft);
+    assert!((pause - speaking).abs() < 1.0, "{speaking:.1} dB, in the pause {pause:.1} dB");
+    assert!((gain_after(1, loud) - speaking).abs() < 1.0);
+    let lower = gain_after(40, soft);
+    assert!(lower > speaking + 8.0, "{speaking:.1} dB, and for soft speech {lower:.1} dB");
 }

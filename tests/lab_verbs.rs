@@ -2,12 +2,15 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
+mod images_common;
 mod lab_common;
 
 use std::path::Path;
 
 use common::Home;
+use images_common::{decoded, encoded, picture};
 use lab_common::{digits, values};
+use latentd::media::image::{Depth, Format, Layout};
 
 struct Lab(Home);
 
@@ -64,6 +67,28 @@ fn encode_and_decode_are_reconstruct() {
     }
     // NumPy's format holds no names; files come in the order of their paths.
     assert_eq!(lab.picture("decoded-npy/00000.png").into_luma8(), lab.picture("kept/0/00.png").into_luma8());
+}
+
+/// They came out without, and looked other than they should.
+#[test]
+fn a_reconstruction_keeps_the_pictures_profile() {
+    let lab = Lab::new();
+    for (layout, kept) in [(Layout::Gray, true), (Layout::Rgb, false)] {
+        let mut profile = vec![0u8; 200];
+        profile[..4].copy_from_slice(&200u32.to_be_bytes());
+        profile[16..20].copy_from_slice(if kept { b"GRAY" } else { b"RGB " });
+        profile[36..40].copy_from_slice(b"acsp");
+        let mut digit = picture(28, 28, layout, Depth::Eight);
+        digit.metadata.icc = Some(profile.clone());
+        digit.metadata.xmp = Some(b"<x:xmpmeta/>".to_vec());
+        std::fs::write(lab.0.path("with.png"), encoded(&digit, Format::Png)).unwrap();
+        lab.succeed("reconstruct digits-ae with.png -o kept");
+        let found = decoded(&std::fs::read(lab.0.path("kept/with.png")).unwrap(), Format::Png).unwrap().metadata;
+        // Colors' profile says nothing of a gray picture.
+        assert_eq!(found.icc, kept.then_some(profile), "{layout:?}");
+        assert!(found.xmp.is_some(), "{layout:?}");
+        std::fs::remove_dir_all(lab.0.path("kept")).unwrap();
+    }
 }
 
 #[test]
@@ -176,6 +201,10 @@ fn mistakes_are_told() {
         ("encode digits-ae digits -o z.txt", 78, ".safetensors, .npy, .csv or .jsonl"),
         ("plot grid digits-vae2 -o grid.jpg", 64, ".png or .svg"),
         ("plot grid digits-vae2 --axes 0,2 -o grid.png", 64, "from 0 to 1"),
+        ("plot grid digits-vae2 --axes 1,1 -o grid.png", 64, "two different numbers"),
+        ("plot grid denoise-photo -o grid.png", 70, "not an autoencoder"),
+        // Some 24 GB.
+        ("plot grid digits-vae2 --steps 100 --zoom 32 -o grid.png", 64, "the limit is 250 megapixels"),
         ("plot curves nowhere -o c.png", 66, "log.jsonl"),
     ] {
         let (found, _, error) = lab.run(line);
@@ -188,6 +217,23 @@ fn mistakes_are_told() {
     std::fs::write(lab.0.path("evil.csv"), "source,model,row,z0,z1\n../../evil.png,digits-vae2,0,0,0\n").unwrap();
     lab.succeed("decode digits-vae2 evil.csv -o safe/deep");
     assert!(Path::new(&lab.0.path("safe/deep/evil.png")).is_file());
+}
+
+/// Each file told anew that nothing can be written.
+#[test]
+fn encoding_ends_when_nobody_reads_on() {
+    let lab = Lab::new();
+    let models = lab_common::models();
+    let encode = |stdout: std::process::Stdio| {
+        let args = ["encode", "digits-ae", "digits", "--models", models.to_str().unwrap()];
+        let output = lab.0.latentd().args(args).stdout(stdout).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(encode(writer.into()), (0, String::new()));
+    let (code, error) = encode(std::fs::File::options().write(true).open("/dev/full").unwrap().into());
+    assert!(code == 73 && error.matches("error:").count() == 1, "{code} {error}");
 }
 
 /// One pixel wide and a million high, it was made as wide as the model and as high as that makes it: gigabytes.

@@ -102,6 +102,28 @@ fn what_would_take_too_much_memory_is_refused_by_its_header() {
     assert_eq!(daemon.stop(), Some(0));
 }
 
+/// Only eight bits of three colors were counted, and enlarging by `resize` not at all.
+#[test]
+fn depth_opacity_and_resizing_count_as_memory() {
+    let home = Home::new();
+    let apply = |source: &str, stages: &str, picture: image::DynamicImage| {
+        let pipeline = home.pipeline(source, stages, "");
+        picture.save(home.path("inbox/a.png")).unwrap();
+        let output = home.run(&["apply", pipeline.to_str().unwrap(), "inbox", "--out", "out"]);
+        let _ = fs::remove_dir_all(home.path("out"));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let flat = || image::DynamicImage::ImageRgb8(image::RgbImage::new(500, 500));
+    let deep = || image::DynamicImage::ImageRgba16(image::ImageBuffer::new(500, 500));
+    // 500 x 500 pixels of 3 bytes and 4 times as many of 3; of 8 bytes with 16 bits and opacity: 3.75 MB, and 10 MB.
+    let smaller = "resize: { long_side: 400 }";
+    let larger = "resize: { long_side: 1000, enlarge: true }";
+    assert!(!apply(", max_memory: 5MB", larger, flat()).contains("memory"));
+    assert!(apply(", max_memory: 5MB", larger, deep()).contains("MiB of memory to work on"));
+    assert!(apply(", max_memory: 3MB", larger, flat()).contains("MiB of memory to work on"));
+    assert!(!apply(", max_memory: 3MB", smaller, flat()).contains("memory"));
+}
+
 /// A file is swapped for a link to a secret, again and again, while the daemon looks.
 #[test]
 fn a_race_between_check_and_use_reaches_no_secret() {

@@ -28,16 +28,12 @@ impl Golden {
         tensors::write(&self.0, WHAT)
     }
 
-    /// The golden file that belongs to a model.
+    /// The golden file that belongs to a model, if it has one.
     ///
     /// # Errors
-    /// Kind model: it is missing or cannot be read.
-    pub fn of(model: &Model) -> Result<Golden> {
-        match tensors::beside(model, GOLDEN_FILE, WHAT, |builtin| Some(builtin.golden))? {
-            Some(tensors) => Ok(Golden(tensors)),
-            None => Err(Error::new(Kind::Model, format!("`{}` has no golden file", model.card.name))
-                .mend("publish the model again with latentd-train, which writes its golden file")),
-        }
+    /// Kind model: it cannot be read.
+    pub fn of(model: &Model) -> Result<Option<Golden>> {
+        Ok(tensors::beside(model, GOLDEN_FILE, WHAT, |builtin| Some(builtin.golden))?.map(Golden))
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tract_onnx::prelude::*;
 
-use super::{CARD_FILE, Card, Choice, Kernel, MODEL_FILE, Place, Plan, sha256_hex};
+use super::{CARD_FILE, Card, Choice, GOLDEN_FILE, Kernel, MODEL_FILE, Place, Plan, sha256_hex};
 use crate::error::{Error, Kind, Result};
 
 const CARD_LIMIT: u64 = 256 << 10;
@@ -65,7 +65,13 @@ impl Model {
             .mend("copy the model again; if you changed it yourself, write the new hash into its card"));
         }
         let graph = guarded("read", || tract_onnx::onnx().model_for_read(&mut Cursor::new(onnx)))?;
-        let model = Model { card, place, graph, plans: Mutex::default(), choice: Mutex::default() };
+        let verifiable = match &place {
+            Place::BuiltIn => true,
+            Place::Folder(folder) => folder.join(GOLDEN_FILE).is_file(),
+            Place::Memory => false,
+        };
+        let choice = Mutex::new(Choice::first(&card, verifiable));
+        let model = Model { card, place, graph, plans: Mutex::default(), choice };
         model.check_ports()?;
         Ok(model)
     }

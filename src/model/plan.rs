@@ -58,6 +58,7 @@ impl Plan {
         width: usize,
         kernel: Kernel,
     ) -> Result<Plan> {
+        let output = &card.outputs[0];
         let mut inputs = Vec::new();
         for outlet in &graph.inputs {
             let name = &graph.nodes[outlet.node].name;
@@ -68,6 +69,7 @@ impl Plan {
                 .ok_or_else(|| Error::new(Kind::Model, format!("the card does not tell of the input `{name}`")))?;
             let shape = port.shape.iter().enumerate().map(|(axis, dim)| match dim {
                 Dim::Fixed(n) => *n,
+                Dim::Free(_) if axis == 0 => 1,
                 Dim::Free(_) if axis == 2 => height,
                 Dim::Free(_) => width,
             });
@@ -75,6 +77,7 @@ impl Plan {
         }
         let runnable = guarded("prepare", || {
             let mut graph = graph.clone();
+            graph.select_outputs_by_name([&output.name])?;
             for (index, (_, shape, _)) in inputs.iter().enumerate() {
                 graph.set_input_fact(index, f32::fact(shape).into())?;
             }
@@ -92,7 +95,7 @@ impl Plan {
             )
             .mend("write the true shapes and the true scale into the card"));
         }
-        Ok(Plan { runnable, inputs, output_range: card.outputs[0].range, output_shape })
+        Ok(Plan { runnable, inputs, output_range: output.range, output_shape })
     }
 
     /// Runs the network on one picture.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::card::audio::{AudioCard, Form, Layout, MOST_STATES, port_shape};
 use super::{Kernel, Model, Port, Session};
 use crate::error::{Error, Kind, Result};
-use crate::media::audio::{Block, Format, Process, Spectrum};
+use crate::media::audio::{Block, Chain, Delay, Format, Process, Resample, Spectrum};
 
 /// Below this a value is taken for 0. It is far below what any sound holds, and far above where floats become denormal, which makes some
 /// processors a hundred times slower: silence after speech would cost more than speech.
@@ -91,6 +91,28 @@ impl Stream {
     /// None that the first one had not.
     pub fn another(&self, channels: usize) -> Result<Stream> {
         Stream::begin(Arc::clone(&self.network), channels)
+    }
+
+    /// Another stream through the same network for sound of any rate: resampled to the model's and back, with a delay that is a whole
+    /// number of frames at both rates, so that it can be taken away exactly.
+    ///
+    /// # Errors
+    /// Kind bug: the rates are none that sound may have.
+    pub fn at(&self, format: Format) -> Result<Chain> {
+        let network = self.another(format.channels)?;
+        let own = network.output();
+        let mut chain = Chain::new(format);
+        if own.rate == format.rate {
+            chain.push(Box::new(network));
+            return Ok(chain);
+        }
+        let whole = Resample::whole_frames(own.rate, format.rate);
+        let missing = network.delay().next_multiple_of(whole) - network.delay();
+        chain.push(Box::new(Resample::new(format, own.rate)?));
+        chain.push(Box::new(network));
+        chain.push(Box::new(Delay::new(own, missing)));
+        chain.push(Box::new(Resample::new(own, format.rate)?));
+        Ok(chain)
     }
 
     fn begin(network: Arc<Network>, channels: usize) -> Result<Stream> {

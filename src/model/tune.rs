@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{GOLDEN_TOLERANCE, Golden, Kernel, Model, verify};
+use super::{Card, GOLDEN_TOLERANCE, Golden, Kernel, Model, verify};
 use crate::error::{Error, Kind, Result};
 
 /// How a model is run on this machine.
@@ -19,9 +19,13 @@ pub struct Choice {
     pub kernel: Kernel,
 }
 
-impl Default for Choice {
-    fn default() -> Self {
-        Choice { tile: 256, kernel: Kernel::BEST_GUESS }
+impl Choice {
+    /// What to do before anything is measured: a middling tile, and the kernel that is most often fastest; where no golden file could
+    /// tell that it is wrong, one that computes as tract does.
+    pub(super) fn first(card: &Card, verifiable: bool) -> Choice {
+        let tiles = tiles(card);
+        let tile = tiles.iter().copied().find(|&tile| tile >= MIDDLING).unwrap_or(tiles[tiles.len() - 1]);
+        Choice { tile, kernel: if verifiable { Kernel::BEST_GUESS } else { Kernel::Direct } }
     }
 }
 
@@ -38,6 +42,10 @@ pub struct Timing {
 
 /// Tile sizes that are tried, as far as they are larger than the context of the model.
 pub const TILES: &[usize] = &[128, 192, 256, 384, 512];
+/// The one that is tried first.
+const MIDDLING: usize = 256;
+/// The least of a tile that is not context.
+pub(crate) const MARGIN: usize = 32;
 
 /// Times `model` at one choice: the best of at least 3 runs and about `budget` of time.
 ///
@@ -66,7 +74,7 @@ pub fn time(model: &Model, choice: Choice, budget: Duration) -> Result<Timing> {
 /// Kind model: the model cannot run at all.
 pub fn time_all(model: &Model, kernels: &[Kernel], budget: Duration) -> Result<Vec<Timing>> {
     let mut timings = Vec::new();
-    for tile in tiles(model) {
+    for tile in tiles(&model.card) {
         for &kernel in kernels {
             timings.push(time(model, Choice { tile, kernel }, budget)?);
             model.forget_plans();
@@ -82,7 +90,7 @@ pub fn time_all(model: &Model, kernels: &[Kernel], budget: Duration) -> Result<V
 /// Kind model: the model cannot run at all.
 pub fn quick(model: &Model) -> Result<Choice> {
     let budget = Duration::from_millis(100);
-    let middling = Choice::default().tile;
+    let middling = Choice::first(&model.card, true).tile;
     let mut best: Option<Timing> = None;
     let consider = |choice: Choice, best: &mut Option<Timing>| -> Result<()> {
         let timing = time(model, choice, budget)?;
@@ -96,10 +104,10 @@ pub fn quick(model: &Model) -> Result<Choice> {
         consider(Choice { tile: middling, kernel }, &mut best)?;
     }
     let kernel = best.map_or(Kernel::BEST_GUESS, |b| b.choice.kernel);
-    for tile in tiles(model).into_iter().filter(|&t| t != middling) {
+    for tile in tiles(&model.card).into_iter().filter(|&t| t != middling) {
         consider(Choice { tile, kernel }, &mut best)?;
     }
-    Ok(best.map_or_else(Choice::default, |b| b.choice))
+    Ok(best.map_or_else(|| model.choice(), |b| b.choice))
 }
 
 /// The kernels by which the model gives its golden output: one that is fast and wrong is no choice. Without a golden file, those that
@@ -107,19 +115,22 @@ pub fn quick(model: &Model) -> Result<Choice> {
 pub fn right_kernels(model: &Model) -> Vec<Kernel> {
     let all = Kernel::ALL.iter().copied();
     match Golden::of(model) {
-        Ok(golden) => all.filter(|&k| verify(model, &golden, k).is_ok_and(|d| d <= GOLDEN_TOLERANCE)).collect(),
-        Err(_) => all.filter(|&k| k != Kernel::Winograd).collect(),
+        Ok(Some(golden)) => all.filter(|&k| verify(model, &golden, k).is_ok_and(|d| d <= GOLDEN_TOLERANCE)).collect(),
+        _ => all.filter(|&k| k != Kernel::Winograd).collect(),
     }
 }
 
-/// Tile sizes that suit the model: at least half of each side is not context.
-fn tiles(model: &Model) -> Vec<usize> {
-    let (least, multiple) = (3 * model.card.context(), model.card.multiple_of);
-    let suits = |t: &usize| *t >= least && t.is_multiple_of(multiple);
-    match TILES.iter().copied().filter(suits).collect::<Vec<_>>() {
-        none if none.is_empty() => vec![TILES[TILES.len() - 1]],
-        some => some,
+/// Tile sizes that suit a model, at least one: multiples of what it takes, of which a third of each side is not context, or some of it
+/// where that would be too large a tile.
+fn tiles(card: &Card) -> Vec<usize> {
+    let (least, multiple) = (3 * card.context(), card.multiple_of);
+    let mut tiles: Vec<usize> = TILES.iter().map(|tile| tile.next_multiple_of(multiple)).collect();
+    tiles.dedup();
+    tiles.retain(|tile| *tile >= least);
+    if tiles.is_empty() {
+        tiles.push((2 * card.context() + MARGIN).max(TILES[TILES.len() - 1]).next_multiple_of(multiple));
     }
+    tiles
 }
 
 /// The choices made on this machine, by model.
@@ -160,4 +171,22 @@ fn key(model: &Model) -> String {
     let cpu: String = cpu.lines().filter(|l| l.starts_with("model name") || l.starts_with("flags")).take(2).collect();
     let machine = super::sha256_hex(format!("{cpu}{}", std::env::consts::ARCH).as_bytes());
     format!("{} {} {} {}", model.card.name, &model.card.sha256[..16], &machine[..16], env!("CARGO_PKG_VERSION"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::MediaKind;
+    use crate::model::Task;
+
+    #[test]
+    fn tiles_are_multiples_of_what_the_model_takes_and_more_than_its_context() {
+        for (multiple, context) in [(1, 0), (8, 24), (24, 60), (100, 10), (256, 500), (7, 1024)] {
+            let mut card = Card::new(Task::Denoise, MediaKind::Image);
+            (card.multiple_of, card.receptive_field) = (multiple, context);
+            let tiles = tiles(&card);
+            assert!(tiles.contains(&Choice::first(&card, true).tile));
+            assert!(tiles.iter().all(|t| t.is_multiple_of(multiple) && *t > 2 * context), "{multiple} {tiles:?}");
+        }
+    }
 }

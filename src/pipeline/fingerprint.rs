@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::Parts;
 use crate::config::Component;
-use crate::model::Models;
+use crate::error::Result;
+use crate::model::{Model, Models, Place};
 use crate::stage::Stage;
 
 /// Settings of the sink that do not change what is in a result or how it is called.
@@ -31,7 +32,7 @@ impl Fingerprint {
             if let Some(name) = stage.settings.iter().find(|(name, _)| *name == "model").and_then(|(_, v)| v.as_text())
             {
                 // It was found when the stage was built, and is at hand.
-                text += &models.get(name, folder).map(|model| model.card.sha256.clone()).unwrap_or_default();
+                text += &models.get(name, folder).and_then(|model| told_by(&model)).unwrap_or_default();
             }
             results.update(&text);
             whole.update(&text);
@@ -52,6 +53,11 @@ impl Fingerprint {
         let results = hex(stages.iter().fold(Sha256::new(), |sha, stage| sha.chain_update(stage.name())));
         Fingerprint { whole: results.clone(), results }
     }
+}
+
+/// What decides a model's results: its file, and of a model that does not come with the program, whose card may be edited, the card.
+fn told_by(model: &Model) -> Result<String> {
+    if model.place == Place::BuiltIn { Ok(model.card.sha256.clone()) } else { model.card.behaviour() }
 }
 
 /// A component's name and settings, defaults included, so that leaving out a default changes nothing.

@@ -12,11 +12,13 @@ mod open;
 mod pool;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::config::{self, Catalog, Component, Problem, Report};
 use crate::crew::Crew;
 use crate::durable;
 use crate::error::{Error, Kind, Result};
+use crate::media::image::Work;
 use crate::media::{Media, MediaKind};
 use crate::model::Models;
 use crate::sink::{self, FolderSink, Originals};
@@ -44,7 +46,7 @@ pub struct Pipeline {
     /// Where its inputs come from.
     pub source: FolderSource,
     /// What is done to them, in this order.
-    pub stages: Vec<Box<dyn Stage>>,
+    pub stages: Arc<[Box<dyn Stage>]>,
     /// Where its results go.
     pub sink: FolderSink,
 }
@@ -85,7 +87,9 @@ impl Pipeline {
 
     /// A pipeline of parts made in code.
     pub fn new(name: &str, mut source: FolderSource, stages: Vec<Box<dyn Stage>>, sink: FolderSink) -> Pipeline {
-        source.limits.work_per_pixel = stage::memory_per_pixel(&stages);
+        let stages: Arc<[Box<dyn Stage>]> = stages.into();
+        let worked_by = Arc::clone(&stages);
+        source.limits.work = Work::new(move |picture| stage::memory(&worked_by, picture));
         let takes = takes(&stages);
         Pipeline { name: name.to_owned(), fingerprint: Fingerprint::of_code(&stages), takes, source, stages, sink }
     }
@@ -192,7 +196,9 @@ fn assemble(
     let takes = takes(&stages);
     let source =
         parts.source.map(|source| FolderSource::build(source, takes)).transpose().map_err(|more| problems.extend(more));
-    let yields = stages.last().map_or(MediaKind::Image, |stage| stage.yields());
+    // Of stages that are missing, nobody knows what the last one would have given.
+    let whole = complete && stages.len() == parts.stages.len();
+    let yields = whole.then(|| stages.last().map_or(MediaKind::Image, |stage| stage.yields()));
     let sink = parts.sink.map(|sink| FolderSink::build(sink, yields)).transpose().map_err(|more| problems.extend(more));
     let (Ok(Some(mut source)), Ok(Some(sink)), Some(component)) = (source, sink, parts.sink) else {
         return Err(problems);

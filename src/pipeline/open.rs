@@ -7,7 +7,7 @@ use crate::error::{Error, Kind, Result};
 
 /// Opens a regular file, and nothing else: a link could lead to a secret, a pipe could block for ever, a device could do anything.
 ///
-/// `relative` is the end of `path` that a stranger may have made: in all of it, folders included, no link is followed.
+/// As much of the end of `path` as `relative` is long a stranger may have made: in all of it, folders included, no link is followed.
 ///
 /// # Errors
 /// Kind input for what is no regular file, kind no-input for what cannot be opened.
@@ -38,8 +38,9 @@ fn open_without_links(path: &Path, relative: &Path) -> std::io::Result<File> {
     // What stands before `relative` is the user's own: there links are welcome.
     let depth = relative.components().count();
     let root = path.ancestors().nth(depth).filter(|root| !root.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let below = path.strip_prefix(root).unwrap_or(path);
     let root = openat(CWD, root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    match openat2(&root, relative, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH) {
+    match openat2(&root, below, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH) {
         // Kernels before 5.6, and sandboxes that do not know the call.
         Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => {
             Ok(openat(CWD, path, flags, Mode::empty()).map(File::from)?)

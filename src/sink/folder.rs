@@ -109,11 +109,12 @@ pub struct FolderSink {
 }
 
 impl FolderSink {
-    /// Makes the sink of checked settings for media of one kind.
+    /// Makes the sink of checked settings for media of one kind; where that is not known, what depends on it is not checked.
     ///
     /// # Errors
     /// A name template that cannot be read, or an ending that is no format.
-    pub fn build(component: &Component, takes: MediaKind) -> std::result::Result<FolderSink, Vec<Problem>> {
+    pub fn build(component: &Component, yields: Option<MediaKind>) -> std::result::Result<FolderSink, Vec<Problem>> {
+        let takes = yields.unwrap_or(MediaKind::Image);
         let settings = &component.settings;
         let span = settings.span("name");
         let name = NameTemplate::parse(settings.text("name"))
@@ -128,7 +129,8 @@ impl FolderSink {
                 ))]);
             }
             Extension::Fixed(extension) => {
-                if let Err(e) = takes.check_extension(Path::new(&format!("x.{extension}"))) {
+                let file = format!("x.{extension}");
+                if let Some(Err(e)) = yields.map(|kind| kind.check_extension(Path::new(&file))) {
                     let problem = Problem::new(span, format!("`.{extension}` is no format that latentd writes"));
                     return Err(vec![problem.mend(e.mend_text().unwrap_or("choose another ending"))]);
                 }
@@ -138,7 +140,7 @@ impl FolderSink {
         let gather = settings.get("gather").and_then(Value::as_text).map(PathBuf::from);
         if let Some(table) = &gather {
             let span = settings.span("gather");
-            if takes != MediaKind::Latent {
+            if yields.is_some_and(|kind| kind != MediaKind::Latent) {
                 let what = format!("a table gathers latents, and the last stage yields {}", takes.with_article());
                 return Err(vec![Problem::new(span, what).mend("end the stages in `encode`, or leave `gather` out")]);
             }

@@ -9,7 +9,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use crate::config::{Component, Description, Field, Kind, Presence, Problem, Value};
 use crate::durable::{PARTIAL, Stamp};
 use crate::media::MediaKind;
-use crate::media::image::Limits;
+use crate::media::image::{Limits, Work};
 
 /// Folders within folders that are looked into; deeper ones are a mistake or an attack.
 const MAX_DEPTH: usize = 64;
@@ -168,7 +168,7 @@ impl FolderSource {
                     _ => Limits::default().max_bytes,
                 }),
                 max_alloc: settings.size("max_memory"),
-                work_per_pixel: 0,
+                work: Work::default(),
             },
             max_time: settings.duration("max_time"),
             weight: match settings.choice("priority") {
@@ -268,7 +268,7 @@ pub fn resolve(path: &Path) -> PathBuf {
     }
 }
 
-/// Device and inode of a folder: another folder under the same name has others.
+/// Device and inode of a folder or file, by whatever name: another one under the same name has others.
 pub fn identity(folder: &Path) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata(folder).ok().map(|m| (m.dev(), m.ino()))

@@ -25,7 +25,7 @@ pub(super) const DESCRIPTION: Description = Description {
         },
         Field {
             name: "peak",
-            doc: "The highest true peak of the result, in dB below full scale; where both cannot be had, this one is kept.",
+            doc: "The highest true peak of the result (of a live stream, its highest sample), in dB below full scale; where both cannot be had, this one is kept.",
             kind: Kind::Number { min: -20.0, max: 0.0 },
             presence: Presence::Default("-1"),
         },
@@ -173,8 +173,14 @@ impl AudioRead for Levelled {
     }
 }
 
-/// Quieter sound is a pause, and is not made louder.
+/// Quieter sound is a pause, and is not made louder; so is what is quieter by [`QUIETER`] than what was heard before.
 const PAUSE: f64 = -50.0;
+/// The relative gate of R 128, in LU.
+const QUIETER: f64 = 10.0;
+/// Seconds over which the loudness of what is heard is averaged.
+const AVERAGE: f64 = 3.0;
+/// How fast what was heard is forgotten in pauses, in dB a second: somebody who goes on more quietly is heard at last.
+const FORGET: f64 = 0.5;
 /// How much louder or quieter a live stream is made at most, in dB.
 const MOST_GAIN: f64 = 20.0;
 /// How fast, in dB a second.
@@ -182,12 +188,14 @@ const SPEED: f64 = 3.0;
 /// How fast the limiter lets go again, in dB a second.
 const RELEASE: f64 = 60.0;
 
-/// A live stream: a gain that follows the loudness of the last 3 seconds, and a limiter behind it.
+/// A live stream: a gain that follows the loudness of what is heard, pauses left out, and a limiter behind it.
 struct Follow {
     level: Level,
     format: Format,
     meter: EbuR128,
     interleaved: Vec<f32>,
+    /// The loudness of what is heard, in LUFS; nothing has been yet where it is the least there is.
+    heard: f64,
     /// In dB.
     gain: f64,
     /// What the limiter takes away, as a factor up to 1.
@@ -197,10 +205,29 @@ struct Follow {
 
 impl Follow {
     fn new(level: Level, format: Format) -> Result<Follow> {
-        let meter = meter(format, Mode::S)?;
+        let meter = meter(format, Mode::M)?;
         let release = from_decibels(RELEASE / f64::from(format.rate));
         let interleaved = Vec::with_capacity(4 * BLOCK * format.channels);
-        Ok(Follow { level, format, meter, interleaved, gain: 0.0, limit: 1.0, release })
+        let heard = f64::NEG_INFINITY;
+        Ok(Follow { level, format, meter, interleaved, heard, gain: 0.0, limit: 1.0, release })
+    }
+
+    /// Takes note of the loudness of the moment, in LUFS; whether it is no pause.
+    fn hear(&mut self, loudness: f64, seconds: f64) -> bool {
+        if loudness <= PAUSE {
+            return false;
+        }
+        if loudness <= self.heard - QUIETER {
+            self.heard -= FORGET * seconds;
+            return false;
+        }
+        if self.heard == f64::NEG_INFINITY {
+            self.heard = loudness;
+        }
+        let power = |decibels: f64| 10f64.powf(decibels / 10.0);
+        let share = (seconds / AVERAGE).min(1.0);
+        self.heard = 10.0 * (power(self.heard) + share * (power(loudness) - power(self.heard))).log10();
+        true
     }
 }
 
@@ -222,11 +249,12 @@ impl Process for Follow {
         self.interleaved.clear();
         self.interleaved.extend(input.interleaved());
         measured(self.meter.add_frames_f32(&self.interleaved))?;
-        let loudness = measured(self.meter.loudness_shortterm())?;
+        let loudness = measured(self.meter.loudness_momentary())?;
         let before = self.gain;
-        if loudness > PAUSE {
-            let wanted = (self.level.loudness - loudness).clamp(-MOST_GAIN, MOST_GAIN);
-            let step = SPEED * input.frames() as f64 / f64::from(self.format.rate);
+        let seconds = input.frames() as f64 / f64::from(self.format.rate);
+        if self.hear(loudness, seconds) {
+            let wanted = (self.level.loudness - self.heard).clamp(-MOST_GAIN, MOST_GAIN);
+            let step = SPEED * seconds;
             self.gain += (wanted - self.gain).clamp(-step, step);
         }
         let (from, to) = (from_decibels(before), from_decibels(self.gain));

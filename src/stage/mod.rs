@@ -25,6 +25,7 @@ use crate::config::{Component, Description, Node, Problem, Report};
 use crate::crew::Crew;
 use crate::error::{Error, Kind, Result};
 use crate::media::audio::{Chain, Format, Process};
+use crate::media::image::{Depth, Header};
 use crate::media::{Audio, Image, Media, MediaKind};
 use crate::model::{Model, Models, Task};
 
@@ -44,9 +45,9 @@ pub trait Stage: Send + Sync + std::fmt::Debug {
         self.takes()
     }
 
-    /// How many times as large its result is as what it takes, in pixels.
-    fn growth(&self) -> u64 {
-        1
+    /// Columns and rows of what it makes of a picture of so many columns and rows.
+    fn size(&self, width: usize, height: usize) -> (usize, usize) {
+        (width, height)
     }
 
     /// Lets go of what it can make again, such as plans for sizes that it has met: nothing has happened for a while.
@@ -218,14 +219,16 @@ pub fn process_watched(
     Ok(media)
 }
 
-/// The most memory that a chain of stages takes for each pixel of the picture it is given, in bytes: what a stage takes and what it gives,
-/// three colours at 8 bits at the ends and at 16 bits between stages.
-pub fn memory_per_pixel(stages: &[Box<dyn Stage>]) -> u64 {
-    let (mut size, mut most) = (1u64, 3);
+/// The most memory that a chain of stages takes for a picture with this header, in bytes: what a stage takes and what it gives, at 16 bits
+/// between stages.
+pub fn memory(stages: &[Box<dyn Stage>], picture: Header) -> u64 {
+    let (mut before, mut most) = (picture, picture.bytes());
     for (index, stage) in stages.iter().enumerate() {
-        let before = size * if index == 0 { 3 } else { 6 };
-        size = size.saturating_mul(stage.growth());
-        most = most.max(before + size * if index + 1 == stages.len() { 3 } else { 6 });
+        let (width, height) = stage.size(before.width, before.height);
+        let depth = if index + 1 == stages.len() { picture.depth } else { Depth::Sixteen };
+        let after = Header { width, height, depth, ..picture };
+        most = most.max(before.bytes().saturating_add(after.bytes()));
+        before = after;
     }
     most
 }

@@ -89,7 +89,9 @@ struct Patch {
 }
 
 /// Patches from all over the picture, but none if a third of them are of one shade each: noise leaves nothing like that behind, so this is a
-/// drawing or a page of text, whose edges must not pass for noise. What there is less of may be a border around a noisy picture.
+/// drawing or a page of text, whose edges must not pass for noise. What there is less of may be a border around a noisy picture. Where so
+/// many are black or white, it may also be a photo that is under- or overexposed: what is well within the range tells, and a page of text
+/// has nothing there.
 fn patches(image: &Image) -> Vec<Patch> {
     let colors = image.layout.colors();
     let (columns, rows) = (image.width - SIDE + 1, image.height - SIDE + 1);
@@ -98,7 +100,7 @@ fn patches(image: &Image) -> Vec<Patch> {
     let down = (columns.div_ceil(across) * rows).div_ceil(PATCHES) | 1;
     let waves = cosines();
     let mut patches = Vec::new();
-    let mut painted = 0usize;
+    let (mut painted, mut at_limit) = (0usize, 0usize);
     for y in (0..rows).step_by(down) {
         for x in (0..columns).step_by(across) {
             let tile = Tile { y: y as isize, x: x as isize, height: SIDE, width: SIDE };
@@ -107,7 +109,9 @@ fn patches(image: &Image) -> Vec<Patch> {
                 continue;
             }
             let planes = image.tile_f32(tile, colors);
-            if planes.chunks_exact(SIZE).all(|plane| plane.iter().all(|v| *v == plane[0])) {
+            if planes.iter().all(|v| *v <= 0.0) || planes.iter().all(|v| *v >= 1.0) {
+                at_limit += 1;
+            } else if planes.chunks_exact(SIZE).all(|plane| plane.iter().all(|v| *v == plane[0])) {
                 painted += 1;
             } else {
                 patches.push(measure(&planes, &waves));
@@ -116,6 +120,11 @@ fn patches(image: &Image) -> Vec<Patch> {
     }
     if 2 * painted > patches.len() {
         patches.clear();
+    } else if 2 * (painted + at_limit) > patches.len() {
+        patches.retain(|patch| patch.clipped == 0);
+        if patches.len() < FEWEST {
+            patches.clear();
+        }
     }
     patches
 }
@@ -301,6 +310,33 @@ mod tests {
         let mut noise = gaussian();
         let faint = picture(Layout::Rgb, 256, Depth::Eight, |x, y, c| shapes(x, y, c) + 1.5 * noise());
         assert_eq!(found(&faint), 0.0);
+    }
+
+    #[test]
+    fn noise_beside_crushed_black_and_burnt_white_is_measured_and_text_has_none() {
+        for (layout, limit) in [(Layout::Rgb, 0.0), (Layout::Gray, 0.0), (Layout::Rgb, 255.0)] {
+            let mut noise = gaussian();
+            let image =
+                picture(
+                    layout,
+                    256,
+                    Depth::Eight,
+                    |x, y, c| {
+                        if x < 128 { limit } else { shapes(x, y, c) + 15.0 * noise() }
+                    },
+                );
+            let found = found(&image);
+            assert!((found - 15.0).abs() < 1.5, "{layout:?} {limit}: {found}");
+        }
+        // Strokes with soft edges on a white page, and on a black one.
+        for [paper, ink] in [[255.0, 0.0], [0.0, 255.0]] {
+            let page = picture(Layout::Rgb, 512, Depth::Eight, |x, y, _| match (x * 7 + y / 24 * 13) % 31 {
+                0..4 if y % 24 < 12 => ink,
+                4 if y % 24 < 12 => (paper + ink) / 2.0 + (y % 5) as f64,
+                _ => paper,
+            });
+            assert_eq!(found(&page), 0.0, "{paper} {ink}");
+        }
     }
 
     #[test]

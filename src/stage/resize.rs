@@ -95,6 +95,10 @@ impl Stage for Resize {
         MediaKind::Image
     }
 
+    fn size(&self, width: usize, height: usize) -> (usize, usize) {
+        self.target(width, height)
+    }
+
     fn run(&self, media: Vec<Media>, _: &Context) -> Result<Vec<Media>> {
         each_image(media, |picture| {
             let (width, height) = self.target(picture.width, picture.height);

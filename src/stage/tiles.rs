@@ -8,6 +8,7 @@ use crate::config::{Field, Kind, Presence};
 use crate::error::{self, Error, Result};
 use crate::media::Image;
 use crate::media::image::{Depth, Tile, fill_under_alpha, resize_alpha};
+use crate::model::tune::MARGIN;
 use crate::model::{Choice, Model};
 
 /// Tiles smaller than the tuned size, for small pictures and for what is left at the edge. Few, because each size that occurs costs a plan.
@@ -48,7 +49,7 @@ impl Cut {
     fn new(length: usize, largest: usize, context: usize, multiple: usize) -> Cut {
         let round = |n: usize| n.next_multiple_of(multiple);
         // A tile that is all context would make no progress: a wide reach forces a larger tile.
-        let largest = round(largest.max(2 * context + 32));
+        let largest = round(largest.max(2 * context + MARGIN));
         let count = length.div_ceil(largest - 2 * context);
         let needed = length.div_ceil(count) + 2 * context;
         let size = LADDER.iter().map(|&n| round(n)).find(|&n| n >= needed && n <= largest).unwrap_or(largest);

@@ -42,8 +42,8 @@ impl Stage for Upscale {
         self.model.card.media
     }
 
-    fn growth(&self) -> u64 {
-        (self.model.card.scale * self.model.card.scale) as u64
+    fn size(&self, width: usize, height: usize) -> (usize, usize) {
+        (width.saturating_mul(self.model.card.scale), height.saturating_mul(self.model.card.scale))
     }
 
     fn rest(&self) {

@@ -68,7 +68,7 @@ impl Desk {
 
     fn model(&self, name: &str) -> Model {
         let model = Model::from_path(&self.path(name)).expect("a model");
-        let golden = Golden::of(&model).expect("a golden file");
+        let golden = Golden::of(&model).expect("a file that can be read").expect("a golden file");
         for &kernel in Kernel::ALL {
             assert!(verify(&model, &golden, kernel).expect("it runs") < 1e-4, "{name}");
         }

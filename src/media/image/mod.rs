@@ -18,7 +18,7 @@ mod planes;
 mod resize;
 mod xmp;
 
-pub use decode::Limits;
+pub use decode::{Header, Limits, Work};
 pub use encode::{Chroma, Effort, EncodeOptions};
 pub use fill::fill_under_alpha;
 pub use format::Format;
@@ -70,6 +70,16 @@ pub enum Depth {
     Eight,
     /// 16 bits, 0..=65535.
     Sixteen,
+}
+
+impl Depth {
+    /// Bytes of a sample.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Depth::Eight => 1,
+            Depth::Sixteen => 2,
+        }
+    }
 }
 
 /// The samples of a picture, row by row, channels interleaved.

@@ -29,6 +29,13 @@ pub struct Novelty {
 }
 
 impl Novelty {
+    /// Whether its quantiles are at least two numbers that never fall.
+    pub(super) fn is_sound(&self) -> bool {
+        self.quantiles.len() > 1
+            && self.quantiles.iter().all(|quantile| quantile.is_finite())
+            && self.quantiles.is_sorted()
+    }
+
     /// Which share of the held-out data scores below `score`, 0..=1, interpolated between quantiles.
     pub fn percentile(&self, score: f32) -> f32 {
         let steps = self.quantiles.len().saturating_sub(1).max(1) as f32;

@@ -275,6 +275,17 @@ impl Card {
         serde_yaml::to_string(self).map_err(|e| Error::new(Kind::Bug, "the card cannot be written").because(e))
     }
 
+    /// All of the card that decides what comes out of the model, as YAML: not what people are told of it.
+    ///
+    /// # Errors
+    /// As for [`Card::to_yaml`].
+    pub fn behaviour(&self) -> Result<String> {
+        let mut card = self.clone();
+        (card.summary, card.size, card.training, card.licence) = (None, None, None, None);
+        (card.metrics, card.limits) = (Vec::new(), Vec::new());
+        card.to_yaml()
+    }
+
     /// How much context, in input pixels, a tile gets on each side.
     pub fn context(&self) -> usize {
         self.tile_context.unwrap_or(self.receptive_field)
@@ -316,9 +327,12 @@ impl Card {
         }
         if self.is_tiled() {
             let Some(image) = self.input(Role::Image) else { return fail("names no picture input".into()) };
-            if image.shape.len() != 4 || !matches!(image.shape[1], Dim::Fixed(1 | 3)) {
-                return fail("takes pictures of other shapes than [1, 1, H, W] and [1, 3, H, W]".into());
-            }
+            let &[Dim::Fixed(1), Dim::Fixed(1 | 3), Dim::Free(_), Dim::Free(_)] = image.shape.as_slice() else {
+                let shape = image.shape_text();
+                return fail(format!(
+                    "takes pictures of the shape {shape}, not [1, 1, H, W] or [1, 3, H, W] of any size"
+                ));
+            };
             if self.receptive_field == 0 {
                 return fail("tells no receptive_field, without which tiles would show seams".into());
             }
@@ -349,8 +363,15 @@ impl Card {
                 return fail("tells no `melody` of 1 to 16 parts, 1 to 4096 steps and 1 to 64 windows".into());
             }
         }
-        if self.outputs.is_empty() || self.inputs.iter().chain(&self.outputs).any(|p| p.range[0] >= p.range[1]) {
+        let is_range = |[low, high]: [f32; 2]| low < high && (high - low).is_finite();
+        if self.outputs.is_empty() || !self.inputs.iter().chain(&self.outputs).all(|p| is_range(p.range)) {
             return fail("names no output, or a range that is empty".into());
+        }
+        if self.task == Task::Upscale && self.media != MediaKind::Image {
+            return fail(format!("says that it enlarges {}, and only pictures are", self.media.with_article()));
+        }
+        if self.latent.as_ref().and_then(|space| space.novelty.as_ref()).is_some_and(|novelty| !novelty.is_sound()) {
+            return fail("tells quantiles of novelty that are not numbers from the lowest to the highest".into());
         }
         if self.task == Task::Denoise && self.scale != 1 {
             return fail("says that it denoises, and also that it enlarges".into());

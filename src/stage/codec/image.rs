@@ -135,7 +135,10 @@ impl ImageCodec {
         let posterior = self.posterior(planes)?;
         let reconstruction = self.planes(&posterior.mean)?;
         let error: f32 = planes.iter().zip(&reconstruction).map(|(a, b)| (a - b) * (a - b)).sum();
-        Ok(error + posterior.divergence())
+        let score = error + posterior.divergence();
+        // What is not a number is above no bound, and would pass every gate.
+        self.finite(&[score])?;
+        Ok(score)
     }
 
     /// A point as a latent of this model.
@@ -181,6 +184,19 @@ impl Codec for ImageCodec {
             ));
         };
         Ok(self.latent(self.posterior(&self.view(picture)?)?.mean))
+    }
+
+    /// Colours mean what the nearer end's profile says, and its metadata goes along.
+    fn decode_between(&self, latent: &Latent, ends: &[(&Media, f32)]) -> Result<Media> {
+        let mut media = self.decode(latent)?;
+        let nearest = ends.iter().max_by(|(_, a), (_, b)| a.total_cmp(b));
+        if let (Media::Image(picture), Some((Media::Image(end), _))) = (&mut media, nearest) {
+            picture.metadata = end.metadata.clone();
+            if picture.layout.colors() != end.layout.colors() {
+                picture.metadata.icc = None;
+            }
+        }
+        Ok(media)
     }
 
     fn decode(&self, latent: &Latent) -> Result<Media> {

@@ -7,7 +7,7 @@ use super::super::{Context, Stage, each_audio};
 use super::DESCRIPTION;
 use crate::config::{Component, Problem, Value};
 use crate::error::Result;
-use crate::media::audio::{BLOCK, Block, Chain, Delay, Format, Process, Resample};
+use crate::media::audio::{BLOCK, Block, Chain, Format, Process};
 use crate::media::{Media, MediaKind};
 use crate::model::{Model, Stream};
 
@@ -69,20 +69,7 @@ struct Denoised {
 
 impl Denoised {
     fn new(network: &Stream, format: Format, wet: f32) -> Result<Denoised> {
-        let network = network.another(format.channels)?;
-        let own = network.output();
-        let mut chain = Chain::new(format);
-        if own.rate == format.rate {
-            chain.push(Box::new(network));
-        } else {
-            // The delay is made a whole number of frames at both rates, so that it can be taken away exactly.
-            let whole = Resample::whole_frames(own.rate, format.rate);
-            let missing = network.delay().next_multiple_of(whole) - network.delay();
-            chain.push(Box::new(Resample::new(format, own.rate)?));
-            chain.push(Box::new(network));
-            chain.push(Box::new(Delay::new(own, missing)));
-            chain.push(Box::new(Resample::new(own, format.rate)?));
-        }
+        let chain = network.at(format)?;
         let mut dry = Block::with_room(format.channels, chain.delay() + 4 * BLOCK);
         dry.append_silence(chain.delay());
         Ok(Denoised { chain, dry, wet })

@@ -59,6 +59,7 @@ pub(super) fn build(component: &Component, site: &Site) -> std::result::Result<B
         }
         MediaKind::Image => image::build(component, model),
         MediaKind::Audio if told => Err(only_for("sigma", "models of pictures")),
+        MediaKind::Audio if component.settings.flag("ensemble") => Err(only_for("ensemble", "models of pictures")),
         MediaKind::Audio => audio::build(component, model),
         other => {
             let message =

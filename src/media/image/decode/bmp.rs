@@ -1,6 +1,6 @@
 //! BMP, by the `image` crate.
 
-use super::{Decoded, Limits, damaged, samples, undecodable};
+use super::{Decoded, Header, Limits, damaged, samples, undecodable};
 use crate::error::{Error, Result};
 use crate::media::image::convert::rgb_to_gray;
 use crate::media::image::{Depth, Layout, Metadata, Samples};
@@ -17,7 +17,7 @@ pub(super) fn read(file: impl BufRead + Seek, limits: &Limits) -> Result<Decoded
         ColorType::Rgba8 => Layout::Rgba,
         other => return Err(damaged(format!("it claims pixels of the kind {other:?}"))),
     };
-    limits.check(width, height, layout.channels())?;
+    limits.check(Header { width, height, channels: layout.channels(), depth: Depth::Eight }, 0)?;
     // BMP has no gray but through a palette of grays, which is how gray pictures are stored.
     let is_gray = decoder.get_palette().is_some_and(|p| p.iter().all(|[r, g, b]| r == g && g == b));
 

@@ -2,7 +2,7 @@
 //! walked here first: a whole file ends with an end-of-image marker outside every segment. JPEG has no checksum: a file whose
 //! data was damaged, or cut and then closed with that marker by another program, cannot always be told from a sound one.
 
-use super::{Decoded, Limits, damaged, samples, truncated, undecodable, unsupported};
+use super::{Decoded, Header, Limits, damaged, samples, truncated, undecodable, unsupported};
 use crate::error::{Error, Result};
 use crate::media::image::{Depth, Layout, Metadata, Samples};
 use std::io::{ErrorKind, Read};
@@ -27,7 +27,7 @@ pub(super) fn read(mut file: impl Read, length: u64, limits: &Limits) -> Result<
     let (width, height) = (usize::from(info.width), usize::from(info.height));
     let layout = if color == ColorSpace::Luma { Layout::Gray } else { Layout::Rgb };
     let coefficients = if info.sof.is_progressive() { usize::from(info.components) * 2 } else { 0 };
-    limits.check(width, height, layout.channels() + coefficients)?;
+    limits.check(Header { width, height, channels: layout.channels(), depth: Depth::Eight }, coefficients)?;
 
     let out = if layout == Layout::Gray { ColorSpace::Luma } else { ColorSpace::RGB };
     decoder.set_options(options.jpeg_set_out_colorspace(out));

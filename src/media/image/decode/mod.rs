@@ -16,10 +16,11 @@ use crate::error::{Error, Kind, Result};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 use tracing::warn;
 
 /// What a file may cost. Checked against its header, before anything is decoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Limits {
     /// Width times height; by default 128 megapixels.
     pub max_pixels: u64,
@@ -27,19 +28,62 @@ pub struct Limits {
     pub max_bytes: u64,
     /// Bytes that the decoded picture and the decoder's own buffers may take together; by default 2 GiB.
     pub max_alloc: u64,
-    /// What all of the work on the picture takes for each of its pixels, in bytes; counts against `max_alloc` too.
-    pub work_per_pixel: u64,
+    /// What is to be done with the picture; counts against `max_alloc` too.
+    pub work: Work,
+}
+
+/// What a picture's header promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Samples of a pixel, opacity included.
+    pub channels: usize,
+    /// Bits of a sample.
+    pub depth: Depth,
+}
+
+impl Header {
+    /// Bytes of the picture in memory.
+    pub fn bytes(&self) -> u64 {
+        let pixel = self.channels * self.depth.bytes();
+        (self.width as u64).saturating_mul(self.height as u64).saturating_mul(pixel as u64)
+    }
+}
+
+/// Tells of a picture by its header how many bytes all of the work on it takes; by default none.
+#[derive(Clone, Default)]
+pub struct Work(Option<Arc<dyn Fn(Header) -> u64 + Send + Sync>>);
+
+impl Work {
+    /// Work that takes what `bytes` says.
+    pub fn new(bytes: impl Fn(Header) -> u64 + Send + Sync + 'static) -> Work {
+        Work(Some(Arc::new(bytes)))
+    }
+
+    fn bytes(&self, header: Header) -> u64 {
+        self.0.as_ref().map_or(0, |bytes| bytes(header))
+    }
+}
+
+impl std::fmt::Debug for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "Work(..)" } else { "Work" })
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { max_pixels: 128_000_000, max_bytes: 1 << 30, max_alloc: 2 << 30, work_per_pixel: 0 }
+        Limits { max_pixels: 128_000_000, max_bytes: 1 << 30, max_alloc: 2 << 30, work: Work::default() }
     }
 }
 
 impl Limits {
-    /// Refuses a header that promises too much. `bytes_per_pixel` counts the decoder's buffers too.
-    fn check(&self, width: usize, height: usize, bytes_per_pixel: usize) -> Result<()> {
+    /// Refuses a header that promises too much. `buffers` is what the decoder holds for each pixel beside the picture, in bytes.
+    fn check(&self, header: Header, buffers: usize) -> Result<()> {
+        let Header { width, height, .. } = header;
         if width == 0 || height == 0 {
             return Err(damaged("its header says that it has no pixels"));
         }
@@ -53,7 +97,8 @@ impl Limits {
             );
             return Err(too_large(message));
         }
-        let bytes = pixels.saturating_mul(self.work_per_pixel.max(bytes_per_pixel as u64));
+        let decoding = header.bytes().saturating_add(pixels.saturating_mul(buffers as u64));
+        let bytes = decoding.max(self.work.bytes(header));
         if bytes > self.max_alloc {
             let mib = |n: u64| n >> 20;
             let message = format!(
@@ -234,7 +279,7 @@ fn truncated(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Erro
 
 pub(in crate::media) fn too_large(message: String) -> Error {
     Error::new(Kind::Input, message).mend(
-        "raise `max_megapixels`, `max_size` or `max_memory` in the source if you trust it, or make it smaller first",
+        "make it smaller first; in a pipeline, `max_megapixels`, `max_size` and `max_memory` of the source allow more",
     )
 }
 

@@ -1,7 +1,7 @@
 //! PNG, by the `png` crate itself: through `image` an XMP or EXIF chunk that stands behind the pixels is lost, and so is the
 //! end of the file, which tells whether it is whole.
 
-use super::{Decoded, Limits, animated, damaged, samples, truncated, undecodable};
+use super::{Decoded, Header, Limits, animated, damaged, samples, truncated, undecodable};
 use crate::error::{Error, Result};
 use crate::media::image::{Depth, Layout, Metadata, Samples};
 use png::{BitDepth, ColorType, Decoder, DecodingError, Transformations};
@@ -17,9 +17,10 @@ pub(super) fn read(file: impl BufRead + Seek, limits: &Limits) -> Result<Decoded
     decoder.set_transformations(Transformations::EXPAND);
     let info = decoder.read_header_info().map_err(failed)?;
     let (width, height) = (info.width as usize, info.height as usize);
-    let channels = if info.color_type == ColorType::Indexed { 4 } else { info.color_type.samples() + 1 };
-    let sample_bytes = if info.bit_depth == BitDepth::Sixteen { 2 } else { 1 };
-    limits.check(width, height, channels * sample_bytes)?;
+    let channels = if info.color_type == ColorType::Indexed { 3 } else { info.color_type.samples() };
+    let depth = if info.bit_depth == BitDepth::Sixteen { Depth::Sixteen } else { Depth::Eight };
+    let header = Header { width, height, channels, depth };
+    limits.check(header, 0)?;
 
     let mut reader = decoder.read_info().map_err(failed)?;
     if let Some(animation) = reader.info().animation_control.filter(|a| a.num_frames > 1) {
@@ -33,6 +34,8 @@ pub(super) fn read(file: impl BufRead + Seek, limits: &Limits) -> Result<Decoded
         ColorType::Rgba => Layout::Rgba,
         ColorType::Indexed => return Err(damaged("its palette is missing")),
     };
+    // That there is a color that means transparent is told behind the header.
+    limits.check(Header { channels: layout.channels(), ..header }, 0)?;
     let depth = if depth == BitDepth::Sixteen { Depth::Sixteen } else { Depth::Eight };
     let mut samples = samples(depth, width, height, layout);
     match &mut samples {

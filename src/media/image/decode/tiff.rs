@@ -1,6 +1,6 @@
 //! TIFF, by the `tiff` crate itself: through `image` its EXIF, gray with opacity and the other pages are lost.
 
-use super::{Decoded, Limits, samples, truncated, undecodable, unsupported};
+use super::{Decoded, Header, Limits, samples, truncated, undecodable, unsupported};
 use crate::error::{Error, Result};
 use crate::media::image::exif_block::{self, Exif};
 use crate::media::image::{Depth, Image, Layout, Metadata, Samples};
@@ -31,9 +31,9 @@ pub(super) fn read(file: &mut (impl Read + Seek), limits: &Limits) -> Result<Dec
     let (width, height) = (width as usize, height as usize);
     let kind = Kind::of(&mut decoder)?;
     let depth = if kind.bits == 16 { Depth::Sixteen } else { Depth::Eight };
-    let stored = kind.stored_channels * if depth == Depth::Sixteen { 2 } else { 1 };
+    let header = Header { width, height, channels: kind.stored_channels, depth };
     // The tiff crate reads a strip at a time, but a file may hold the whole picture in one.
-    limits.check(width, height, stored * 2)?;
+    limits.check(header, header.channels * depth.bytes())?;
 
     let metadata = Metadata {
         icc: decoder.get_tag_u8_vec(Tag::IccProfile).ok(),

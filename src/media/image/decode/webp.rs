@@ -1,6 +1,6 @@
 //! WebP, lossy and lossless, by `image-webp`.
 
-use super::{Decoded, Limits, animated, samples, truncated, undecodable};
+use super::{Decoded, Header, Limits, animated, samples, truncated, undecodable};
 use crate::error::{Error, Result};
 use crate::media::image::{Depth, Layout, Metadata, Samples};
 use image_webp::{DecodingError, WebPDecoder};
@@ -26,7 +26,7 @@ pub(super) fn read(mut file: impl BufRead + Seek, length: u64, limits: &Limits) 
     let (width, height) = decoder.dimensions();
     let (width, height) = (width as usize, height as usize);
     let layout = if decoder.has_alpha() { Layout::Rgba } else { Layout::Rgb };
-    limits.check(width, height, layout.channels() + 4)?;
+    limits.check(Header { width, height, channels: layout.channels(), depth: Depth::Eight }, 4)?;
 
     decoder.set_memory_limit(MAX_CHUNK);
     let metadata = Metadata {
