@@ -199,7 +199,7 @@ fn a_lost_device_is_found_again() {
     let control = LiveControl::default();
     let (stop, stopped) = bounded::<()>(0);
     let (finder, watcher) = (host.clone(), control.clone());
-    let running = std::thread::spawn(move || run_on(&pipeline, &control, &stopped, || Ok(finder.devices())));
+    let running = std::thread::spawn(move || run_on(&pipeline, &control, &stopped, move || Ok(finder.devices())));
     let state = || watcher.status().state;
     let pump = |host: &FakeHost| {
         let mut streams = host.streams.lock().unwrap();

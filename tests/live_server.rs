@@ -41,27 +41,7 @@ fn voice(home: &Home) -> Vec<f32> {
 }
 
 fn start(home: &Home, server: &Server, stages: &str) -> Daemon {
-    let pipeline = home.path("live.yaml");
-    let text = format!(
-        "name: live\nsource: {{microphone: {{device: mic.monitor}}}}\nstages: [{stages}]\nsink: {{speaker: {{device: out}}}}\n"
-    );
-    fs::write(&pipeline, text).unwrap();
-    let log = home.path("live.log");
-    let file = fs::File::options().create(true).append(true).open(&log).unwrap();
-    let child = home
-        .latentd()
-        .args(["--verbose", "run"])
-        .arg(&pipeline)
-        .env("XDG_RUNTIME_DIR", &server.runtime)
-        .env("HOME", &server.runtime)
-        .env_remove("PULSE_SERVER")
-        .stdout(Stdio::null())
-        .stderr(file)
-        .spawn()
-        .unwrap();
-    let daemon = Daemon::of(child, log);
-    wait_for("the pipeline to listen", LONG, || daemon.log().contains("listening to"));
-    daemon
+    server.listen(home, "mic.monitor", stages, "out")
 }
 
 #[test]

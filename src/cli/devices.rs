@@ -25,11 +25,11 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let devices = Devices::system()?;
+    let devices = quietly(Devices::system)?;
     if args.measure {
         return measure(args, &devices);
     }
-    let all = devices.list();
+    let all = quietly(|| devices.list());
     if args.json {
         for device in &all {
             say!("{}", serde_json::json!(device));
@@ -48,6 +48,19 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Does `work` without what ALSA and JACK write to the terminal of devices that they do not find.
+fn quietly<T>(work: impl FnOnce() -> T) -> T {
+    let kept = rustix::io::dup(rustix::stdio::stderr());
+    if let (Ok(_), Ok(nowhere)) = (&kept, std::fs::File::options().write(true).open("/dev/null")) {
+        let _ = rustix::stdio::dup2_stderr(&nowhere);
+    }
+    let done = work();
+    if let Ok(kept) = kept {
+        let _ = rustix::stdio::dup2_stderr(&kept);
+    }
+    done
 }
 
 /// `* Built-in Audio  48000 Hz, 2 channels  pulseaudio:alsa_input.pci...`

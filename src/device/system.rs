@@ -45,7 +45,7 @@ impl Devices {
     pub fn system() -> Result<Devices> {
         let ids = cpal::available_hosts().into_iter().filter(|id| *id != HostId::Custom);
         let mut hosts: Vec<(u8, cpal::Host)> =
-            ids.filter_map(|id| Some((rank(id), cpal::host_from_id(id).ok()?))).collect();
+            ids.filter_map(|id| Some((rank(&id), cpal::host_from_id(id).ok()?))).collect();
         hosts.sort_by_key(|(rank, _)| *rank);
         if hosts.is_empty() {
             return Err(Error::new(Kind::Device, "no sound system answers")
@@ -86,9 +86,32 @@ impl Devices {
         found
     }
 
-    /// The id of the device that the system takes where none is named.
+    /// The id of the device that is opened where none is named.
     pub fn default_id(&self, direction: Direction) -> Option<String> {
-        self.hosts.iter().find_map(|host| default_of(host, direction)).as_ref().and_then(id_of)
+        self.default(direction).as_ref().and_then(id_of)
+    }
+
+    /// Whether the system takes another device than this one where none is named. That a user made latentd's own microphone the default for
+    /// other programs moves nothing.
+    pub fn default_has_moved(&self, direction: Direction, id: &str) -> bool {
+        let default = self.hosts.iter().find_map(|host| default_of(host, direction)).as_ref().and_then(id_of);
+        default.is_some_and(|now| now != id && !(direction == Direction::Microphone && is_own(&now)))
+    }
+
+    /// Whether a sound server answered; else devices are those of ALSA alone.
+    pub fn has_server(&self) -> bool {
+        self.hosts.iter().any(|host| rank(&host.id()) < ALONE)
+    }
+
+    /// The system's default; in place of latentd's own microphone, which would hear what latentd plays, another one.
+    fn default(&self, direction: Direction) -> Option<cpal::Device> {
+        let host = self.hosts.iter().find(|host| default_of(host, direction).is_some())?;
+        let own = |device: &cpal::Device| id_of(device).is_some_and(|id| is_own(&id));
+        default_of(host, direction).filter(|device| direction == Direction::Speaker || !own(device)).or_else(|| {
+            devices_of(host, direction)
+                .into_iter()
+                .find(|device| !own(device) && !id_of(device).is_some_and(|id| id.ends_with(MONITOR)))
+        })
     }
 
     /// Whether a PulseAudio server that answers no longer has this device. Others tell in their streams' callbacks.
@@ -210,7 +233,7 @@ impl Devices {
 
     fn find(&self, direction: Direction, asked: &str) -> Result<cpal::Device> {
         if asked == "default" {
-            return self.hosts.iter().find_map(|host| default_of(host, direction)).ok_or_else(|| {
+            return self.default(direction).ok_or_else(|| {
                 Error::new(Kind::Device, format!("the system has no default {}", direction.name()))
                     .mend("plug one in, or name a device; `latentd devices` shows them")
             });
@@ -246,11 +269,22 @@ impl Devices {
 /// What ids of devices of a PulseAudio server begin with; the server's own name follows.
 pub(super) const PULSE: &str = "pulseaudio:";
 
-fn rank(id: HostId) -> u8 {
+/// What a server calls the sound that goes to a speaker.
+const MONITOR: &str = ".monitor";
+
+/// Whether this is the microphone that latentd plays into, or what lies beneath it: examples/virtual-microphone.sh makes them.
+fn is_own(id: &str) -> bool {
+    id.split_once(':').is_some_and(|(_, own)| own == "latentd_microphone" || own == "latentd_sink.monitor")
+}
+
+/// The rank of a host without a server.
+const ALONE: u8 = 2;
+
+fn rank(id: &HostId) -> u8 {
     match id.to_string().to_lowercase().as_str() {
         "pipewire" => 0,
         "pulseaudio" => 1,
-        _ => 2,
+        _ => ALONE,
     }
 }
 

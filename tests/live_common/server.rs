@@ -1,4 +1,5 @@
 //! A real sound server of a test's own.
+#![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
 use std::fs;
 use std::io::Read;
@@ -6,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use super::LONG;
-use super::common::{Home, wait_for};
+use super::common::{Daemon, Home, wait_for};
 
 /// A PulseAudio server of this test alone, with two sinks: what is played into `mic` is heard at `mic.monitor`.
 pub struct Server {
@@ -69,6 +70,38 @@ impl Server {
         let mut child = self.child.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    /// Sends the server a signal, such as `-STOP`.
+    pub fn signal(&self, signal: &str) {
+        let id = self.child.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// Runs a live pipeline, and waits until it listens. Its log is added to.
+    pub fn listen(&self, home: &Home, microphone: &str, stages: &str, speaker: &str) -> Daemon {
+        let pipeline = home.path("live.yaml");
+        let text = format!(
+            "name: live\nsource: {{microphone: {{device: {microphone}}}}}\nstages: [{stages}]\nsink: {{speaker: {{device: {speaker}}}}}\n"
+        );
+        fs::write(&pipeline, text).unwrap();
+        let log = home.path("live.log");
+        let file = fs::File::options().create(true).append(true).open(&log).unwrap();
+        let before = fs::read_to_string(&log).unwrap().matches("listening to").count();
+        let child = home
+            .latentd()
+            .args(["--verbose", "run"])
+            .arg(&pipeline)
+            .env("XDG_RUNTIME_DIR", &self.runtime)
+            .env("HOME", &self.runtime)
+            .env_remove("PULSE_SERVER")
+            .stdout(Stdio::null())
+            .stderr(file)
+            .spawn()
+            .unwrap();
+        let daemon = Daemon::of(child, log);
+        wait_for("the pipeline to listen", LONG, || daemon.log().matches("listening to").count() > before);
+        daemon
     }
 
     pub fn command(&self, program: &str) -> Command {

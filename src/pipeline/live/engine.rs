@@ -154,7 +154,7 @@ impl Engine {
     }
 
     /// Frames that the stages have taken and not given, beside those of their delay.
-    fn held(&self) -> usize {
+    pub(super) fn held(&self) -> usize {
         self.dry.frames().saturating_sub(self.chain.delay())
     }
 
@@ -218,7 +218,8 @@ impl Engine {
     }
 
     fn swap(&mut self, chain: Chain) {
-        let missing = chain.delay() as isize - self.chain.delay() as isize;
+        // What the old stages hold will not come out of the new ones.
+        let missing = chain.delay() as isize - self.dry.frames() as isize;
         if missing > 0 {
             // The whole stream becomes later by this much; `append_silence` keeps to room that is there.
             self.raw.clear();

@@ -1,18 +1,20 @@
 //! Microphone, stages, speaker: the real-time path. Two callbacks copy into and out of rings (`device`), one thread computes between them
 //! (`engine.rs`), and the thread that called [`run`] watches: a device that goes away is looked for until it is back.
 
+mod ask;
 mod control;
 mod drift;
 mod engine;
 mod gauge;
 mod jitter;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, RecvTimeoutError};
+use ask::{Asking, Find, News, Open, Opening};
+use crossbeam::channel::{Receiver, RecvTimeoutError, TryRecvError};
 
 use super::{Fingerprint, Parts};
 use crate::config::Problem;
@@ -38,8 +40,6 @@ const WATCH: Duration = Duration::from_millis(100);
 const STALL: Duration = Duration::from_millis(1500);
 /// At the start a sound server may first play what it has prepared, two seconds of silence.
 const START: Duration = Duration::from_secs(5);
-/// How often the system is asked which device is its default.
-const DEFAULTS: Duration = Duration::from_secs(2);
 
 /// A pipeline from a microphone to a speaker, ready to run.
 #[derive(Debug)]
@@ -140,14 +140,17 @@ pub fn run_on(
     pipeline: &LivePipeline,
     control: &LiveControl,
     stop: &Receiver<()>,
-    mut find: impl FnMut() -> Result<Devices>,
+    find: impl Fn() -> Result<Devices> + Send + Sync + 'static,
 ) -> Result<()> {
+    let find: Find = Arc::new(find);
+    let mut opening = Opening::default();
     let mut chain = Some(control.chain(pipeline)?);
     let mut wait = BACKOFF.0;
     let mut told = String::new();
     loop {
         if control.is_paused() {
             control.set_state(State::Paused, None);
+            opening = Opening::default();
             // What the stages remember is of another time when it goes on.
             chain = None;
             match stop.recv_timeout(WATCH) {
@@ -159,7 +162,16 @@ pub fn run_on(
             Some(chain) => chain,
             None => control.chain(pipeline)?,
         };
-        let ended = match find().and_then(|devices| Session::open(pipeline, ready, control, devices)) {
+        let mut stopping = false;
+        let opened = opening.wait(&find, pipeline, || {
+            stopping = !matches!(stop.try_recv(), Err(TryRecvError::Empty));
+            stopping || control.is_paused()
+        });
+        if stopping {
+            return stopped(pipeline, control);
+        }
+        let Some(opened) = opened else { continue };
+        let ended = match opened.and_then(|open| Session::begin(pipeline, ready, control, (open, Arc::clone(&find)))) {
             Ok(session) => {
                 let begun = Instant::now();
                 let end = session.watch(control, stop);
@@ -228,8 +240,7 @@ enum Ended {
 
 /// Both devices open, and the thread that computes at work.
 struct Session {
-    devices: Devices,
-    follows: Vec<(Direction, String)>,
+    asking: Asking,
     counters: [Arc<Counters>; 2],
     streams: [device::Stream; 2],
     halt: Arc<AtomicBool>,
@@ -237,33 +248,17 @@ struct Session {
 }
 
 impl Session {
-    fn open(pipeline: &LivePipeline, chain: Chain, control: &LiveControl, devices: Devices) -> Result<Session> {
+    fn begin(
+        pipeline: &LivePipeline,
+        chain: Chain,
+        control: &LiveControl,
+        (open, find): (Open, Find),
+    ) -> Result<Session> {
         control.set_state(State::Starting, None);
         let (microphone, speaker) = (&pipeline.microphone, &pipeline.speaker);
-        let channels = microphone.channels;
-        let wake = Arc::new(OnceLock::new());
-        // Half a second at the device's rate, beside what is to be kept ready and what devices bring and take at once: more than is ever used,
-        // and no delay, since fill is what counts.
-        let kept = speaker.reserve.as_secs_f64()
-            + f64::from(microphone.wanted.buffer + speaker.wanted.buffer) / f64::from(device::RATE);
-        let room = |rate: u32| ((0.5 + kept) * f64::from(rate)) as usize + FRAMES;
-        let mut heard = None;
-        let input = devices.microphone(&microphone.wanted, |opened| {
-            let (tap, ring, counters) = device::tap(channels, room(opened.rate), &wake);
-            heard = Some(engine::End { ring, counters, rate: opened.rate });
-            tap
-        })?;
-        let mut played = None;
-        let output = devices.speaker(&speaker.wanted, |opened| {
-            let (feed, ring, counters) = device::feed(channels, room(opened.rate));
-            played = Some(engine::End { ring, counters, rate: opened.rate });
-            feed
-        })?;
-        let (Some(heard), Some(played)) = (heard, played) else {
-            return Err(Error::new(Kind::Bug, "a device was opened without its ring"));
-        };
-        let counters = [Arc::clone(&heard.counters), Arc::clone(&played.counters)];
-        let engine = Engine::new(chain, channels, (heard, played), speaker.reserve.as_secs_f64(), control)?;
+        let Open { devices, streams, ends, wake } = open;
+        let counters = [Arc::clone(&ends.0.counters), Arc::clone(&ends.1.counters)];
+        let engine = Engine::new(chain, microphone.channels, ends, speaker.reserve.as_secs_f64(), control)?;
         let halt = Arc::new(AtomicBool::new(false));
         let halted = Arc::clone(&halt);
         let thread = std::thread::Builder::new()
@@ -272,9 +267,10 @@ impl Session {
             .map_err(|e| Error::new(Kind::Transient, "no thread for sound").because(e))?;
         let _ = wake.set(thread.thread().clone());
         let named = [(Direction::Microphone, &microphone.wanted.device), (Direction::Speaker, &speaker.wanted.device)];
-        let follows = named.into_iter().zip([&input, &output]).filter(|((_, device), _)| *device == "default");
+        let follows = named.into_iter().zip(&streams).filter(|((_, device), _)| *device == "default");
         let follows = follows.map(|((direction, _), stream)| (direction, stream.opened.id.clone())).collect();
-        let (from, to) = (&input.opened, &output.opened);
+        let asking = Asking::begin(find, devices, follows, streams[1].opened.id.clone());
+        let [from, to] = [&streams[0].opened, &streams[1].opened];
         tracing::info!(
             pipeline = pipeline.name,
             "listening to {} ({} Hz), playing on {} ({} Hz)",
@@ -284,7 +280,7 @@ impl Session {
             to.rate
         );
         control.set_state(State::Running, None);
-        Ok(Session { devices, follows, counters, streams: [input, output], halt, thread })
+        Ok(Session { asking, counters, streams, halt, thread })
     }
 
     /// Looks after the devices until there is a reason not to.
@@ -292,7 +288,6 @@ impl Session {
         let mut seen = [(0, Instant::now()); 2];
         let mut lost = [0; 2];
         let begun = Instant::now();
-        let mut asked = begun;
         loop {
             if !matches!(stop.recv_timeout(WATCH), Err(RecvTimeoutError::Timeout)) {
                 return Ended::Stopped;
@@ -324,18 +319,13 @@ impl Session {
                 control.set_state(State::Waiting, Some(what.into()));
                 return Ended::Lost;
             }
-            if asked.elapsed() > DEFAULTS {
-                asked = Instant::now();
-                for (direction, id) in &self.follows {
-                    if self.devices.default_id(*direction).is_some_and(|now| now != *id) {
-                        tracing::info!("the system's {} is another one now", direction.name());
-                        return Ended::Moved;
-                    }
+            match self.asking.news.try_recv() {
+                Ok(News::Moved(direction)) => {
+                    tracing::info!("the system's {} is another one now", direction.name());
+                    return Ended::Moved;
                 }
-                // A server that loses a speaker moves what plays on it to another one and tells nobody.
-                if self.devices.has_gone(Direction::Speaker, &self.streams[1].opened.id) {
-                    return self.gone(1, control);
-                }
+                Ok(News::SpeakerGone) => return self.gone(1, control),
+                Err(_) => {}
             }
         }
     }
@@ -353,8 +343,8 @@ impl Session {
         self.halt.store(true, Relaxed);
         self.thread.thread().unpark();
         let engine = self.thread.join().ok()?;
-        // A stage that failed is made anew.
-        let chain = (!engine.has_failed()).then(|| engine.into_chain());
+        // A stage that failed is made anew; so is one that has taken what it has not given yet, which would come too late from now on.
+        let chain = (!engine.has_failed() && engine.held() == 0).then(|| engine.into_chain());
         // Closing a stream of a server that hangs may take for ever; nobody waits for that.
         let streams = self.streams;
         let _ = std::thread::Builder::new().name("closing".into()).spawn(move || drop(streams));
