@@ -106,6 +106,8 @@ impl Error {
             E::PermissionDenied if reading => {
                 (Kind::NoInput, Some("give the user that runs latentd the right to read it"))
             }
+            E::IsADirectory if reading => (Kind::NoInput, Some("name a file, not a folder")),
+            E::NotADirectory | E::InvalidFilename if reading => (Kind::NoInput, Some("check the path")),
             E::PermissionDenied | E::ReadOnlyFilesystem => {
                 (Kind::Output, Some("give the user that runs latentd the right to write there"))
             }

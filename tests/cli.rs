@@ -165,3 +165,128 @@ fn a_closed_pipe_is_no_panic() {
         String::from_utf8_lossy(&output.stderr)
     );
 }
+
+/// Lines that nobody could read were lost without a word, and the exit code told of success.
+#[test]
+fn what_cannot_be_printed_is_told_once() {
+    let home = Home::new();
+    for line in ["models list", "schema", "completions bash", "--help"] {
+        let args: Vec<&str> = line.split(' ').collect();
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = home.latentd().args(&args).stdout(full).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(73), "{line}: {text}");
+        assert!(text.matches("error:").count() == 1 && text.contains("stdout"), "{line}: {text}");
+        // A reader that has gone away has had enough.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = home.latentd().args(&args).stdout(writer).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{line}");
+    }
+}
+
+#[test]
+fn models_tell_programs_of_themselves() {
+    let home = Home::new();
+    let json = |args: &[&str], code: i32| -> serde_json::Value {
+        let output = home.run(args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let card = json(&["models", "show", "denoise-photo", "--json"], 0);
+    assert!(card["name"] == "denoise-photo" && card["licence"].is_string(), "{card}");
+    let found = json(&["models", "verify", "denoise-photo", "--json"], 0);
+    assert!(found["ok"] == true && found["differences"]["winograd"].is_number(), "{found}");
+    let found = json(&["models", "verify", "denoise-foto", "--json"], 70);
+    assert!(found["ok"] == false && found["mend"] == "did you mean `denoise-photo`?", "{found}");
+    let skipped = json(&["models", "bench", "melody-2bar", "--json"], 0);
+    assert!(skipped["model"] == "melody-2bar" && skipped["skipped"].is_string(), "{skipped}");
+}
+
+/// It was passed over, and the built-in model of that name taken.
+#[test]
+fn a_folder_of_models_that_is_not_there_is_told() {
+    let home = Home::new();
+    let output = home.run(&["models", "show", "denoise-photo", "--models", "nowhere"]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(66) && text.contains("nowhere") && text.contains("--models"), "{text}");
+}
+
+/// A folder where a file is wanted, and the like, were said to pass by themselves.
+#[test]
+fn a_wrong_path_is_no_input() {
+    let home = Home::new();
+    fs::write(home.path("a.png"), png(9, 9)).unwrap();
+    home.folder("run/log.jsonl");
+    let long = "n".repeat(300);
+    for args in [
+        &["compare", ".", "a.png"][..],
+        &["compare", "a.png/b.png", "a.png"],
+        &["compare", &long, "a.png"],
+        &["plot", "curves", "run", "-o", "c.png"],
+    ] {
+        let output = home.run(args);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(66) && text.contains("help:"), "{args:?}: {text}");
+    }
+}
+
+/// Links were refused whoever named them; those that lie in folders still are (stranger.rs).
+#[test]
+fn a_link_that_the_user_names_is_followed() {
+    let home = Home::new();
+    let pipeline = home.pipeline("", "resize: { long_side: 4 }", "");
+    fs::write(home.path("photo.png"), png(9, 9)).unwrap();
+    std::os::unix::fs::symlink("photo.png", home.path("link.png")).unwrap();
+    std::os::unix::fs::symlink("nowhere.png", home.path("dangling.png")).unwrap();
+    let apply = |name: &str| home.run(&["apply", pipeline.to_str().unwrap(), name, "--out", "out"]);
+    let output = apply("link.png");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(common::files(&home.path("out")), [Path::new("link.png")]);
+    assert_eq!(apply("dangling.png").status.code(), Some(66));
+}
+
+/// Escaped for people, they named no file.
+#[test]
+fn paths_for_programs_are_the_paths_themselves() {
+    let home = Home::new();
+    let pipeline = home.pipeline("", "resize: { long_side: 4 }", "");
+    fs::write(home.path("inbox/a\nb.png"), png(9, 9)).unwrap();
+    fs::write(home.path("inbox/c\nd.png"), "no picture").unwrap();
+    let output = home.run(&["apply", "--json", pipeline.to_str().unwrap(), "inbox", "--out", "out"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().any(|l| l["input"] == "inbox/a\nb.png" && l["results"][0] == "out/a\nb.png"), "{text}");
+    assert!(lines.iter().any(|l| l["input"] == "inbox/c\nd.png" && l["kind"] == "input"), "{text}");
+    let output = home.run(&["check", "--json", "no\nsuch.yaml"]);
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["file"], "no\nsuch.yaml");
+}
+
+/// It told the same name for several, and names that were taken, and told programs nothing.
+#[test]
+fn a_dry_run_tells_the_names_that_come_out() {
+    let home = Home::new();
+    let pipeline = home.pipeline("", "resize: { long_side: 4 }", "");
+    let pipeline = pipeline.to_str().unwrap();
+    for folder in ["one", "two"] {
+        fs::write(home.folder(folder).join("x.png"), png(9, 9)).unwrap();
+    }
+    fs::write(home.folder("out").join("x.png"), "mine").unwrap();
+    let inputs = ["one/x.png", "two/x.png"];
+    let apply = |more: &[&str]| {
+        let output = home.run(&[&["apply", pipeline, inputs[0], inputs[1], "--out", "out"], more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(apply(&["--dry-run"]), "one/x.png -> out/x-1.png\ntwo/x.png -> out/x-2.png\n");
+    let told = apply(&["--dry-run", "--json"]);
+    let lines: Vec<serde_json::Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[1], serde_json::json!({ "input": "two/x.png", "results": ["out/x-2.png"] }));
+    apply(&["-j", "1"]);
+    assert_eq!(files(&home.path("out")), ["x-1.png", "x-2.png", "x.png"].map(Path::new));
+    // What is written over keeps its name.
+    let text = fs::read_to_string(pipeline).unwrap().replace("./outbox", "./outbox, overwrite: true");
+    fs::write(pipeline, text).unwrap();
+    assert_eq!(apply(&["--dry-run"]), "one/x.png -> out/x.png\ntwo/x.png -> out/x.png\n");
+}

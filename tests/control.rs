@@ -116,6 +116,33 @@ fn status_and_history_tell_what_happened() {
     assert_eq!(daemon.stop(), Some(0));
 }
 
+/// Of a path as the shell completes it nothing was found: the journal knows files by their path within the source.
+#[test]
+fn history_knows_a_file_by_every_path() {
+    let home = Home::new();
+    let pipeline = home.pipeline(", quiet: 200ms", SMALL, ", originals: delete");
+    let deep = home.folder("inbox/deep");
+    std::os::unix::fs::symlink(home.path("inbox"), home.path("linked")).unwrap();
+    std::os::unix::fs::symlink(deep.join("good.png"), home.path("link.png")).unwrap();
+    let daemon = home.daemon(&pipeline, &[]);
+    for path in ["inbox/other\n.png", "inbox/deep/good.png"] {
+        fs::write(home.path(path), png(6, 6)).unwrap();
+    }
+    wait_for("both", LONG, || status(&home)["pipelines"][0]["counts"]["done"] == 2);
+    // The file is gone by now.
+    wait_for("the original to go", LONG, || !deep.join("good.png").exists());
+    let whole = deep.join("good.png").display().to_string();
+    let paths = ["good", &whole, "inbox/deep/good.png", "./linked/../inbox/deep/good.png", "linked/deep", "link.png"];
+    for path in paths {
+        let text = String::from_utf8(home.run(&["history", path]).stdout).unwrap();
+        assert!(text.contains("deep/good.png ->") && text.lines().count() == 1, "{path}: {text}");
+    }
+    assert_eq!(home.run(&["history", "elsewhere/deep/good.png"]).status.code(), Some(66));
+    let event: Value = serde_json::from_slice(&home.run(&["history", "other", "--json"]).stdout).unwrap();
+    assert_eq!(event["inputs"][0], "other\n.png");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
 #[test]
 fn a_paused_pipeline_waits_and_loses_nothing() {
     let home = Home::new();

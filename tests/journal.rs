@@ -209,14 +209,14 @@ fn history_tells_what_happened_newest_first() {
     book.done([7; 32], &[publication(&home)], 0.25, false).unwrap();
     book.claim(Claim { key: [8; 32], ..claim(&home) }).unwrap();
     book.failed([8; 32], "no such luck");
-    let events = book.history(0, 10, None).unwrap();
+    let events = book.history(0, 10, vec![]).unwrap();
     let what: Vec<&str> = events.iter().map(|event| event.what.as_str()).collect();
     assert_eq!(what, ["failed", "done"]);
     assert_eq!(events[1].seconds, Some(0.25));
     assert_eq!(events[0].reason.as_deref(), Some("no such luck"));
-    assert_eq!(book.history(0, 1, None).unwrap().len(), 1);
-    assert_eq!(book.history(0, 9, Some("outbox".into())).unwrap().len(), 1);
-    assert_eq!(book.history(0, 9, Some("nothing".into())).unwrap().len(), 0);
-    assert_eq!(book.history(events[0].time + 1_000_000, 9, None).unwrap().len(), 0);
+    assert_eq!(book.history(0, 1, vec![]).unwrap().len(), 1);
+    assert_eq!(book.history(0, 9, vec!["outbox".into()]).unwrap().len(), 1);
+    assert_eq!(book.history(0, 9, vec!["nothing".into()]).unwrap().len(), 0);
+    assert_eq!(book.history(events[0].time + 1_000_000, 9, vec![]).unwrap().len(), 0);
     assert!(Path::new(&events[1].results[0]).ends_with("outbox/a"));
 }

@@ -151,6 +151,28 @@ fn the_verb_writes_all_that_it_promises_and_the_pipeline_the_same_tunes() {
     }
 }
 
+/// Of hundreds each had a few pixels.
+#[test]
+fn a_picture_of_many_pieces_shows_as_many_as_can_be_read() {
+    let home = common::Home::new();
+    save(&tune(MAMAN), &home.path("a.mid"));
+    let run = home.run(&["similar", "a.mid", "-n", "26", "--no-wav", "--out", "near"]);
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let told = String::from_utf8_lossy(&run.stdout).into_owned();
+    assert!(told.contains("near/similar.png  to look at: 24 of 26"), "{told}");
+}
+
+/// It was told when all else was written.
+#[test]
+fn a_soundfont_that_is_not_there_is_told_first() {
+    let home = common::Home::new();
+    save(&tune(MAMAN), &home.path("a.mid"));
+    let run = home.run(&["similar", "a.mid", "--soundfont", "none.sf2", "--out", "near"]);
+    let told = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(run.status.code() == Some(66) && told.contains("none.sf2"), "{told}");
+    assert!(!home.path("near").exists());
+}
+
 #[test]
 fn more_of_a_quality_gives_more_of_it() {
     let codec = two_bars();

@@ -4,6 +4,8 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::Command;
 
 use common::Home;
@@ -74,18 +76,96 @@ fn the_files_profile_needs_no_device_and_no_network() {
 fn installed_for_a_user_it_goes_where_systemd_looks_and_away_again() {
     let home = Home::new();
     home.pipeline("", "resize: { long_side: 4 }", "");
-    assert_eq!(home.run(&["service", "status"]).status.code(), Some(66));
-    let output = home.run(&["service", "install", "pipeline.yaml"]);
+    let (path, _) = systemctl(&home, "inactive");
+    let run = |args: &[&str]| home.latentd().env("PATH", &path).args(args).output().unwrap();
+    assert_eq!(run(&["service", "status"]).status.code(), Some(66));
+    assert_eq!(run(&["service", "uninstall"]).status.code(), Some(66));
+    let output = run(&["service", "install", "pipeline.yaml"]);
     assert!(String::from_utf8_lossy(&output.stdout).contains("systemctl --user"), "{output:?}");
     let unit = fs::read_to_string(home.path("XDG_CONFIG_HOME/systemd/user/latentd.service")).unwrap();
     assert!(unit.contains("WantedBy=default.target") && !unit.contains("User="), "{unit}");
     assert!(unit.contains("pipeline.yaml") && !unit.contains(" pipeline.yaml"), "an absolute path: {unit}");
-    assert_eq!(home.run(&["service", "status"]).status.code(), Some(0));
-    assert_eq!(home.run(&["service", "uninstall"]).status.code(), Some(0));
-    assert_eq!(home.run(&["service", "uninstall"]).status.code(), Some(73));
+    assert_eq!(run(&["service", "status"]).status.code(), Some(0));
+    assert_eq!(run(&["service", "uninstall"]).status.code(), Some(0));
+    assert_eq!(run(&["service", "uninstall"]).status.code(), Some(66));
     // What cannot be loaded is not installed.
     fs::write(home.path("wrong.yaml"), "name: wrong\n").unwrap();
     assert_eq!(home.run(&["service", "install", "wrong.yaml"]).status.code(), Some(78));
+}
+
+/// A unit without a pipeline died at once; with `--system`, what the user had at home was taken for the machine's.
+#[test]
+fn what_is_installed_is_what_will_run() {
+    let home = Home::new();
+    let unit = home.path("XDG_CONFIG_HOME/systemd/user/latentd.service");
+    let folder = home.path("XDG_CONFIG_HOME/latentd");
+    for _ in ["no folder", "an empty folder"] {
+        let output = home.run(&["service", "install"]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(64) && text.contains("help: put one there"), "{text}");
+        assert!(!unit.exists());
+        fs::create_dir_all(&folder).unwrap();
+    }
+    fs::rename(home.pipeline("", "resize: { long_side: 4 }", ""), folder.join("pipeline.yaml")).unwrap();
+    assert_eq!(home.run(&["service", "install"]).status.code(), Some(0));
+    let text = fs::read_to_string(&unit).unwrap();
+    assert!(text.lines().any(|line| line.starts_with("ExecStart=") && line.ends_with("/latentd")), "{text}");
+    // Whatever this machine has there.
+    let output = home.run(&["service", "install", "--system", "--print"]);
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("/etc/latentd") && !text.contains("XDG_CONFIG_HOME/latentd"), "{text}");
+}
+
+/// It wrote a unit that died of what `run` refuses.
+#[test]
+fn others_come_in_by_a_token_alone() {
+    let home = Home::new();
+    home.pipeline("", "resize: { long_side: 4 }", "");
+    let install = ["service", "install", "--print", "pipeline.yaml", "--http", "0.0.0.0:9414"];
+    let output = home.run(&install);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(78) && text.contains("--token-file"), "{text}");
+    fs::write(home.path("token"), "0123456789abcdef0123456789abcdef\n").unwrap();
+    fs::set_permissions(home.path("token"), fs::Permissions::from_mode(0o600)).unwrap();
+    let unit = print(&home, &["--http", "0.0.0.0:9414", "--token-file", "token"]);
+    assert!(unit.contains("--http=0.0.0.0:9414 --token-file=/") && unit.contains("/token "), "{unit}");
+}
+
+/// It said that all was removed while the service went on, and systemd kept the unit that was gone.
+#[test]
+fn what_still_runs_stays_installed() {
+    let home = Home::new();
+    home.pipeline("", "resize: { long_side: 4 }", "");
+    let unit = home.path("XDG_CONFIG_HOME/systemd/user/latentd.service");
+    assert_eq!(home.run(&["service", "install", "pipeline.yaml"]).status.code(), Some(0));
+    let uninstall = |path: &str| {
+        let output = home.latentd().env("PATH", path).args(["service", "uninstall"]).output().unwrap();
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        (output.status.code(), text)
+    };
+    let (code, text) = uninstall(&systemctl(&home, "active").0);
+    assert!(code == Some(75) && text.contains("disable --now latentd.service` says"), "{text}");
+    assert!(unit.exists() && !text.contains("is removed"), "{text}");
+    let (path, log) = systemctl(&home, "inactive");
+    let (code, text) = uninstall(&path);
+    assert!(code == Some(0) && text.contains("is removed") && !text.contains("answer"), "{text}");
+    assert!(!unit.exists());
+    let asked = fs::read_to_string(log).unwrap();
+    assert!(asked.ends_with("--user daemon-reload\n"), "{asked}");
+    // Where no systemd is, nobody can tell whether it runs.
+    assert_eq!(home.run(&["service", "install", "pipeline.yaml"]).status.code(), Some(0));
+    let (code, text) = uninstall("/nowhere");
+    assert!(code == Some(0) && text.contains("is removed") && text.contains("latentd drain"), "{text}");
+}
+
+/// The path to a `systemctl` that answers so when it is asked whether the service runs, and the file in which it notes what it was asked.
+fn systemctl(home: &Home, answer: &str) -> (String, PathBuf) {
+    let folder = home.folder(answer);
+    let text = format!("#!/bin/sh\necho \"$*\" >> \"$0.log\"\ncase \"$*\" in *is-active*) echo {answer} ;; esac\n");
+    // By another process: a program that is open for writing here, if only in a child that a test beside this one starts, cannot be run.
+    let write = "printf %s \"$1\" > systemctl && chmod +x systemctl";
+    assert!(Command::new("sh").args(["-c", write, "sh", &text]).current_dir(&folder).status().unwrap().success());
+    (folder.display().to_string(), folder.join("systemctl.log"))
 }
 
 /// What systemd sends and expects, by a socket as it makes one.

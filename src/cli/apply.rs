@@ -1,5 +1,6 @@
 //! `latentd apply`: a pipeline once over files and folders.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use crossbeam::channel::{Receiver, unbounded};
 
 use super::{Common, files, load, terminal, threads};
-use crate::durable::Stamp;
+use crate::durable::{Collision, Stamp, names};
 use crate::error::{Error, Kind, Result, show_path};
 use crate::pipeline::{Forgetful, Input, Job, Outcome, Pipeline, Pool, Ticket};
 use crate::sink::Originals;
@@ -48,17 +49,14 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let pipeline = Arc::new(pipeline);
     let mut done = 0;
     if args.dry_run {
-        for inputs in &groups {
-            let relative: Vec<&Path> = inputs.iter().map(|input| input.relative.as_path()).collect();
-            say!("{} -> {}", shown(inputs), show_path(&pipeline.sink.expected(&relative, &pipeline.name)));
-        }
+        foretell(args, &pipeline, &groups);
     } else if !nothing {
         models.tune();
         done = work(args, &pipeline, groups, &mut failures)?;
     }
     for (path, error) in &failures {
         if args.json {
-            let json = serde_json::json!({ "input": show_path(path), "error": error.to_string(), "kind": error.kind().name(), "mend": error.mend_text() });
+            let json = serde_json::json!({ "input": path.to_string_lossy(), "error": error.to_string(), "kind": error.kind().name(), "mend": error.mend_text() });
             say!("{json}");
         }
         terminal::print_error(error);
@@ -69,7 +67,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
         }
         None => Ok(ExitCode::SUCCESS),
         Some((_, error)) => {
-            eprintln!("{done} done, {} failed", failures.len());
+            terminal::note(&format!("{done} done, {} failed", failures.len()));
             Ok(error.kind().exit_code().into())
         }
     }
@@ -95,9 +93,13 @@ fn collect(args: &Args, pipeline: &Pipeline, failures: &mut Vec<(PathBuf, Error)
                 input(named.join(&relative), relative)
             }));
         } else {
-            let relative = named.file_name().map_or_else(|| named.clone(), PathBuf::from);
-            match Stamp::of(named) {
-                Ok(_) => inputs.push(input(named.clone(), relative)),
+            // A link that the user names means where it leads; those within folders may be a stranger's, and are refused.
+            let path = if named.is_symlink() { std::fs::canonicalize(named) } else { Ok(named.clone()) };
+            match path.and_then(|path| Stamp::of(&path).map(|_| path)) {
+                Ok(path) => {
+                    let relative = named.file_name().map_or_else(|| path.clone(), PathBuf::from);
+                    inputs.push(input(path, relative));
+                }
                 Err(e) => failures.push((named.clone(), Error::io("read", named, e))),
             }
         }
@@ -122,9 +124,35 @@ fn group(inputs: Vec<Input>, size: usize) -> Result<Vec<Vec<Input>>> {
     Ok(inputs.chunks(size).map(<[Input]>::to_vec).collect())
 }
 
-/// The paths of a job's inputs.
-fn shown(inputs: &[Input]) -> String {
-    inputs.iter().map(|input| show_path(&input.path)).collect::<Vec<_>>().join(" + ")
+/// The paths of a job's inputs, as `text` tells each.
+fn told(inputs: &[Input], text: impl Fn(&Path) -> String) -> String {
+    inputs.iter().map(|input| text(&input.path)).collect::<Vec<_>>().join(" + ")
+}
+
+/// A path for programs.
+fn plain(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// Tells where results would go: under names that are free, also of one another, unless older ones are written over.
+fn foretell(args: &Args, pipeline: &Pipeline, groups: &[Vec<Input>]) {
+    let sink = &pipeline.sink;
+    let mut chosen: HashSet<PathBuf> = HashSet::new();
+    for inputs in groups {
+        let relative: Vec<&Path> = inputs.iter().map(|input| input.relative.as_path()).collect();
+        let mut result = sink.expected(&relative, &pipeline.name);
+        if sink.collision == Collision::Rename && !sink.gathers() {
+            let is_free = |path: &PathBuf| !chosen.contains(path) && std::fs::symlink_metadata(path).is_err();
+            let free = names(&result).find(is_free);
+            result = free.unwrap_or(result);
+            chosen.insert(result.clone());
+        }
+        if args.json {
+            say!("{}", serde_json::json!({ "input": told(inputs, plain), "results": [plain(&result)] }));
+        } else {
+            say!("{} -> {}", told(inputs, show_path), show_path(&result));
+        }
+    }
 }
 
 fn work(
@@ -159,7 +187,7 @@ fn report(args: &Args, count: usize, tickets: &Receiver<Ticket>, failures: &mut 
             Outcome::Done(results) | Outcome::Known(results) => {
                 done += 1;
                 if args.json {
-                    let json = serde_json::json!({ "input": shown(&inputs), "results": results.iter().map(|p| show_path(p)).collect::<Vec<_>>(), "seconds": elapsed.as_secs_f64() });
+                    let json = serde_json::json!({ "input": told(&inputs, plain), "results": results.iter().map(|p| plain(p)).collect::<Vec<_>>(), "seconds": elapsed.as_secs_f64() });
                     bar.suspend(|| say!("{json}"));
                 }
             }

@@ -25,9 +25,9 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
         match Loaded::load(file, &models) {
             Ok(pipeline) if !args.json => {
                 let (name, stages, ends) = match &pipeline {
-                    Loaded::Files(files) => (&files.name, &files.stages, ["folder", "folder"]),
+                    Loaded::Files(files) => (&files.name, &files.stages[..], ["folder", "folder"]),
                     #[cfg(feature = "live")]
-                    Loaded::Live(live) => (&live.name, &live.stages, ["microphone", "speaker"]),
+                    Loaded::Live(live) => (&live.name, &live.stages[..], ["microphone", "speaker"]),
                 };
                 let stages: Vec<&str> = stages.iter().map(|s| s.name()).collect();
                 let chain = [&ends[..1], stages.as_slice(), &ends[1..]].concat().join(" -> ");
@@ -49,7 +49,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
                 if args.json {
                     say!(
                         "{}",
-                        serde_json::json!({ "file": crate::error::show_path(file), "message": e.to_string(), "mend": e.mend_text() })
+                        serde_json::json!({ "file": file.to_string_lossy(), "message": e.to_string(), "mend": e.mend_text() })
                     );
                 } else {
                     terminal::print_error(&e);

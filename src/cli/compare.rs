@@ -1,15 +1,13 @@
 //! `latentd compare`: two pictures side by side, with places where they differ most shown larger, and how alike they are in numbers.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::files;
 use crate::durable::{Collision, Draft};
 use crate::error::{Error, Kind, Result};
 use crate::media::Image;
-use crate::media::image::{
-    Depth, EncodeOptions, Filter, Format, Layout, Limits, Samples, Tile, decode, encode, metrics, resize_with,
-};
+use crate::media::image::{Depth, EncodeOptions, Filter, Format, Layout, Samples, Tile, encode, metrics, resize_with};
 
 /// Side of a crop in pixels of the smaller picture, how many there are, and how much larger they are shown.
 const CROP: usize = 48;
@@ -32,13 +30,17 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
+    // Told before the work, not after it.
+    if let Some(out) = &args.out {
+        Format::from_extension(out)?;
+        files::check_apart(out, [args.before.as_path(), args.after.as_path()])?;
+    }
     let before = read(&args.before)?;
     let after = read(&args.after)?;
     let same = (before.width, before.height) == (after.width, after.height);
     // A picture that was made larger is compared with the one it came from at its own size.
-    let enlarged =
-        if same { before.clone() } else { resize_with(&before, after.width, after.height, Filter::CatmullRom)? };
-    let (psnr, ssim) = (metrics::psnr(&enlarged, &after)?, metrics::ssim(&enlarged, &after).ok());
+    let resized = if same { before } else { resize_with(&before, after.width, after.height, Filter::CatmullRom)? };
+    let (psnr, ssim) = (metrics::psnr(&resized, &after)?, metrics::ssim(&resized, &after).ok());
     if args.json {
         say!(
             "{}",
@@ -46,18 +48,18 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         );
     } else {
         let ssim = ssim.map(|s| format!(", SSIM {s:.4}")).unwrap_or_default();
-        let how = if same { "" } else { " (the first enlarged by a bicubic filter)" };
+        let size = format!("{} x {}", after.width, after.height);
+        let how = if same { String::new() } else { format!(" (the first resized to {size} by a bicubic filter)") };
         say!("PSNR {psnr:.2} dB{ssim}{how}");
     }
     if let Some(out) = &args.out {
-        write(&montage(&enlarged, &after)?, out)?;
+        write(&montage(&resized, &after)?, out)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn read(path: &Path) -> Result<Image> {
-    let mut image = decode::read(File::open(path).map_err(|e| Error::io("read", path, e))?, path, &Limits::default())?
-        .to_depth(Depth::Eight);
+    let mut image = files::read_picture(path)?.to_depth(Depth::Eight);
     // Both are shown as people see them: in colours, on white.
     if image.layout != Layout::Rgb {
         let mut rgb = Image::new(image.width, image.height, Layout::Rgb, Depth::Eight);
@@ -77,7 +79,13 @@ fn read(path: &Path) -> Result<Image> {
 
 fn write(image: &Image, path: &Path) -> Result<()> {
     let format = Format::from_extension(path)?;
-    let draft = Draft::new(path)?.fill(|out| encode::write(image, format, &EncodeOptions::default(), out))?;
+    let draft = Draft::new(path)?.fill(|out| {
+        encode::write(image, format, &EncodeOptions::default(), out).map_err(|e| match e.kind() {
+            // Two pictures side by side are wider than some formats can be.
+            Kind::Input => e.at(path).mend("write a .png or .tif"),
+            _ => e.at(path),
+        })
+    })?;
     draft.publish(Collision::Replace).map(drop)
 }
 

@@ -22,8 +22,9 @@ pub struct Args {
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let given = run::given(&args.files)?;
-    let pipelines = run::first_load(&given, common)?.pipelines;
-    let mut checks = examine(&pipelines, &paths::state());
+    let (read, failed) = run::load_some(&given, common)?;
+    let mut checks = examine(&read.pipelines, &paths::state());
+    checks.extend(failed.iter().map(|e| Check::bad("pipeline", e)));
     checks.push(match args.which.client().status() {
         Ok(status) if status.ready => {
             Check::good("daemon", format!("process {} runs {} pipelines", status.pid, status.pipelines.len()))
@@ -50,6 +51,9 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     }
     match checks.iter().filter(|check| check.verdict == Verdict::Bad).count() {
         0 => Ok(ExitCode::SUCCESS),
-        bad => Err(Error::new(Kind::Config, format!("{bad} things do not work"))),
+        bad => {
+            let kind = failed.first().map_or(Kind::Config, Error::kind);
+            Err(Error::new(kind, format!("{bad} things do not work")))
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{Common, files, models};
+use super::{Common, files, models, stdout};
 use crate::durable::{Collision, Draft};
 use crate::error::{Error, Kind, Result};
 use crate::media::latent::{LatentFormat, write_latents};
@@ -29,16 +29,22 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let codec = codec::open(&models::find(common, &args.model)?, args.class)?;
     let mut latents = Vec::new();
     let outcome = files::each(&files::collect(&args.inputs, codec.media())?, |input| {
+        // Nobody reads on.
+        if format.is_none() && stdout::is_lost() {
+            return Ok(());
+        }
         let mut latent = codec.encode(&input.read(codec.media())?)?;
         latent.source = Some(input.name.clone());
         match format {
             // Shown as they come.
-            None => write_latents(&[latent], LatentFormat::JsonLines, &mut std::io::stdout()),
-            Some(_) => {
-                latents.push(latent);
-                Ok(())
+            None => {
+                let mut lines = Vec::new();
+                write_latents(&[latent], LatentFormat::JsonLines, &mut lines)?;
+                stdout::bytes(&lines);
             }
+            Some(_) => latents.push(latent),
         }
+        Ok(())
     });
     if let (Some(path), Some(format)) = (&args.out, format) {
         if latents.is_empty() {

@@ -8,7 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::durable::{Collision, Draft};
 use crate::error::{Error, Kind, Result, show_path};
 use crate::media::image::{EncodeOptions, Limits};
-use crate::media::{self, Media, MediaKind};
+use crate::media::{self, Image, Media, MediaKind};
+use crate::source::identity;
 
 /// A file and what it is called in results: its path within the folder that was named, or its name.
 pub struct Input {
@@ -32,9 +33,17 @@ impl Input {
 pub fn read(kind: MediaKind, path: &Path) -> Result<Media> {
     let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
     if file.metadata().is_ok_and(|metadata| !metadata.is_file()) {
-        return Err(Error::new(Kind::NoInput, "not a file").at(path));
+        return Err(Error::new(Kind::NoInput, "not a file").at(path).mend("name the file itself"));
     }
     media::read(kind, file, path, &Limits::default())
+}
+
+/// Reads a file as a picture.
+pub fn read_picture(path: &Path) -> Result<Image> {
+    match read(MediaKind::Image, path)? {
+        Media::Image(image) => Ok(image),
+        other => Err(Error::new(Kind::Bug, format!("{} was read as a picture", other.kind().with_article()))),
+    }
 }
 
 /// All files that are named, those in folders included, in the order of their names.
@@ -102,6 +111,19 @@ pub fn each(inputs: &[Input], mut work: impl FnMut(&Input) -> Result<()>) -> Res
 pub fn naming(error: Error, path: &Path) -> Error {
     let name = path.file_name().unwrap_or(path.as_os_str());
     if error.to_string().contains(&*show_path(Path::new(name))) { error } else { error.at(path) }
+}
+
+/// Refuses an output that is one of the inputs, by whatever path or link: what the user has would be lost.
+pub fn check_apart<'a>(out: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    let Some(taken) = identity(out) else { return Ok(()) };
+    match inputs.into_iter().find(|input| identity(input) == Some(taken)) {
+        Some(input) => {
+            Err(Error::new(Kind::Usage, format!("it would take the place of the input {}", show_path(input)))
+                .at(out)
+                .mend("name another file after `--out`"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// A progress bar on stderr, hidden by itself where that is no terminal.

@@ -1,16 +1,17 @@
 //! `latentd history`: what happened to files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::daemon::{Which, ago};
 use crate::daemon::control::encode;
 use crate::daemon::status::now;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, show_path};
+use crate::source::resolve;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Only files with this in their path
+    /// Only files with this in their path, or at this path or below it
     file: Option<PathBuf>,
     /// Only what happened in this time, as in 30min, 12h, 7d
     #[arg(long, value_name = "TIME", value_parser = seconds)]
@@ -45,7 +46,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         url += &format!("&since={since}");
     }
     if let Some(file) = &args.file {
-        url += &format!("&file={}", encode(&crate::error::show_path(file)));
+        for file in [&full(file), file] {
+            url += &format!("&file={}", encode(&file.to_string_lossy()));
+        }
     }
     let answer = args.which.client().get(&url)?;
     let events = answer["events"].as_array().cloned().unwrap_or_default();
@@ -56,8 +59,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         }
         let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
         let list = |name: &str| -> String {
-            let words = event[name].as_array().into_iter().flatten().filter_map(|word| word.as_str());
-            words.collect::<Vec<_>>().join(" + ")
+            let paths = event[name].as_array().into_iter().flatten().filter_map(|path| path.as_str());
+            paths.map(|path| show_path(path.as_ref())).collect::<Vec<_>>().join(" + ")
         };
         let time = ago(now().saturating_sub(event["time"].as_u64().unwrap_or_default() / 1_000_000));
         let outcome = match (text("what").as_str(), list("results")) {
@@ -69,5 +72,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     match events.is_empty() {
         true => Err(Error::new(Kind::NoInput, "nothing of the kind has happened in the last 90 days")),
         false => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// The path as the journal knows it, whether the file is still there or not.
+fn full(file: &Path) -> PathBuf {
+    match std::fs::read_link(file) {
+        Ok(to) => resolve(&file.with_file_name(to)),
+        Err(_) => resolve(file),
     }
 }

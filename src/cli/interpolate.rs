@@ -33,6 +33,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
+    args.output.check()?;
     let model = models::find(common, &args.model)?;
     let codec = codec::open_choosing(&model, None, Choice::of(args.track, args.channel))?;
     let media = args.files.iter().map(|file| files::read(codec.media(), file)).collect::<Result<Vec<Media>>>()?;

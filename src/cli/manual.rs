@@ -1,12 +1,11 @@
 //! `latentd schema`, `completions` and `man`: what other programs show of this one, all made of the same definitions.
 
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
 
-use super::Cli;
+use super::{Cli, stdout};
 use crate::config;
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::CATALOG;
@@ -14,13 +13,15 @@ use crate::pipeline::CATALOG;
 pub fn schema() -> Result<ExitCode> {
     let text = serde_json::to_string_pretty(&config::schema(&CATALOG))
         .map_err(|e| Error::new(Kind::Bug, "the schema cannot be written").because(e))?;
-    print(format!("{text}\n").as_bytes())
+    say!("{text}");
+    Ok(ExitCode::SUCCESS)
 }
 
 pub fn completions(shell: clap_complete::Shell) -> Result<ExitCode> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "latentd", &mut text);
-    print(&text)
+    stdout::bytes(&text);
+    Ok(ExitCode::SUCCESS)
 }
 
 pub fn man(folder: Option<&Path>) -> Result<ExitCode> {
@@ -33,14 +34,6 @@ pub fn man(folder: Option<&Path>) -> Result<ExitCode> {
     clap_mangen::Man::new(Cli::command())
         .render(&mut text)
         .map_err(|e| Error::new(Kind::Bug, "the manual page cannot be written").because(e))?;
-    print(&text)
-}
-
-fn print(bytes: &[u8]) -> Result<ExitCode> {
-    match std::io::stdout().write_all(bytes) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::new(Kind::Output, "cannot write to stdout").because(e))
-        }
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    stdout::bytes(&text);
+    Ok(ExitCode::SUCCESS)
 }

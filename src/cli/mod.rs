@@ -1,11 +1,8 @@
 //! The command line: one verb a file. Data goes to stdout, messages and logs to stderr.
 
-/// Prints a line of data to stdout. A reader that has gone away (`| head`) is no reason to panic, nor to stop work.
+/// Prints a line of data to stdout. If that fails it is no reason to panic, nor to stop work: `stdout::finish` tells of it.
 macro_rules! say {
-    ($($arg:tt)*) => {{
-        use std::io::Write;
-        let _ = writeln!(std::io::stdout(), $($arg)*);
-    }};
+    ($($arg:tt)*) => { $crate::cli::stdout::line(format_args!($($arg)*)) };
 }
 
 mod apply;
@@ -36,6 +33,7 @@ mod search;
 mod service;
 mod similar;
 mod status;
+mod stdout;
 mod tell;
 mod terminal;
 mod top;
@@ -165,23 +163,30 @@ fn parse_and_do() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {
+            let printed = e.print();
             // A terminal that is gone is no reason to fail on top.
-            let _ = e.print();
-            return if e.use_stderr() { Kind::Usage.exit_code().into() } else { ExitCode::SUCCESS };
+            if e.use_stderr() {
+                return Kind::Usage.exit_code().into();
+            }
+            stdout::keep(printed);
+            return end(Ok(ExitCode::SUCCESS));
         }
     };
     terminal::start_logging(&cli.common);
-    match dispatch(&cli) {
-        Ok(code) => code,
-        Err(e) => {
-            terminal::print_error(&e);
-            e.kind().exit_code().into()
-        }
-    }
+    end(dispatch(&cli))
+}
+
+/// The exit code of what a verb came to, once its error is told.
+fn end(outcome: Result<ExitCode>) -> ExitCode {
+    outcome.and_then(|code| stdout::finish().map(|()| code)).unwrap_or_else(|e| {
+        terminal::print_error(&e);
+        e.kind().exit_code().into()
+    })
 }
 
 fn dispatch(cli: &Cli) -> Result<ExitCode> {
     let common = &cli.common;
+    common.check()?;
     match &cli.verb {
         Verb::Run(args) => run::run(args, common),
         Verb::Apply(args) => apply::run(args, common),
@@ -216,15 +221,25 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
 }
 
 impl Common {
+    /// A folder that is named and is not there would be passed over, and another model taken for the one that was meant.
+    fn check(&self) -> Result<()> {
+        match self.models.iter().find(|folder| !folder.is_dir()) {
+            Some(folder) => Err(Error::new(Kind::NoInput, "there is no such folder of models")
+                .at(folder)
+                .mend("check the path after `--models`; it names a folder that holds a folder for each model")),
+            None => Ok(()),
+        }
+    }
+
     fn models(&self) -> Models {
         find_models(&self.models)
     }
 }
 
-/// A store of models: these folders first, then the user's own.
+/// A store of models: these folders first, then the user's own and those for everybody.
 fn find_models(folders: &[PathBuf]) -> Models {
     let mut folders = folders.to_vec();
-    folders.push(paths::data().join("models"));
+    folders.extend(paths::models());
     Models::new(folders).remembering(paths::cache())
 }
 

@@ -1,5 +1,6 @@
 //! `latentd models`: what models there are, what they say of themselves, whether they are whole, how fast they are here.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use super::{Common, terminal};
 use crate::error::{Error, Kind, Result};
 use crate::media::MediaKind;
 use crate::media::audio::{Block, Process};
-use crate::model::{Card, GOLDEN_TOLERANCE, Golden, Kernel, Model, Stream, tune, verify};
+use crate::model::{Card, GOLDEN_TOLERANCE, Golden, Kernel, Model, Place, Stream, tune, verify};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
@@ -24,12 +25,18 @@ pub enum Verb {
         /// Name or path
         #[arg(value_name = "MODEL")]
         name: String,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
     },
     /// Check the hash, and hold the output to the one that training computed
     Verify {
         /// Names or paths; all models if none is given
         #[arg(value_name = "MODEL")]
         names: Vec<String>,
+        /// Print one JSON object for each
+        #[arg(long)]
+        json: bool,
     },
     /// Time models on one thread, and remember the fastest way for this machine
     Bench {
@@ -45,11 +52,8 @@ pub enum Verb {
 pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode> {
     match verb {
         Verb::List { json } => list(common, *json),
-        Verb::Show { name } => {
-            say!("{}", find(common, name)?.card.to_yaml()?.trim_end());
-            Ok(ExitCode::SUCCESS)
-        }
-        Verb::Verify { names } => verify_all(common, names),
+        Verb::Show { name, json } => show(common, name, *json),
+        Verb::Verify { names, json } => verify_all(common, names, *json),
         Verb::Bench { names, json } => bench(common, names, *json),
     }
 }
@@ -79,7 +83,11 @@ fn list(common: &Common, json: bool) -> Result<ExitCode> {
     for (name, place, card) in common.models().list(here()) {
         match card {
             Ok(card) if json => {
-                let object = serde_json::json!({ "name": name, "place": place.to_string(), "task": card.task, "media": card.media,
+                let place = match &place {
+                    Place::Folder(path) => path.to_string_lossy().into_owned(),
+                    other => other.to_string(),
+                };
+                let object = serde_json::json!({ "name": name, "place": place, "task": card.task, "media": card.media,
                     "scale": card.scale, "size": card.size, "summary": card.summary, "metrics": card.metrics });
                 say!("{object}");
             }
@@ -98,13 +106,33 @@ fn summary(card: &Card, place: &str) -> String {
     format!("{}  ({size}{place})", card.summary.as_deref().unwrap_or(""))
 }
 
-fn verify_all(common: &Common, asked: &[String]) -> Result<ExitCode> {
+fn show(common: &Common, name: &str, json: bool) -> Result<ExitCode> {
+    let model = find(common, name)?;
+    let text = match json {
+        true => serde_json::to_string(&model.card)
+            .map_err(|e| Error::new(Kind::Bug, "the card cannot be written").because(e))?,
+        false => model.card.to_yaml()?,
+    };
+    say!("{}", text.trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn verify_all(common: &Common, asked: &[String], json: bool) -> Result<ExitCode> {
     let mut worst = None;
     for name in names(common, asked) {
         match verify_one(common, &name) {
-            Ok(line) => say!("{line}"),
+            Ok((found, differences)) if json => {
+                let object =
+                    serde_json::json!({ "model": name, "ok": true, "found": found, "differences": differences });
+                say!("{object}");
+            }
+            Ok((found, _)) => say!("{name}: {found}"),
             Err(e) => {
                 worst = Some(e.kind());
+                if json {
+                    let object = serde_json::json!({ "model": name, "ok": false, "error": e.to_string(), "kind": e.kind().name(), "mend": e.mend_text() });
+                    say!("{object}");
+                }
                 terminal::print_error(&e);
             }
         }
@@ -112,17 +140,24 @@ fn verify_all(common: &Common, asked: &[String]) -> Result<ExitCode> {
     Ok(worst.map_or(ExitCode::SUCCESS, |kind| kind.exit_code().into()))
 }
 
-fn verify_one(common: &Common, name: &str) -> Result<String> {
+/// What was found, and by how much the output of each kernel differs from the golden one at worst.
+type Verified = (String, BTreeMap<&'static str, f32>);
+
+fn verify_one(common: &Common, name: &str) -> Result<Verified> {
+    let without_golden = |found: &str| Ok((found.to_owned(), BTreeMap::new()));
     let model = find(common, name)?;
-    let Ok(golden) = Golden::of(&model) else {
+    let Some(golden) = Golden::of(&model)? else {
         match model.card.media {
             MediaKind::Audio => drop(Stream::new(&model, 1)?),
-            _ if model.card.is_tiled() => drop(model.plan(256, 256, Kernel::Direct)?),
-            _ => return Ok(format!("{name}: hash ok; there is no golden file to run it by")),
+            _ if model.card.is_tiled() => {
+                let side = model.choice().tile;
+                drop(model.plan(side, side, Kernel::Direct)?);
+            }
+            _ => return without_golden("hash ok; there is no golden file to run it by"),
         }
-        return Ok(format!("{name}: hash ok, the graph runs; there is no golden file to compare with"));
+        return without_golden("hash ok, the graph runs; there is no golden file to compare with");
     };
-    let mut differences = Vec::new();
+    let mut differences = BTreeMap::new();
     for &kernel in Kernel::ALL {
         let difference = verify(&model, &golden, kernel)?;
         if difference > GOLDEN_TOLERANCE {
@@ -131,9 +166,10 @@ fn verify_one(common: &Common, name: &str) -> Result<String> {
                 Error::new(Kind::Model, what).mend("copy the model again, or publish it again with latentd-train")
             );
         }
-        differences.push(format!("{} {difference:.1e}", kernel.name()));
+        differences.insert(kernel.name(), difference);
     }
-    Ok(format!("{name}: hash ok, worst difference from golden: {}", differences.join(", ")))
+    let shown: Vec<String> = differences.iter().map(|(kernel, by)| format!("{kernel} {by:.1e}")).collect();
+    Ok((format!("hash ok, worst difference from golden: {}", shown.join(", ")), differences))
 }
 
 fn bench(common: &Common, asked: &[String], json: bool) -> Result<ExitCode> {
@@ -144,7 +180,12 @@ fn bench(common: &Common, asked: &[String], json: bool) -> Result<ExitCode> {
             continue;
         }
         if !model.card.is_tiled() {
-            eprintln!("{name}: an autoencoder runs once a picture or tune, and is not timed here");
+            let why = "an autoencoder runs once a picture or tune, and is not timed here";
+            if json {
+                say!("{}", serde_json::json!({ "model": name, "skipped": why }));
+            } else {
+                terminal::note(&format!("{name}: {why}"));
+            }
             continue;
         }
         let timings = tune::time_all(&model, &tune::right_kernels(&model), Duration::from_millis(700))?;

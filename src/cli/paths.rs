@@ -19,6 +19,14 @@ pub fn data() -> PathBuf {
     xdg("XDG_DATA_HOME", ".local/share")
 }
 
+/// Where models lie: the user's own, then those that were installed for everybody.
+pub fn models() -> Vec<PathBuf> {
+    let bases = std::env::var_os("XDG_DATA_DIRS").filter(|bases| !bases.is_empty());
+    let bases = bases.unwrap_or_else(|| "/usr/local/share:/usr/share".into());
+    let shared = std::env::split_paths(&bases).filter(|base| base.is_absolute()).map(|base| base.join("latentd"));
+    std::iter::once(data()).chain(shared).map(|folder| folder.join("models")).collect()
+}
+
 /// What is done already.
 pub fn state() -> PathBuf {
     xdg("XDG_STATE_HOME", ".local/state")

@@ -11,6 +11,9 @@ use crate::media::melody::render::{Instrument, write_wav};
 use crate::media::{self, Media, Melody, melody};
 use crate::plot::{self, piano_roll::PianoRolls};
 
+/// The most panels of the picture along each side: more could not be read.
+const PANELS: usize = 24;
+
 /// Where pieces go, and what is made of melodies beside them.
 #[derive(Debug, clap::Args)]
 pub struct Output {
@@ -32,6 +35,11 @@ pub struct Output {
 }
 
 impl Output {
+    /// Sees that there is what will be asked for once all is made.
+    pub fn check(&self) -> Result<()> {
+        if self.no_wav { Ok(()) } else { Instrument::find(self.soundfont.as_deref()).map(drop) }
+    }
+
     /// Writes pieces as `NAME-01.mid` and so on (never over a file that is there), and for melodies `NAME-all.mid`, `NAME-all.wav` and `NAME.png`; `columns` to a row of the picture.
     pub fn write(&self, name: &str, pieces: Vec<Media>, labels: &[String], columns: usize) -> Result<()> {
         let digits = pieces.len().to_string().len().max(2);
@@ -52,12 +60,17 @@ impl Output {
         }
         if !self.no_png {
             let path = self.out.join(format!("{name}.png"));
-            let panels = melodies.iter().zip(labels.iter().cloned().chain(std::iter::repeat(String::new())));
-            let picture = PianoRolls::new(panels.map(|(melody, label)| (label, melody)), columns);
+            let (down, across) = (some_of(melodies.len().div_ceil(columns)), some_of(columns));
+            let places = down.iter().flat_map(|line| across.iter().map(move |column| line * columns + column));
+            let shown: Vec<usize> = places.filter(|at| *at < melodies.len()).collect();
+            let panels = shown.iter().map(|&at| (labels.get(at).cloned().unwrap_or_default(), &melodies[at]));
+            let picture = PianoRolls::new(panels, across.len());
             let bytes = plot::render(&picture, plot::Format::from_extension(&path)?)?;
-            self.file(&path, Some("to look at"), |out| {
-                out.write_all(&bytes).map_err(|e| Error::io("write", &path, e))
-            })?;
+            let what = match shown.len() < melodies.len() {
+                true => format!("to look at: {} of {}", shown.len(), melodies.len()),
+                false => "to look at".to_owned(),
+            };
+            self.file(&path, Some(&what), |out| out.write_all(&bytes).map_err(|e| Error::io("write", &path, e)))?;
         }
         if !self.no_wav && all.seconds() > melody::render::LONGEST {
             tracing::warn!("all in a row is longer than two hours, the most that is rendered: there is no WAV file");
@@ -84,13 +97,19 @@ impl Output {
     }
 
     fn tell(&self, path: &Path, what: Option<&str>) {
-        let shown = crate::error::show_path(path);
         if self.json {
-            say!("{}", serde_json::json!({ "file": shown, "what": what }));
+            say!("{}", serde_json::json!({ "file": path.to_string_lossy(), "what": what }));
         } else {
+            let shown = crate::error::show_path(path);
             say!("{shown}{}", what.filter(|what| !what.is_empty()).map(|what| format!("  {what}")).unwrap_or_default());
         }
     }
+}
+
+/// Places among `count`, from the first to the last and evenly between, no more than [`PANELS`].
+fn some_of(count: usize) -> Vec<usize> {
+    let some = count.min(PANELS);
+    (0..some).map(|at| at * (count - 1) / (some - 1).max(1)).collect()
 }
 
 /// The stem of a file's name, for names of what is made of it.

@@ -6,14 +6,14 @@ use std::process::ExitCode;
 use super::{Common, files, models, plot_sound};
 use crate::error::{Error, Kind, Result, show_path};
 use crate::media::latent::{LatentFormat, read_latents};
-use crate::media::{Image, Media, MediaKind};
+use crate::media::{Image, MediaKind};
 use crate::plot::components::Components;
 use crate::plot::curves::{Curves, Entry};
 use crate::plot::manifold;
 use crate::plot::scatter::Scatter;
 use crate::plot::sheet::Sheet;
 use crate::plot::{self, Format};
-use crate::stage::codec::{self, ImageCodec};
+use crate::stage::codec::{self, Codec, ImageCodec};
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -57,6 +57,13 @@ pub struct Out {
     /// How many times larger small pictures are shown
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=32))]
     zoom: u32,
+}
+
+impl Out {
+    /// Refuses to put the picture in the place of one of these.
+    fn check_apart(&self, inputs: &[files::Input]) -> Result<()> {
+        files::check_apart(&self.out, inputs.iter().map(|input| input.path.as_path()))
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -161,6 +168,7 @@ fn scatter(args: &ScatterArgs, common: &Common) -> Result<Scatter> {
     let (mut points, mut labels) = (Vec::new(), Vec::new());
     match args.data.as_slice() {
         [file] if LatentFormat::from_extension(file).is_ok() => {
+            files::check_apart(&args.out.out, [file.as_path()])?;
             let opened = std::fs::File::open(file).map_err(|e| Error::io("read", file, e))?;
             for latent in read_latents(opened, file)? {
                 let class =
@@ -171,7 +179,9 @@ fn scatter(args: &ScatterArgs, common: &Common) -> Result<Scatter> {
         }
         data => {
             let codec = codec::open(&model, None)?;
-            files::each(&files::collect(data, codec.media())?, |input| {
+            let inputs = files::collect(data, codec.media())?;
+            args.out.check_apart(&inputs)?;
+            files::each(&inputs, |input| {
                 let latent = codec.encode(&input.read(codec.media())?)?;
                 labels.extend(latent.rows().map(|_| input.class()));
                 points.extend(latent.rows().map(<[f32]>::to_vec));
@@ -213,16 +223,20 @@ fn scatter(args: &ScatterArgs, common: &Common) -> Result<Scatter> {
 
 fn grid(args: &GridArgs, common: &Common) -> Result<Sheet> {
     let model = models::find(common, &args.model)?;
-    let space = model.card.latent.clone();
-    let (size, classes) = space.map_or((0, 0), |space| (space.size, space.classes));
-    let &[first, second] = args.axes.as_slice() else {
-        return Err(Error::new(Kind::Usage, "`--axes` names two numbers of the latent").mend("write `--axes 0,1`"));
+    let classes = model.card.latent.as_ref().map_or(0, |space| space.classes);
+    // Whether it is an autoencoder at all is told first.
+    let codec = ImageCodec::open(&model, args.class.or((classes > 0).then_some(0)))?;
+    let (size, [_, height, width]) = (codec.space().size, codec.shape());
+    let (first, second) = match args.axes.as_slice() {
+        &[first, second] if first != second => (first, second),
+        _ => {
+            let e = Error::new(Kind::Usage, "`--axes` names two different numbers of the latent");
+            return Err(e.mend("write `--axes 0,1`"));
+        }
     };
-    if first >= size.max(1) || second >= size.max(1) {
-        return Err(Error::new(
-            Kind::Usage,
-            format!("`--axes` names numbers of the latent from 0 to {}", size.max(1) - 1),
-        ));
+    if first >= size || second >= size {
+        let what = format!("`--axes` names numbers of the latent from 0 to {}", size - 1);
+        return Err(Error::new(Kind::Usage, what));
     }
     if args.range.is_some_and(|range| !(range.is_finite() && range > 0.0)) {
         return Err(Error::new(Kind::Usage, "`--range` is a number above 0"));
@@ -232,16 +246,16 @@ fn grid(args: &GridArgs, common: &Common) -> Result<Sheet> {
         Some(range) => format!("z {first} and z {second} from -{range} to {range}"),
         None => format!("z {first} and z {second} in equal shares of the prior"),
     };
-    let mut sheet = Sheet { zoom: args.out.zoom, seamless: true, caption, ..Sheet::default() };
+    let picture = (width, height);
+    let mut sheet = Sheet { zoom: args.out.zoom, seamless: true, caption, picture, ..Sheet::default() };
     // A conditional model is shown with a class a row, along the first axis only.
     let rows: Vec<(Option<usize>, Option<f64>)> = match args.class {
         None if classes > 0 => (0..classes).map(|class| (Some(class), None)).collect(),
         class => values.iter().rev().map(|&value| (class, Some(value))).collect(),
     };
+    sheet.check(rows.len(), values.len())?;
     for (class, along_second) in rows {
         let codec = ImageCodec::open(&model, class)?;
-        let [_, height, width] = codec.shape();
-        sheet.picture = (width, height);
         let decode = |&value: &f64| {
             let mut point = vec![0.0; size];
             point[first] = value as f32;
@@ -259,8 +273,9 @@ fn grid(args: &GridArgs, common: &Common) -> Result<Sheet> {
 
 fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Sheet> {
     let mut inputs = files::collect(&args.inputs, MediaKind::Image)?;
+    args.out.check_apart(&inputs)?;
     inputs.truncate(args.number.max(1));
-    let pictures = inputs.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let pictures = inputs.iter().map(|input| files::read_picture(&input.path)).collect::<Result<Vec<_>>>()?;
     let mut sheet =
         Sheet { zoom: args.out.zoom, title: args.out.title.clone().unwrap_or_default(), ..Sheet::default() };
     for name in &args.autoencoders {
@@ -269,6 +284,8 @@ fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Sheet> {
         let [_, height, width] = codec.shape();
         if sheet.rows.is_empty() {
             sheet.picture = (width, height);
+            let below = args.autoencoders.len() * if args.latents { 2 } else { 1 };
+            sheet.check(1 + below, pictures.len())?;
             let views = pictures.iter().map(|picture| codec.view(picture)).collect::<Result<_>>()?;
             sheet.rows.push(("original".to_owned(), views));
         } else if sheet.picture != (width, height) {
@@ -291,41 +308,39 @@ fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Sheet> {
     Ok(sheet)
 }
 
-fn read(input: &files::Input) -> Result<Image> {
-    match input.read(MediaKind::Image)? {
-        Media::Image(image) => Ok(image),
-        other => Err(Error::new(Kind::Bug, format!("{} was read as a picture", other.kind().with_article()))),
-    }
-}
-
 fn compare(args: &CompareArgs) -> Result<Sheet> {
     let mut sheet =
         Sheet { zoom: args.out.zoom, title: args.out.title.clone().unwrap_or_default(), ..Sheet::default() };
-    let first = args.folders.first().map(std::slice::from_ref).unwrap_or_default();
-    let mut stems: Vec<String> =
-        files::collect(first, MediaKind::Image)?.iter().map(|input| files::stem(&input.name)).collect();
+    let folders = args.folders.iter().map(|folder| files::collect(std::slice::from_ref(folder), MediaKind::Image));
+    let folders = folders.collect::<Result<Vec<_>>>()?;
+    folders.iter().try_for_each(|inputs| args.out.check_apart(inputs))?;
+    let mut stems: Vec<String> = folders.iter().take(1).flatten().map(|input| files::stem(&input.name)).collect();
     stems.truncate(args.number.max(1));
+    // Those of one folder in as many rows as they need.
+    let columns = if folders.len() == 1 { stems.len().min(args.columns as usize) } else { stems.len() };
+    let lines = folders.len() * stems.len().div_ceil(columns.max(1));
     let mut rows = Vec::new();
-    for folder in &args.folders {
-        let inputs = files::collect(std::slice::from_ref(folder), MediaKind::Image)?;
-        let find = |stem: &String| {
+    for (folder, inputs) in args.folders.iter().zip(&folders) {
+        let find = |stem: &String| -> Result<Image> {
             let input = inputs.iter().find(|input| files::stem(&input.name) == *stem);
             let missing = || Error::new(Kind::NoInput, format!("there is no picture named `{stem}`")).at(folder);
-            read(input.ok_or_else(missing)?)
+            let picture = files::read_picture(&input.ok_or_else(missing)?.path)?;
+            // All are shown in the size of the largest, those that are smaller in larger pixels.
+            let (width, height) = sheet.picture;
+            sheet.picture = (width.max(picture.width), height.max(picture.height));
+            sheet.check(lines, columns)?;
+            Ok(picture)
         };
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         rows.push((name, stems.iter().map(find).collect::<Result<Vec<Image>>>()?));
     }
-    // All are shown in the size of the largest, those that are smaller in larger pixels.
-    let all = || rows.iter().flat_map(|(_, pictures)| pictures);
-    let (width, height) = (all().map(|p| p.width).max().unwrap_or(1), all().map(|p| p.height).max().unwrap_or(1));
-    sheet.picture = (width, height);
+    let (width, height) = sheet.picture;
     let shown = rows.iter().map(|(name, pictures)| {
         (name.clone(), pictures.iter().map(|p| manifold::stretched(p, width, height)).collect::<Vec<_>>())
     });
     sheet.rows = shown.collect();
     if let [(_, pictures)] = sheet.rows.as_slice() {
-        sheet.rows = pictures.chunks(args.columns as usize).map(|row| (String::new(), row.to_vec())).collect();
+        sheet.rows = pictures.chunks(columns).map(|row| (String::new(), row.to_vec())).collect();
     }
     Ok(sheet)
 }
@@ -334,6 +349,7 @@ fn curves(args: &CurvesArgs) -> Result<Curves> {
     let mut runs = Vec::new();
     for folder in &args.runs {
         let path = folder.join("log.jsonl");
+        files::check_apart(&args.out.out, [path.as_path()])?;
         let text = std::fs::read_to_string(&path).map_err(|e| Error::io("read", &path, e))?;
         // The last line may be one that is being written.
         let entries: Vec<Entry> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();

@@ -4,8 +4,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{Common, load};
+use super::{Common, files, load};
 use crate::crew::Crew;
+use crate::durable::Collision;
 use crate::error::{Error, Kind, Result, show_path};
 use crate::media::{Media, MediaKind};
 use crate::plot::sound::{Sounds, Strip};
@@ -28,8 +29,15 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let Some(first) = args.sounds.first() else {
         return Err(Error::new(Kind::Usage, "no recording is named").mend("name one: `latentd plot talk.wav`"));
     };
-    let out = args.out.clone().unwrap_or_else(|| first.with_extension("png"));
+    // A name that nobody asked for takes the place of nothing.
+    let (out, collision) = match &args.out {
+        Some(out) => (out.clone(), Collision::Replace),
+        None => (first.with_extension("png"), Collision::Rename),
+    };
     Format::from_extension(&out)?;
+    if collision == Collision::Replace {
+        files::check_apart(&out, args.sounds.iter().map(PathBuf::as_path))?;
+    }
     let pipeline = args.pipeline.as_ref().map(|file| load(file, &common.models())).transpose()?;
     if let Some(pipeline) = &pipeline
         && pipeline.takes != MediaKind::Audio
@@ -50,8 +58,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
             }
         }
     }
-    plot::write(&Sounds(strips), &out)?;
-    say!("{}", show_path(&out));
+    say!("{}", show_path(&plot::publish(&Sounds(strips), &out, collision)?));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 
-use super::{Common, run};
+use super::{Common, run, terminal};
+use crate::daemon::Loaded;
 use crate::error::{Error, Kind, Result, show_path};
 use crate::pipeline::Pipeline;
 use crate::sink::{Kept, Quarantine};
@@ -66,9 +67,10 @@ pub struct What {
 pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode> {
     match verb {
         Verb::List { json, of } => {
-            for (pipeline, kept) in everything(of, common)? {
+            let (read, failed) = run::load_some(&run::given(&of.files)?, common)?;
+            for (pipeline, kept) in kept_by(&read.pipelines) {
                 if *json {
-                    let (name, file) = (show_path(&kept.name), kept.file.as_deref().map(show_path));
+                    let (name, file) = (kept.name.to_string_lossy(), kept.file.as_deref().map(Path::to_string_lossy));
                     let value = serde_json::json!({
                         "pipeline": pipeline.name, "name": name, "file": file, "reason": kept.reason
                     });
@@ -78,6 +80,8 @@ pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode> {
                     say!("{}: {}{gone}: {}", pipeline.name, show_path(&kept.name), kept.reason);
                 }
             }
+            failed.iter().for_each(terminal::print_error);
+            return Ok(failed.first().map_or(ExitCode::SUCCESS, |e| e.kind().exit_code().into()));
         }
         Verb::Show { name, of } => {
             for (_, kept) in chosen(of, common, std::slice::from_ref(name))? {
@@ -107,10 +111,15 @@ fn quarantine(pipeline: &Pipeline) -> Quarantine<'_> {
     Quarantine(&pipeline.sink.quarantine)
 }
 
-/// Everything in quarantine. In a folder that several pipelines share each file is that pipeline's whose source it came from; what came from
-/// none of them is not theirs to see.
+/// Everything in quarantine. Whoever moves or deletes it must know all pipelines: of a folder that several share, one that cannot be read would seem
+/// to have nothing.
 fn everything(of: &Of, common: &Common) -> Result<Vec<(Arc<Pipeline>, Kept)>> {
-    let pipelines = run::first_load(&run::given(&of.files)?, common)?.pipelines;
+    Ok(kept_by(&run::first_load(&run::given(&of.files)?, common)?.pipelines))
+}
+
+/// What pipelines have in quarantine. In a folder that several share each file is that pipeline's whose source it came from; what came from
+/// none of them is not theirs to see.
+fn kept_by(pipelines: &[Loaded]) -> Vec<(Arc<Pipeline>, Kept)> {
     let pipelines: Vec<_> = pipelines.iter().filter_map(|loaded| loaded.folder()).collect();
     let mut seen = Vec::new();
     let mut all = Vec::new();
@@ -127,7 +136,7 @@ fn everything(of: &Of, common: &Common) -> Result<Vec<(Arc<Pipeline>, Kept)>> {
             all.extend(own.min_by_key(depth).map(|pipeline| (Arc::clone(pipeline), kept)));
         }
     }
-    Ok(all)
+    all
 }
 
 fn chosen(of: &Of, common: &Common, names: &[PathBuf]) -> Result<Vec<(Arc<Pipeline>, Kept)>> {
@@ -146,7 +155,7 @@ fn each(what: &What, of: &Of, common: &Common, work: impl Fn(&Pipeline, &Kept) -
     let mut first = None;
     for (pipeline, kept) in &files {
         if let Err(e) = work(pipeline, kept) {
-            super::terminal::print_error(&e);
+            terminal::print_error(&e);
             first = first.or(Some(e));
         }
     }

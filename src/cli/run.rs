@@ -11,7 +11,7 @@ use crossbeam::channel::{Sender, unbounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{Common, paths, pipeline_files, print_mistakes, threads};
+use super::{Common, paths, pipeline_files, print_mistakes, terminal, threads};
 use crate::daemon::control::{Doors, Token, listen};
 use crate::daemon::{self, Board, Event, Loaded, Options, Work};
 use crate::durable::Stamp;
@@ -123,8 +123,16 @@ fn read(given: &[PathBuf], models: Models) -> Result<(Read, Vec<LoadError>)> {
 
 /// Reads all pipelines; all mistakes in all files are printed before giving up.
 pub(super) fn first_load(given: &[PathBuf], common: &Common) -> Result<Read> {
+    let (first, mut failed) = load_some(given, common)?;
+    let last = failed.pop();
+    failed.iter().for_each(terminal::print_error);
+    last.map_or(Ok(first), Err)
+}
+
+/// Reads those pipelines that can be read. Mistakes in the others are printed, and what came of those is given too.
+pub(super) fn load_some(given: &[PathBuf], common: &Common) -> Result<(Read, Vec<Error>)> {
     let (first, failed) = read(given, common.models())?;
-    failed.into_iter().map(print_mistakes).last().map_or(Ok(first), Err)
+    Ok((first, failed.into_iter().map(print_mistakes).collect()))
 }
 
 /// The same while the daemon runs, where nobody reads what is printed. Models are read anew too, since they may have changed.

@@ -46,7 +46,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     found.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(b.1)));
     for (distance, path) in found.iter().take(args.number) {
         if args.json {
-            say!("{}", serde_json::json!({ "path": show_path(path), "distance": distance }));
+            say!("{}", serde_json::json!({ "path": path.to_string_lossy(), "distance": distance }));
         } else {
             say!("{distance:9.4}  {}", show_path(path));
         }

@@ -5,12 +5,17 @@ use std::process::{Command, ExitCode};
 
 use clap::Subcommand;
 
-use super::{Common, paths, run};
+use super::{Common, paths, pipeline_files, run};
+use crate::daemon::control::{Doors, Token};
 use crate::daemon::service::{Profile, Unit, launchd, launchd_path, systemd, systemd_path};
 use crate::durable;
 use crate::error::{Error, Kind, Result, show_path};
 use crate::pipeline::outputs;
 use crate::source::resolve;
+
+/// What the machine's service runs when nothing is named.
+const SYSTEM_PIPELINES: &str = "/etc/latentd";
+const UNIT: &str = "latentd.service";
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -37,7 +42,7 @@ pub struct Whose {
 
 #[derive(Debug, clap::Args)]
 pub struct Install {
-    /// Pipelines, or folders of them; those in the configuration folder if none is named
+    /// Pipelines, or folders of them; if none is named, those in the user's configuration folder, with --system in /etc/latentd
     #[arg(value_name = "FILE|DIR")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -48,6 +53,9 @@ pub struct Install {
     /// Answer HTTP at this address too, as in 127.0.0.1:9414
     #[arg(long, value_name = "ADDRESS")]
     http: Option<std::net::SocketAddr>,
+    /// A file with the token that HTTP asks for; needed for changes, and for any address but this machine's own
+    #[arg(long, value_name = "FILE", requires = "http")]
+    token_file: Option<PathBuf>,
     /// Only print the file
     #[arg(long)]
     print: bool,
@@ -56,17 +64,7 @@ pub struct Install {
 pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode> {
     match verb {
         Verb::Install(install) => self::install(install, common),
-        Verb::Uninstall { whose } => {
-            let path = place(whose.system);
-            if cfg!(target_os = "macos") {
-                tell(&["launchctl", "unload", &path.to_string_lossy()]);
-            } else {
-                tell(&systemctl(whose.system, &["disable", "--now", "latentd.service"]));
-            }
-            std::fs::remove_file(&path).map_err(|e| Error::io("delete", &path, e))?;
-            say!("{} is removed; journals, pipelines and files stay", show_path(&path));
-            Ok(ExitCode::SUCCESS)
-        }
+        Verb::Uninstall { whose } => uninstall(whose.system),
         Verb::Status { whose } => status(whose.system),
     }
 }
@@ -76,25 +74,50 @@ fn place(system: bool) -> PathBuf {
     if cfg!(target_os = "macos") { launchd_path(system, &home) } else { systemd_path(system, &config) }
 }
 
+/// The service's file, if there is one.
+fn installed(system: bool) -> Result<PathBuf> {
+    let path = place(system);
+    if path.is_file() {
+        return Ok(path);
+    }
+    let e = Error::new(Kind::NoInput, "the service is not installed").at(&path);
+    Err(e.mend("`latentd service install` installs it; with --system, the machine's is meant"))
+}
+
+/// What the service is to run.
+fn given(install: &Install) -> Result<Vec<PathBuf>> {
+    if !install.files.is_empty() {
+        return Ok(install.files.clone());
+    }
+    let folder: PathBuf = if install.whose.system { SYSTEM_PIPELINES.into() } else { paths::config() };
+    if !folder.is_dir() || pipeline_files(std::slice::from_ref(&folder)).is_err() {
+        let e = Error::new(Kind::Usage, "no pipeline is named, and none can be read in this folder").at(&folder);
+        return Err(e.mend("put one there, or name it: `latentd service install pipelines/clean-photos.yaml`"));
+    }
+    Ok(vec![folder])
+}
+
 fn install(install: &Install, common: &Common) -> Result<ExitCode> {
     let system = install.whose.system;
-    // What cannot be loaded here would not be by the service either. The system's pipelines may not be there yet.
+    // What does not start here would not as a service either.
+    let token = install.token_file.as_deref().map(Token::read).transpose()?;
+    Doors { socket: None, http: install.http, token }.check()?;
+    let given = given(install)?;
+    let pipelines = run::first_load(&given, common)?.pipelines;
     let mut writes = Vec::new();
-    if !install.files.is_empty() || paths::config().is_dir() {
-        let pipelines = run::first_load(&run::given(&install.files)?, common)?.pipelines;
-        for pipeline in pipelines.iter().filter_map(|loaded| loaded.folder()) {
-            writes.push(pipeline.source.root.clone());
-            writes.extend(outputs(&pipeline.sink).into_iter().map(|(.., path)| path.to_path_buf()));
-        }
-        writes.sort();
-        writes.dedup();
+    for pipeline in pipelines.iter().filter_map(|loaded| loaded.folder()) {
+        writes.push(pipeline.source.root.clone());
+        writes.extend(outputs(&pipeline.sink).into_iter().map(|(.., path)| path.to_path_buf()));
     }
+    writes.sort();
+    writes.dedup();
     let program = std::env::current_exe().map_err(|e| Error::new(Kind::Bug, "where am I?").because(e))?;
     let mut arguments: Vec<String> = vec!["--watch-config".into()];
     arguments.extend(install.http.map(|address| format!("--http={address}")));
     let absolute = |path: &Path| resolve(path).to_string_lossy().into_owned();
+    arguments.extend(install.token_file.iter().map(|file| format!("--token-file={}", absolute(file))));
     arguments.extend(common.models.iter().map(|folder| format!("--models={}", absolute(folder))));
-    arguments.extend(install.files.iter().map(|file| absolute(file)));
+    arguments.extend(given.iter().map(|path| absolute(path)));
     let network = install.http.is_some();
     let unit = Unit { program, arguments, system, profile: install.profile, writes, network };
     let text = if cfg!(target_os = "macos") { launchd(&unit) } else { systemd(&unit) };
@@ -109,12 +132,38 @@ fn install(install: &Install, common: &Common) -> Result<ExitCode> {
         (true, _) => say!("    launchctl load -w {}", show_path(&path)),
         (false, true) => {
             say!("    useradd --system --home-dir /var/lib/latentd --shell /usr/sbin/nologin latentd   # once");
+            if let Some(file) = &install.token_file {
+                say!("    chown latentd {}   # the service reads it as this user", show_path(file));
+            }
             say!("    systemctl daemon-reload && systemctl enable --now latentd");
         }
         (false, false) => {
             say!("    systemctl --user daemon-reload && systemctl --user enable --now latentd");
             say!("    loginctl enable-linger    # if it shall run while nobody is logged in");
         }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn uninstall(system: bool) -> Result<ExitCode> {
+    let path = installed(system)?;
+    let mac = cfg!(target_os = "macos");
+    let file = path.to_string_lossy();
+    let stop = if mac { vec!["launchctl", "unload", &*file] } else { systemctl(system, &["disable", "--now", UNIT]) };
+    tell(&stop);
+    // launchd says nothing of what is not loaded.
+    let state = if mac { tell(&["launchctl", "list", "io.github.latentd"]) } else { ask(system, "is-active") };
+    if state.as_deref().is_some_and(|state| !matches!(state, "" | "inactive" | "failed" | "unknown")) {
+        let e = Error::new(Kind::Transient, "the service could not be stopped, and stays installed").at(&path);
+        return Err(e.mend(format!("see what `{}` says", stop.join(" "))));
+    }
+    std::fs::remove_file(&path).map_err(|e| Error::io("delete", &path, e))?;
+    if !mac {
+        tell(&systemctl(system, &["daemon-reload"]));
+    }
+    say!("{} is removed; journals, pipelines and files stay", show_path(&path));
+    if state.is_none() {
+        say!("systemd does not answer: if the service runs, `latentd drain` ends it");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -133,17 +182,17 @@ fn tell(command: &[&str]) -> Option<String> {
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// What systemd answers to a question about the service; nothing if it does not.
+fn ask(system: bool, question: &str) -> Option<String> {
+    tell(&systemctl(system, &[question, UNIT])).filter(|answer| !answer.is_empty())
+}
+
 fn status(system: bool) -> Result<ExitCode> {
-    let path = place(system);
-    if !path.is_file() {
-        let e = Error::new(Kind::NoInput, "the service is not installed").at(&path);
-        return Err(e.mend("`latentd service install` does it"));
-    }
+    let path = installed(system)?;
     say!("installed: {}", show_path(&path));
     if !cfg!(target_os = "macos") {
-        for (what, words) in [("enabled", "is-enabled"), ("active", "is-active")] {
-            let answer = tell(&systemctl(system, &[words, "latentd.service"])).filter(|answer| !answer.is_empty());
-            say!("{what}: {}", answer.as_deref().unwrap_or("systemd does not answer"));
+        for (what, question) in [("enabled", "is-enabled"), ("active", "is-active")] {
+            say!("{what}: {}", ask(system, question).as_deref().unwrap_or("systemd does not answer"));
         }
     }
     Ok(ExitCode::SUCCESS)

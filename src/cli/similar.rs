@@ -48,6 +48,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     if !(0.0..=1.0).contains(&args.amount) {
         return Err(Error::new(Kind::Usage, "--amount is from 0 to 1"));
     }
+    args.output.check()?;
     let model = models::find(common, &args.model)?;
     let codec = codec::open_choosing(&model, None, Choice::of(args.track, args.channel))?;
     let piece = files::read(codec.media(), &args.file)?;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::daemon::{Which, ago, live_line};
 use crate::daemon::status::{PipelineStatus, Status, now};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, show_path};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -32,7 +32,7 @@ fn print(status: &Status) {
     say!("latentd {}, process {}, up {up}, {} threads, {memory:.0} MB", status.latentd, status.pid, status.threads);
     for PipelineStatus { name, state, reason, queue, counts, last, source, sink, live, .. } in &status.pipelines {
         say!("\n{name}: {state}{}", reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default());
-        say!("  {source} -> {sink}");
+        say!("  {} -> {}", show_path(source.as_ref()), show_path(sink.as_ref()));
         if let Some(live) = live {
             say!("  {}", live_line(live));
             continue;

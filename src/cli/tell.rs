@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::daemon::Which;
+use super::terminal;
 use crate::daemon::control::{checked, encode};
 use crate::daemon::status::Reload;
 use crate::error::{Error, Kind, Result};
@@ -40,7 +41,7 @@ pub fn reload(which: &Which) -> Result<ExitCode> {
     let reload: Reload = serde_json::from_value(value)
         .map_err(|e| Error::new(Kind::Transient, "the daemon's answer cannot be read").because(e))?;
     if !reload.ok {
-        reload.problems.iter().for_each(|problem| eprintln!("{problem}"));
+        reload.problems.iter().for_each(|problem| terminal::note(problem));
         let e = Error::new(Kind::Config, format!("{} mistakes; the old configuration stays", reload.problems.len()));
         return Err(e.mend("`latentd check` shows them with their places"));
     }

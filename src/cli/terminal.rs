@@ -1,4 +1,4 @@
-//! How messages look: coloured on a terminal unless NO_COLOR is set, plain everywhere else.
+//! How messages look: coloured on a terminal unless NO_COLOR is set, plain everywhere else, JSON where the log is.
 
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,7 +49,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Whether the log is JSON, for [`note`].
+/// Whether the log is JSON, for what is written beside it.
 static JSON: AtomicBool = AtomicBool::new(false);
 
 /// A line in the log by another way than the log's own.
@@ -63,10 +63,16 @@ pub fn note(text: &str) {
 
 /// `error: what happened`, and `help: what to do` below.
 pub fn print_error(error: &Error) {
-    let (red, cyan, bold, end) =
-        if colour() { ("\x1b[1;31m", "\x1b[1;36m", "\x1b[1m", "\x1b[0m") } else { ("", "", "", "") };
     // A terminal that is gone is no reason to stop.
     let mut stderr = std::io::stderr();
+    if JSON.load(Ordering::Relaxed) {
+        let (kind, mend) = (error.kind().name(), error.mend_text());
+        let line = serde_json::json!({ "level": "ERROR", "message": error.to_string(), "mend": mend, "kind": kind });
+        let _ = writeln!(stderr, "{line}");
+        return;
+    }
+    let (red, cyan, bold, end) =
+        if colour() { ("\x1b[1;31m", "\x1b[1;36m", "\x1b[1m", "\x1b[0m") } else { ("", "", "", "") };
     let _ = writeln!(stderr, "{red}error{end}{bold}: {error}{end}");
     if let Some(mend) = error.mend_text() {
         let _ = writeln!(stderr, "{cyan}help{end}: {mend}");
@@ -75,5 +81,14 @@ pub fn print_error(error: &Error) {
 
 /// All problems of a file, with carets.
 pub fn print_report(report: &Report) {
-    let _ = writeln!(std::io::stderr(), "{}\n", report.render(colour()).trim_end());
+    let mut stderr = std::io::stderr();
+    if !JSON.load(Ordering::Relaxed) {
+        let _ = writeln!(stderr, "{}\n", report.render(colour()).trim_end());
+        return;
+    }
+    for problem in report.to_json().as_array().into_iter().flatten() {
+        let mut line = problem.clone();
+        line["level"] = "ERROR".into();
+        let _ = writeln!(stderr, "{line}");
+    }
 }

@@ -13,7 +13,7 @@ use ratatui::widgets::{Block, Paragraph, Row, Sparkline, Table, TableState};
 use super::daemon::{Which, ago, live_line};
 use crate::daemon::control::{Client, encode};
 use crate::daemon::status::{PipelineStatus, Status, now};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, show_path};
 
 /// How often it is asked.
 const PULSE: Duration = Duration::from_millis(500);
@@ -143,7 +143,8 @@ impl View {
     fn detail(&self) -> Vec<Line<'_>> {
         let chosen = self.selected.selected().and_then(|index| self.status.pipelines.get(index));
         let Some(pipeline) = chosen else { return Vec::new() };
-        let mut lines = vec![Line::from(format!("{} -> {}", pipeline.source, pipeline.sink))];
+        let [source, sink] = [&pipeline.source, &pipeline.sink].map(|path| show_path(path.as_ref()));
+        let mut lines = vec![Line::from(format!("{source} -> {sink}"))];
         if let Some(last) = &pipeline.last {
             let ago = ago(now().saturating_sub(last.time));
             lines.push(Line::from(format!("{ago} ago: {} -> {}", last.inputs, last.results)));

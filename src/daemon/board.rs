@@ -131,17 +131,18 @@ impl Board {
         }
     }
 
-    /// What happened in all pipelines since `since` (microseconds since 1970), newest first, each with its pipeline's name.
+    /// What happened in all pipelines since `since` (microseconds since 1970), newest first, each with its pipeline's name; perhaps only to some
+    /// files, as for [`Book::history`].
     ///
     /// # Errors
     /// Kind transient: a journal cannot be read.
-    pub fn history(&self, since: u64, limit: usize, file: Option<&str>) -> Result<Vec<(String, Event)>> {
+    pub fn history(&self, since: u64, limit: usize, files: &[String]) -> Result<Vec<(String, Event)>> {
         let behind: Vec<(String, Behind)> =
             self.lock().pipelines.iter().map(|(name, (_, behind))| (name.clone(), behind.clone())).collect();
         let mut all = Vec::new();
         for (name, behind) in behind {
             let Behind::Book(book) = behind else { continue };
-            let events = book.history(since, limit, file.map(str::to_owned))?;
+            let events = book.history(since, limit, files.to_vec())?;
             all.extend(events.into_iter().map(|event| (name.clone(), event)));
         }
         all.sort_by_key(|(_, event)| std::cmp::Reverse(event.time));

@@ -1,5 +1,6 @@
 //! A pipeline in the supervisor's hands: how it runs, what it is told, and what shall take its place.
 
+use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use super::feed::Order;
 use super::live::Live;
 use super::status::PipelineStatus;
 use super::{Loaded, Work};
-use crate::error::{Result, show_path};
+use crate::error::Result;
 
 /// A pipeline that runs, or is to run.
 pub struct Member {
@@ -122,14 +123,15 @@ impl Member {
 
 /// What of a pipeline's status does not change.
 pub fn shown(loaded: &Loaded) -> PipelineStatus {
-    let (name, file, state) = (loaded.name().to_owned(), show_path(&loaded.file), "starting".to_owned());
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let (name, file, state) = (loaded.name().to_owned(), text(&loaded.file), "starting".to_owned());
     let common = PipelineStatus { name, file, state, ..PipelineStatus::default() };
     match &loaded.work {
         Work::Folder(pipeline) => PipelineStatus {
             kind: "folder".into(),
-            source: show_path(&pipeline.source.root),
-            sink: show_path(&pipeline.sink.root),
-            quarantine: show_path(&pipeline.sink.quarantine),
+            source: text(&pipeline.source.root),
+            sink: text(&pipeline.sink.root),
+            quarantine: text(&pipeline.sink.quarantine),
             stages: pipeline.stages.iter().map(|stage| stage.name().to_owned()).collect(),
             ..common
         },

@@ -11,7 +11,8 @@ pub mod scatter;
 pub mod sheet;
 pub mod sound;
 
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use base64::Engine;
@@ -21,6 +22,7 @@ use plotters::drawing::{DrawingArea, DrawingAreaErrorKind};
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
 
+use crate::durable::{Collision, Draft};
 use crate::error::{Error, Kind, Result};
 
 /// The family that all text is set in.
@@ -123,17 +125,43 @@ impl Format {
 /// Draws a picture into a file, in the format that its ending tells; a file that is there is replaced, whole or not at all.
 ///
 /// # Errors
-/// Kind usage: another ending. Kind output or transient: it cannot be written.
+/// Kind usage: another ending, or a picture larger than [`MOST_PIXELS`]. Kind output or transient: it cannot be written.
 pub fn write(picture: &impl Picture, path: &Path) -> Result<()> {
+    publish(picture, path, Collision::Replace).map(drop)
+}
+
+/// [`write`], with a choice of what becomes of a file that is there; tells the name that the picture got.
+///
+/// # Errors
+/// As for [`write`].
+pub fn publish(picture: &impl Picture, path: &Path, collision: Collision) -> Result<PathBuf> {
     let bytes = render(picture, Format::from_extension(path)?)?;
-    crate::durable::write(path, &bytes)
+    let draft = Draft::new(path)?.fill(|out| out.write_all(&bytes).map_err(|e| Error::io("write", path, e)))?;
+    draft.publish(collision)
+}
+
+/// The most pixels of a canvas; with three bytes each they are held in memory.
+pub const MOST_PIXELS: u64 = 250_000_000;
+
+/// Refuses a canvas that would cost gigabytes.
+///
+/// # Errors
+/// Kind usage: it is larger than [`MOST_PIXELS`].
+pub fn check_size((width, height): (u32, u32)) -> Result<()> {
+    if u64::from(width) * u64::from(height) <= MOST_PIXELS {
+        return Ok(());
+    }
+    let what =
+        format!("the plot would be {width} x {height} pixels; the limit is {} megapixels", MOST_PIXELS / 1_000_000);
+    Err(Error::new(Kind::Usage, what).mend("show less in it, or show it smaller, as by `--zoom 1`"))
 }
 
 /// Draws a picture, as the bytes of a file.
 ///
 /// # Errors
-/// Kind bug: the picture cannot be drawn.
+/// Kind usage: the picture is larger than [`MOST_PIXELS`]. Kind bug: it cannot be drawn.
 pub fn render(picture: &impl Picture, format: Format) -> Result<Vec<u8>> {
+    check_size(picture.size())?;
     static FONTS: Once = Once::new();
     FONTS.call_once(|| {
         for style in [FontStyle::Normal, FontStyle::Bold] {

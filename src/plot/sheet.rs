@@ -3,7 +3,8 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::{Area, Drawn, FONT, Inlay, Picture};
+use super::{Area, Drawn, FONT, Inlay, Picture, check_size};
+use crate::error::Result;
 
 /// Pixels between pictures.
 const GAP: u32 = 4;
@@ -32,8 +33,27 @@ pub struct Sheet {
 }
 
 impl Sheet {
+    /// Refuses a sheet of so many rows and columns of pictures before they are made.
+    ///
+    /// # Errors
+    /// Kind usage: it would be larger than can be drawn.
+    pub fn check(&self, rows: usize, columns: usize) -> Result<()> {
+        check_size(self.size_of(rows, columns))
+    }
+
     fn extent(&self) -> (u32, u32) {
-        (self.picture.0 as u32 * self.zoom, self.picture.1 as u32 * self.zoom)
+        let side = |pixels: usize| short(pixels).saturating_mul(self.zoom);
+        (side(self.picture.0), side(self.picture.1))
+    }
+
+    /// Width and height with so many rows and columns, as far as they are known. What cannot be counted is too large in any case.
+    fn size_of(&self, rows: usize, columns: usize) -> (u32, u32) {
+        let ((wide, high), gap, (left, top, bottom)) = (self.extent(), self.gap(), self.frame());
+        let all = |count: usize, side: u32| short(count).saturating_mul(side.saturating_add(gap));
+        let line = |text: &str, twentieths: u32| letters(text).saturating_mul(TEXT * twentieths) / 20;
+        let text = line(&self.title, 12).max(line(&self.caption, 11)).saturating_add(2 * MARGIN);
+        let width = all(columns, wide).saturating_add(left + MARGIN);
+        (width.max(text), all(rows, high).saturating_add(top + bottom))
     }
 
     fn gap(&self) -> u32 {
@@ -42,7 +62,7 @@ impl Sheet {
 
     /// Left of the pictures, above them and below them.
     fn frame(&self) -> (u32, u32, u32) {
-        let longest = self.rows.iter().map(|(name, _)| name.chars().count() as u32).max().unwrap_or(0);
+        let longest = self.rows.iter().map(|(name, _)| letters(name)).max().unwrap_or(0);
         let line = |text: bool, height: u32| if text { height } else { 0 };
         let top = line(!self.title.is_empty(), TEXT + 14) + line(!self.columns.is_empty(), TEXT + 4);
         // A letter is about half as wide as high.
@@ -51,14 +71,18 @@ impl Sheet {
     }
 }
 
+fn short(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn letters(text: &str) -> u32 {
+    short(text.chars().count())
+}
+
 impl Picture for Sheet {
     fn size(&self) -> (u32, u32) {
-        let columns = self.rows.iter().map(|(_, pictures)| pictures.len() as u32).max().unwrap_or(0);
-        let ((wide, high), gap, (left, top, bottom)) = (self.extent(), self.gap(), self.frame());
-        let title = self.title.chars().count() as u32 * TEXT * 12 / 20 + 2 * MARGIN;
-        let caption = self.caption.chars().count() as u32 * TEXT * 11 / 20 + 2 * MARGIN;
-        let width = left + columns * (wide + gap) + MARGIN;
-        (width.max(title).max(caption), top + self.rows.len() as u32 * (high + gap) + bottom)
+        let columns = self.rows.iter().map(|(_, pictures)| pictures.len()).max().unwrap_or(0);
+        self.size_of(self.rows.len(), columns)
     }
 
     fn draw<B: DrawingBackend>(&self, area: &Area<B>) -> Drawn<B> {

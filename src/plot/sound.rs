@@ -9,8 +9,9 @@ use crate::media::audio::{Block, Overlap, Spectrum, Taper};
 
 /// Columns of pixels that a stretch is drawn by.
 const COLUMNS: usize = 800;
-/// Samples of a spectrum; half as many from one to the next.
+/// Samples of a spectrum, and from one to the next.
 const WINDOW: usize = 1024;
+const HOP: usize = WINDOW / 2;
 /// Rows of a spectrogram.
 const ROWS: usize = 180;
 /// What is drawn darkest and brightest, in dB below a sine of full scale.
@@ -23,6 +24,8 @@ pub struct Strip {
     pub name: String,
     seconds: f64,
     rate: u32,
+    /// Seconds of a column; the last may be shorter.
+    step: f64,
     columns: Vec<Column>,
 }
 
@@ -58,21 +61,22 @@ impl Strip {
     /// What reading it meets.
     pub fn of(name: &str, mut audio: Audio) -> Result<Strip> {
         let format = audio.format();
-        let mut spectrum = Spectrum::new(WINDOW, WINDOW / 2, (Taper::Hann, Taper::Hann), Overlap::Sum)?;
+        let mut spectrum = Spectrum::new(WINDOW, HOP, (Taper::Hann, Taper::Hann), Overlap::Sum)?;
         let (mut block, mut mono) = (Block::new(format.channels), Vec::new());
-        let mut strip = Strip { name: name.to_owned(), seconds: 0.0, rate: format.rate, columns: Vec::new() };
+        let mut strip =
+            Strip { name: name.to_owned(), seconds: 0.0, rate: format.rate, step: 0.0, columns: Vec::new() };
         let (mut frames, mut each, mut within) = (0u64, 1, 0);
         loop {
             audio.read(&mut block)?;
-            if block.is_empty() {
-                break;
-            }
+            // What is left over at the end is shown too, however little it is.
+            let enough = if block.is_empty() { 1 } else { HOP };
             frames += block.frames() as u64;
             let mix = |n: usize| block.planes().iter().map(|p| p[n]).sum::<f32>() / format.channels as f32;
             mono.extend((0..block.frames()).map(mix));
-            while mono.len() >= WINDOW / 2 {
-                let column = strip.column(&mut spectrum, &mono[..WINDOW / 2])?;
-                mono.drain(..WINDOW / 2);
+            while mono.len() >= enough {
+                let taken = HOP.min(mono.len());
+                let column = strip.column(&mut spectrum, &mono[..taken])?;
+                mono.drain(..taken);
                 match strip.columns.last_mut() {
                     Some(last) if within > 0 => last.join(&column),
                     _ => strip.columns.push(column),
@@ -83,13 +87,18 @@ impl Strip {
                     each *= 2;
                 }
             }
+            if block.is_empty() {
+                strip.seconds = frames as f64 / f64::from(format.rate);
+                strip.step = (each * HOP) as f64 / f64::from(format.rate);
+                return Ok(strip);
+            }
         }
-        strip.seconds = frames as f64 / f64::from(format.rate);
-        Ok(strip)
     }
 
     fn column(&self, spectrum: &mut Spectrum, samples: &[f32]) -> Result<Column> {
-        spectrum.push(samples);
+        let mut hop = [0.0; HOP];
+        hop[..samples.len()].copy_from_slice(samples);
+        spectrum.push(&hop);
         spectrum.transform()?;
         let mut column = Column::empty();
         for v in samples {
@@ -143,10 +152,9 @@ impl Picture for Sounds {
                 .set_label_area_size(LabelAreaPosition::Left, 60)
                 .build_cartesian_2d(0.0..seconds, -peak..peak)?;
             chart.configure_mesh().disable_mesh().y_labels(3).label_style((FONT, 12)).draw()?;
-            let step = seconds / strip.columns.len().max(1) as f64;
             chart.draw_series(strip.columns.iter().enumerate().map(|(n, c)| {
-                let at = n as f64 * step;
-                Rectangle::new([(at, c.least), (at + step, c.most)], CLASSES[0].filled())
+                let (from, to) = (n as f64 * strip.step, (n + 1) as f64 * strip.step);
+                Rectangle::new([(from, c.least), (to.min(strip.seconds), c.most)], CLASSES[0].filled())
             }))?;
             let mut chart = ChartBuilder::on(&below)
                 .margin_right(20)
@@ -165,31 +173,67 @@ impl Picture for Sounds {
                 .draw()?;
             let (x, y) = chart.plotting_area().get_pixel_range();
             let extent = ((x.end - x.start).max(1) as u32, (y.end - y.start).max(1) as u32);
-            inlays.push(strip.spectrogram((x.start, y.start), extent));
+            inlays.push(strip.spectrogram((x.start, y.start), extent, seconds));
         }
         Ok(inlays)
     }
 }
 
 impl Strip {
-    fn spectrogram(&self, at: (i32, i32), extent: (u32, u32)) -> Inlay {
-        let columns = self.columns.len().max(1);
-        let mut rgb = Vec::with_capacity(columns * ROWS * 3);
+    /// `seconds` from left to right, a column of its own for each pixel: those of the strip seldom end where the sound does.
+    fn spectrogram(&self, at: (i32, i32), extent: (u32, u32), seconds: f64) -> Inlay {
+        let wide = extent.0 as usize;
+        let shown = |x: usize| {
+            let time = (x as f64 + 0.5) / wide as f64 * seconds;
+            self.columns.get((time / self.step) as usize).filter(|_| time < self.seconds)
+        };
+        let mut rgb = Vec::with_capacity(wide * ROWS * 3);
         for row in (0..ROWS).rev() {
-            for column in 0..columns {
-                let power = self.columns.get(column).map_or(0.0, |c| c.power[row]);
+            for x in 0..wide {
+                let power = shown(x).map_or(0.0, |c| c.power[row]);
                 let level = 10.0 * power.max(1e-20).log10();
                 let RGBColor(r, g, b) = shade((level - RANGE.0) / (RANGE.1 - RANGE.0));
                 rgb.extend([r, g, b]);
             }
         }
-        Inlay { at, extent, size: (columns, ROWS), rgb }
+        Inlay { at, extent, size: (wide, ROWS), rgb }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::audio::{Depth, Memory};
+
+    fn strip(rate: u32, samples: Vec<f32>) -> Strip {
+        let sound = Memory::new(rate, Block::from_planes(vec![samples]));
+        Strip::of("sound", Audio::new(sound, Depth::Float)).unwrap()
+    }
+
+    /// Up to 511 samples at the end were not drawn, and short clips looked silent.
+    #[test]
+    fn every_sample_is_shown() {
+        for frames in [1, 3, HOP - 1, HOP, HOP + 1, 3 * WINDOW + 77, 2 * COLUMNS * HOP + 5] {
+            let mut samples = vec![0.0; frames];
+            samples[frames - 1] = 0.75;
+            let strip = strip(48_000, samples);
+            assert_eq!(strip.columns.last().unwrap().most, 0.75, "{frames} frames");
+            assert!(strip.columns.iter().rev().skip(1).all(|column| column.most == 0.0), "{frames} frames");
+        }
+    }
+
+    /// All columns were drawn as wide as one another over the whole length, whatever the last one held.
+    #[test]
+    fn a_sound_is_drawn_when_it_sounds() {
+        // Silence up to 8 in 9 of the length, where the last column begins, which is but an eighth full.
+        let mut samples = vec![0.0; HOP];
+        samples.extend((0..HOP / 8).map(|n| (n as f32 * 0.5).sin()));
+        let strip = strip(48_000, samples);
+        assert!((strip.step * 9.0 / 8.0 - strip.seconds).abs() < 1e-9, "{} {}", strip.step, strip.seconds);
+        let Inlay { rgb, size: (wide, rows), .. } = strip.spectrogram((0, 0), (90, 1), strip.seconds);
+        let dark = |x: usize| (0..rows).all(|row| rgb[(row * wide + x) * 3..][..3] == rgb[..3]);
+        assert!((0..79).all(dark) && (81..90).all(|x| !dark(x)));
+    }
 
     /// The last of many counted as much as all before it.
     #[test]

@@ -42,8 +42,9 @@ impl Home {
     /// The program, with this home as the user's.
     pub fn latentd(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_latentd"));
-        for variable in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"] {
-            command.env(variable, self.path(variable));
+        for variable in ["CONFIG_HOME", "DATA_HOME", "DATA_DIRS", "STATE_HOME", "CACHE_HOME", "RUNTIME_DIR"] {
+            let variable = format!("XDG_{variable}");
+            command.env(&variable, self.path(&variable));
         }
         // Measuring what is fastest is for users; tests say what they run.
         command.env("LATENTD_KERNEL", "winograd").env("NO_COLOR", "1").env_remove("LATENTD_LOG");

@@ -116,18 +116,18 @@ fn reload(events: &Sender<Event>) -> Answer {
 }
 
 fn history(query: &str, board: &Board) -> Result<Answer> {
-    let (mut since, mut limit, mut file) = (0, 1000, None);
+    let (mut since, mut limit, mut files) = (0, 1000, Vec::new());
     for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
         let number = || value.parse::<u64>().map_err(|_| Error::new(Kind::Usage, format!("`{name}` is no number")));
         match name {
             // A number of seconds back from now.
             "since" => since = now().saturating_sub(number()?).saturating_mul(1_000_000),
             "limit" => limit = usize::try_from(number()?).unwrap_or(MOST_EVENTS).clamp(1, MOST_EVENTS),
-            "file" => file = Some(decode(value)),
+            "file" => files.push(decode(value)),
             _ => {}
         }
     }
-    let events = board.history(since, limit, file.as_deref())?;
+    let events = board.history(since, limit, &files)?;
     let events: Vec<Value> = events
         .into_iter()
         .filter_map(|(name, event)| {

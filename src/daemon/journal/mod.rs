@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 
 use crate::durable::{self, Publication, Stamp};
-use crate::error::{Error, Kind, Result, show_path};
+use crate::error::{Error, Kind, Result};
 use crate::model::sha256_hex;
 use crate::pipeline::{Claim, Input, Key, Ledger, Pipeline, Verdict};
 use record::{Record, State, now};
@@ -63,7 +63,7 @@ enum Request {
     Failed(Key, String),
     Quarantined { input: record::Input, sign: u128, fingerprint: String, reason: String, stays: bool },
     Close(Answer<()>),
-    History { since: u64, limit: usize, file: Option<String>, answer: Answer<Vec<Event>> },
+    History { since: u64, limit: usize, files: Vec<String>, answer: Answer<Vec<Event>> },
 }
 
 type Answer<T> = Sender<Result<T>>;
@@ -146,8 +146,9 @@ fn write(mut store: Store, root: &Path, requests: &Receiver<Request>) {
             Err(e) => changes.into_iter().for_each(|request| request.answer(Err(&e))),
         }
         for question in questions {
-            if let Request::History { since, limit, file, answer } = question {
-                let wanted = |event: &Event| file.as_ref().is_none_or(|file| event.is_about(file));
+            if let Request::History { since, limit, files, answer } = question {
+                let is_about = |event: &Event| files.iter().any(|file| event.is_about(file, root));
+                let wanted = |event: &Event| files.is_empty() || is_about(event);
                 let _ = answer.send(store.history(since, limit, wanted));
             }
         }
@@ -175,7 +176,7 @@ fn apply(change: &Change, request: &Request) -> Result<Verdict> {
         Request::Intend(key, publications, _) => update(change, key, State::Publishing(publications.clone()))?,
         Request::Done { key, results, seconds, stay, .. } => {
             update(change, key, State::Done { results: results.clone(), settled: *stay })?;
-            let results = results.iter().map(|r| show_path(&r.target)).collect();
+            let results = results.iter().map(|r| text(&r.target)).collect();
             note(change, key, "done", |event| Event { results, seconds: Some(*seconds), ..event })?;
         }
         Request::Settled(key) => {
@@ -191,14 +192,14 @@ fn apply(change: &Change, request: &Request) -> Result<Verdict> {
             }
         }
         Request::Quarantined { input, sign, fingerprint, reason, stays } => {
-            let shown = show_path(&input.path);
             if *stays {
                 let (inputs, fingerprint) = (vec![input.clone()], fingerprint.clone());
                 let record =
                     Record { inputs, fingerprint, attempts: 1, interrupted: 0, state: State::Refused, time: now() };
                 change.put(&recover::key_of_sign(*sign), &record)?;
             }
-            change.event(&Event { inputs: vec![shown], reason: Some(reason.clone()), ..Event::new("quarantined") })?;
+            let inputs = vec![text(&input.path)];
+            change.event(&Event { inputs, reason: Some(reason.clone()), ..Event::new("quarantined") })?;
         }
         Request::History { .. } | Request::Close(_) => {}
     }
@@ -236,8 +237,12 @@ fn update(change: &Change, key: &Key, state: State) -> Result<()> {
 /// Adds to the history what happened to the input under a key.
 fn note(change: &Change, key: &Key, what: &str, fill: impl FnOnce(Event) -> Event) -> Result<()> {
     let Some(record) = change.get(key)? else { return Ok(()) };
-    let inputs = record.inputs.iter().map(|input| show_path(&input.path)).collect();
+    let inputs = record.inputs.iter().map(|input| text(&input.path)).collect();
     change.event(&fill(Event { inputs, attempts: record.attempts, ..Event::new(what) }))
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }
 
 impl Request {
@@ -285,12 +290,13 @@ impl Book {
         }
     }
 
-    /// What happened since `since` (microseconds since 1970), newest first, perhaps only to files whose path holds `file`.
+    /// What happened since `since` (microseconds since 1970), newest first; if `files` are given, only to those whose path holds one of them, or that
+    /// lie there or below.
     ///
     /// # Errors
     /// Kind transient: it cannot be read.
-    pub fn history(&self, since: u64, limit: usize, file: Option<String>) -> Result<Vec<Event>> {
-        self.ask(|answer| Request::History { since, limit, file, answer })
+    pub fn history(&self, since: u64, limit: usize, files: Vec<String>) -> Result<Vec<Event>> {
+        self.ask(|answer| Request::History { since, limit, files, answer })
     }
 }
 

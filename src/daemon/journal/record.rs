@@ -71,7 +71,7 @@ pub struct Event {
     pub time: u64,
     /// `done`, `failed`, `quarantined`.
     pub what: String,
-    /// The files' paths within the source, as they may be shown.
+    /// The files' paths within the source; what in them is no text is lost.
     pub inputs: Vec<String>,
     /// Where the results are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -94,9 +94,10 @@ impl Event {
         Event { time: now(), what, inputs: vec![], results: vec![], seconds: None, attempts: 0, reason: None }
     }
 
-    /// Whether one of its files has `text` in its path.
-    pub fn is_about(&self, text: &str) -> bool {
-        self.inputs.iter().chain(&self.results).any(|path| path.contains(text))
+    /// Whether one of its files has `text` in its path, or lies at the path `text` or below it. Its inputs lie below `root`.
+    pub fn is_about(&self, text: &str, root: &Path) -> bool {
+        let mut paths = self.inputs.iter().chain(&self.results);
+        paths.any(|path| path.contains(text) || root.join(path).starts_with(text))
     }
 }
 
