@@ -8,7 +8,8 @@ as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
 
 export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 
-if ! command -v cc >/dev/null; then
+# A compiler for what is written in C, and make, which jemalloc is built with.
+if ! command -v cc >/dev/null || ! command -v make >/dev/null; then
     as_root apt-get update -q
     as_root apt-get install -y -q build-essential
 fi

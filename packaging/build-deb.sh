@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds a Debian package: program, units, completions, manual pages, pipelines. Needs cargo-deb (`cargo install cargo-deb --locked`).
+# Builds a Debian package: program, units, completions, manual pages, models, pipelines. Needs cargo-deb (`cargo install cargo-deb --locked`).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --release --locked --bin latentd
