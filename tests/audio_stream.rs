@@ -130,6 +130,32 @@ fn stages_are_replaced_without_a_gap() {
     assert!(jump < 0.02, "a click of {jump}");
 }
 
+/// There was silence for as long as the delay grew.
+#[test]
+fn stages_with_a_longer_delay_make_no_hole() {
+    let home = Home::new();
+    let full = tiny_model(&home.path("full"), Tiny { gain: 1.0, ..HALF });
+    let longer = live(&home.path(""), &format!("denoise: {{model: {}}}", full.display())).chain().unwrap();
+    assert!(longer.delay() > 400);
+    let mut bench = Bench::new(live(&home.path(""), "high_pass").chain().unwrap(), 48_000, 48_000);
+    let mut longer = Some(longer);
+    let mut out = Vec::new();
+    for block in 0..200 {
+        if block == 100 {
+            bench.control.replace(longer.take().unwrap());
+        }
+        let sound: Vec<f32> = (0..480)
+            .map(|n| 0.5 * ((block * 480 + n) as f32 * 2.0 * std::f32::consts::PI * 1000.0 / 48_000.0).sin())
+            .collect();
+        bench.hear(&sound);
+        out.extend(bench.play(480));
+    }
+    // It begins when the devices have settled. A part is two and a half waves long.
+    for (at, part) in out[40 * 480..].chunks_exact(120).enumerate() {
+        assert!(rms(part) > 0.1, "a hole after {:.1} ms", at as f64 * 2.5);
+    }
+}
+
 /// Old stages may hold part of a block that they never give: the sound as it is was late by that from then on.
 #[test]
 fn after_stages_of_another_hop_the_sound_as_it_is_is_in_time_with_the_new_ones() {

@@ -4,8 +4,11 @@
 mod lab_common;
 
 use lab_common::{cloth, digits, model, values};
-use latentd::model::{Golden, Kernel, Session, verify};
+use latentd::Kind;
+use latentd::model::{Card, Golden, Kernel, Model, Place, Session, sha256_hex, verify};
 use latentd::stage::codec::ImageCodec;
+use prost::Message;
+use tract_onnx::pb::ModelProto;
 
 const ALL: [&str; 9] = [
     "digits-ae",
@@ -121,4 +124,22 @@ fn noise_goes_and_pixels_come() {
         size += cross_entropy(&upscaler.run(&[&small]).unwrap()[0], &clean) / 40.0;
     }
     assert!(noise < 0.15 && size < 0.1, "{noise} {size}");
+}
+
+/// A score that is no number is above no bound, and passed every gate.
+#[test]
+fn a_novelty_that_is_no_number_is_an_error() {
+    let whole = model("digits-vae20");
+    let bytes = std::fs::read(lab_common::models().join("digits-vae20/model.onnx")).unwrap();
+    let mut graph = ModelProto::decode(bytes.as_slice()).unwrap();
+    let tensors = &mut graph.graph.as_mut().unwrap().initializer;
+    let spread = tensors.iter_mut().find(|tensor| tensor.name.contains("log_var") && tensor.dims.len() == 1).unwrap();
+    spread.raw_data = f32::INFINITY.to_le_bytes().repeat(spread.raw_data.len() / 4);
+    let bytes = graph.encode_to_vec();
+    let card = Card { sha256: sha256_hex(&bytes), ..whole.card.clone() };
+    let broken = Model::new(card, &bytes, Place::Memory).unwrap();
+    let digit = values(&digits()[3].1);
+    assert!(ImageCodec::open(&whole, None).unwrap().novelty(&digit).is_ok());
+    let error = ImageCodec::open(&broken, None).and_then(|codec| codec.novelty(&digit)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Model, "{error}");
 }

@@ -25,6 +25,9 @@ pub struct End<R> {
     pub rate: u32,
 }
 
+/// Frames of what was played that are remembered: what is repeated when stages with a longer delay take over.
+const PAST: usize = RATE as usize / 10;
+
 /// See the module.
 pub struct Engine {
     chain: Chain,
@@ -38,6 +41,8 @@ pub struct Engine {
     gauge: Gauge,
     /// The sound as it came, in time with what the stages give.
     dry: Block,
+    /// What of it was dropped last, being played.
+    past: Block,
     /// The stages' share; 0 when they are late.
     blend: Blend,
     /// Where blocks were left out of what came, and where what the stages give is joined with what they do not.
@@ -75,7 +80,7 @@ impl Engine {
         };
         let room = || Block::with_room(channels, 8 * FRAMES);
         let (raw, converted) = (room_at(channels, microphone.rate), room_at(channels, speaker.rate));
-        let mut dry = Block::with_room(channels, chain.delay() + 8 * FRAMES);
+        let mut dry = Block::with_room(channels, chain.delay() + RATE as usize / 2);
         dry.append_silence(chain.delay());
         Ok(Engine {
             outgoing: Convert::new(RATE, speaker.rate, channels, FRAMES, false)?,
@@ -86,6 +91,7 @@ impl Engine {
             drift: Drift::default(),
             gauge,
             dry,
+            past: Block::with_room(channels, PAST + 8 * FRAMES),
             blend: Blend::new(control.shared.wet()),
             joint: Splice::new(channels),
             played: Splice::new(channels),
@@ -208,6 +214,8 @@ impl Engine {
         } else {
             self.blend.mix(&mut self.out, &self.dry, self.shared.wet());
         }
+        self.past.append_part(&self.dry, 0, self.out.frames().min(self.dry.frames()));
+        self.past.drop_front(self.past.frames().saturating_sub(PAST));
         self.dry.drop_front(self.out.frames());
         self.give(level, now)
     }
@@ -221,11 +229,14 @@ impl Engine {
         // What the old stages hold will not come out of the new ones.
         let missing = chain.delay() as isize - self.dry.frames() as isize;
         if missing > 0 {
-            // The whole stream becomes later by this much; `append_silence` keeps to room that is there.
+            // The whole stream becomes later by this much: what was played last is heard again, which is less of a hole than silence.
+            let missing = missing as usize;
+            let again = missing.min(self.past.frames());
             self.raw.clear();
             self.raw.append(&self.dry);
             self.dry.clear();
-            self.dry.append_silence(missing as usize);
+            self.dry.append_silence(missing - again);
+            self.dry.append_part(&self.past, self.past.frames() - again, again);
             self.dry.append(&self.raw);
         } else {
             self.dry.drop_front(missing.unsigned_abs());
