@@ -179,8 +179,8 @@ const PAUSE: f64 = -50.0;
 const QUIETER: f64 = 10.0;
 /// Seconds over which the loudness of what is heard is averaged.
 const AVERAGE: f64 = 3.0;
-/// How fast what was heard is forgotten in pauses, in dB a second: somebody who goes on more quietly is heard at last.
-const FORGET: f64 = 0.5;
+/// How fast that gate falls in a pause, in dB a second: somebody who goes on more quietly is heard at last.
+const FALL: f64 = 0.5;
 /// How much louder or quieter a live stream is made at most, in dB.
 const MOST_GAIN: f64 = 20.0;
 /// How fast, in dB a second.
@@ -196,6 +196,8 @@ struct Follow {
     interleaved: Vec<f32>,
     /// The loudness of what is heard, in LUFS; nothing has been yet where it is the least there is.
     heard: f64,
+    /// By how much the gate has fallen in this pause, in dB.
+    fallen: f64,
     /// In dB.
     gain: f64,
     /// What the limiter takes away, as a factor up to 1.
@@ -209,7 +211,7 @@ impl Follow {
         let release = from_decibels(RELEASE / f64::from(format.rate));
         let interleaved = Vec::with_capacity(4 * BLOCK * format.channels);
         let heard = f64::NEG_INFINITY;
-        Ok(Follow { level, format, meter, interleaved, heard, gain: 0.0, limit: 1.0, release })
+        Ok(Follow { level, format, meter, interleaved, heard, fallen: 0.0, gain: 0.0, limit: 1.0, release })
     }
 
     /// Takes note of the loudness of the moment, in LUFS; whether it is no pause.
@@ -217,9 +219,13 @@ impl Follow {
         if loudness <= PAUSE {
             return false;
         }
-        if loudness <= self.heard - QUIETER {
-            self.heard -= FORGET * seconds;
+        let gate = self.heard - QUIETER;
+        if loudness <= gate - self.fallen {
+            self.fallen += FALL * seconds;
             return false;
+        }
+        if loudness > gate {
+            self.fallen = 0.0;
         }
         if self.heard == f64::NEG_INFINITY {
             self.heard = loudness;
