@@ -86,9 +86,9 @@ fn a_picture_is_the_output_that_the_card_names() {
     assert!(halved && after.as_raw().iter().any(|v| *v > 0));
 
     write(&home, "no-such-output", "");
-    let output = home.run(&["apply", pipeline.to_str().unwrap(), "inbox", "--out", "out"]);
+    let output = home.run(&["check", pipeline.to_str().unwrap()]);
     assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("no-such-output"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no output `no-such-output`"));
 }
 
 /// The journal kept old results, and a reload changed nothing.

@@ -52,6 +52,10 @@ fn an_output_is_none_of_the_inputs() {
         let (code, out, err) = run(&home, line);
         assert!(code == Some(64) && err.contains("the input") && err.contains("--out"), "{line}: {code:?} {out}{err}");
     }
+    // A folder's results, over the folder itself.
+    let pipeline = home.pipeline("", "resize: { long_side: 4 }", ", overwrite: true");
+    let (code, out, err) = run(&home, &format!("apply {} a.png pictures --out .", pipeline.display()));
+    assert!(code == Some(64) && err.contains("the input"), "{code:?} {out}{err}");
     assert!(fs::read(home.path("a.png")).unwrap() == one && fs::read(home.path("pictures/b.png")).unwrap() == other);
     assert!(home.path("link.png").is_symlink() && home.path("link.svg").is_symlink());
 }
@@ -61,7 +65,7 @@ fn an_output_that_cannot_be_is_told_by_its_name() {
     let home = Home::new();
     // Before anything is read.
     let (code, _, err) = run(&home, "compare gone.png gone.png --out sheet.gif");
-    assert!(code == Some(78) && err.contains("sheet.gif"), "{code:?} {err}");
+    assert!(code == Some(64) && err.contains("sheet.gif"), "{code:?} {err}");
     fs::write(home.path("a.png"), png(9000, 12)).unwrap();
     fs::write(home.path("b.png"), png(900, 12)).unwrap();
     let (code, _, err) = run(&home, "compare a.png a.png --out sheet.webp");

@@ -48,6 +48,13 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let groups = group(inputs, pipeline.source.group)?;
     let pipeline = Arc::new(pipeline);
     let mut done = 0;
+    if pipeline.sink.collision == Collision::Replace && !pipeline.sink.gathers() {
+        for inputs in &groups {
+            let relative: Vec<&Path> = inputs.iter().map(|input| input.relative.as_path()).collect();
+            let result = pipeline.sink.expected(&relative, &pipeline.name);
+            files::check_apart(&result, inputs.iter().map(|input| input.path.as_path()))?;
+        }
+    }
     if args.dry_run {
         foretell(args, &pipeline, &groups);
     } else if !nothing {

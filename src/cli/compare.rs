@@ -32,7 +32,10 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode> {
     // Told before the work, not after it.
     if let Some(out) = &args.out {
-        Format::from_extension(out)?;
+        Format::from_extension(out).map_err(|e| {
+            let mend = e.mend_text().unwrap_or("name a .png").to_owned();
+            Error::new(Kind::Usage, e.message()).at(out).mend(mend)
+        })?;
         files::check_apart(out, [args.before.as_path(), args.after.as_path()])?;
     }
     let before = read(&args.before)?;

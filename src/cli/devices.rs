@@ -52,15 +52,18 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 
 /// Does `work` without what ALSA and JACK write to the terminal of devices that they do not find.
 fn quietly<T>(work: impl FnOnce() -> T) -> T {
-    let kept = rustix::io::dup(rustix::stdio::stderr());
+    /// Puts stderr back, also when a panic passes.
+    struct Kept(rustix::fd::OwnedFd);
+    impl Drop for Kept {
+        fn drop(&mut self) {
+            let _ = rustix::stdio::dup2_stderr(&self.0);
+        }
+    }
+    let kept = rustix::io::dup(rustix::stdio::stderr()).map(Kept);
     if let (Ok(_), Ok(nowhere)) = (&kept, std::fs::File::options().write(true).open("/dev/null")) {
         let _ = rustix::stdio::dup2_stderr(&nowhere);
     }
-    let done = work();
-    if let Ok(kept) = kept {
-        let _ = rustix::stdio::dup2_stderr(&kept);
-    }
-    done
+    work()
 }
 
 /// `* Built-in Audio  48000 Hz, 2 channels  pulseaudio:alsa_input.pci...`

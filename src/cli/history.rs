@@ -1,6 +1,6 @@
 //! `latentd history`: what happened to files.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use super::daemon::{Which, ago};
@@ -46,7 +46,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         url += &format!("&since={since}");
     }
     if let Some(file) = &args.file {
-        for file in [&full(file), file] {
+        // `.` alone would be a part of nearly every name.
+        let named = file.components().any(|part| matches!(part, Component::Normal(_)));
+        for file in std::iter::once(&full(file)).chain(named.then_some(file)) {
             url += &format!("&file={}", encode(&file.to_string_lossy()));
         }
     }

@@ -186,7 +186,7 @@ fn end(outcome: Result<ExitCode>) -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Result<ExitCode> {
     let common = &cli.common;
-    common.check()?;
+    check_models(&common.models)?;
     match &cli.verb {
         Verb::Run(args) => run::run(args, common),
         Verb::Apply(args) => apply::run(args, common),
@@ -221,18 +221,18 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
 }
 
 impl Common {
-    /// A folder that is named and is not there would be passed over, and another model taken for the one that was meant.
-    fn check(&self) -> Result<()> {
-        match self.models.iter().find(|folder| !folder.is_dir()) {
-            Some(folder) => Err(Error::new(Kind::NoInput, "there is no such folder of models")
-                .at(folder)
-                .mend("check the path after `--models`; it names a folder that holds a folder for each model")),
-            None => Ok(()),
-        }
-    }
-
     fn models(&self) -> Models {
         find_models(&self.models)
+    }
+}
+
+/// A folder that is named and is not there would be passed over, and another model taken for the one that was meant.
+fn check_models(folders: &[PathBuf]) -> Result<()> {
+    match folders.iter().find(|folder| !folder.is_dir()) {
+        Some(folder) => Err(Error::new(Kind::NoInput, "there is no such folder of models")
+            .at(folder)
+            .mend("check the path after `--models`; it names a folder that holds a folder for each model")),
+        None => Ok(()),
     }
 }
 

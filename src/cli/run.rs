@@ -137,7 +137,9 @@ pub(super) fn load_some(given: &[PathBuf], common: &Common) -> Result<(Read, Vec
 
 /// The same while the daemon runs, where nobody reads what is printed. Models are read anew too, since they may have changed.
 fn reload(given: &[PathBuf], folders: &[PathBuf]) -> std::result::Result<Vec<Loaded>, Vec<String>> {
-    let (again, failed) = read(given, super::find_models(folders)).map_err(|e| vec![e.to_string()])?;
+    let told = |e: Error| vec![e.to_string()];
+    super::check_models(folders).map_err(told)?;
+    let (again, failed) = read(given, super::find_models(folders)).map_err(told)?;
     if !failed.is_empty() {
         let told = failed.into_iter().flat_map(|e| match e {
             LoadError::Report(report) => report.to_string().lines().map(str::to_owned).collect(),

@@ -6,6 +6,7 @@ mod ring;
 mod system;
 
 pub use ring::{Counters, Feed, Moment, Tap, feed, tap};
+pub(crate) use system::hangs;
 pub use system::{Devices, Stream};
 
 /// Frames a second that devices are asked for, and that live stages work at.
@@ -40,7 +41,7 @@ pub struct Device {
     pub id: String,
     /// What its maker calls it; two devices may share a name.
     pub name: String,
-    /// Whether the system takes it where none is named.
+    /// Whether it is opened where none is named.
     pub default: bool,
     /// Frames a second that it works at by itself, if it tells.
     pub rate: Option<u32>,

@@ -2,9 +2,9 @@
 //! and a server throws away what comes while a fragment is incomplete: three quarters of the sound, once the device works in pieces of its own.
 
 use std::ffi::CString;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_executor::block_on;
@@ -22,6 +22,24 @@ const ASK: Duration = Duration::from_millis(200);
 
 /// Questions whose least answer is the latency: an answer also counts what the device has gathered for its next piece.
 const ANSWERS: usize = 8;
+
+/// Whether the server answers within `patience`, if only to refuse. While it does not, it is asked no second time: each question to a server that
+/// hangs costs a thread.
+pub fn answers(patience: Duration) -> bool {
+    static ASKED: Mutex<Option<mpsc::Receiver<()>>> = Mutex::new(None);
+    let mut asked = ASKED.lock().unwrap_or_else(PoisonError::into_inner);
+    let answer = asked.take().unwrap_or_else(|| {
+        let (tell, answer) = mpsc::channel();
+        std::thread::spawn(move || {
+            drop(Client::from_env(c"latentd"));
+            let _ = tell.send(());
+        });
+        answer
+    });
+    let hangs = answer.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout);
+    *asked = hangs.then_some(answer);
+    !hangs
+}
 
 /// A microphone at work. It stops when this is dropped.
 pub struct Recording {

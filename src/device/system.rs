@@ -13,11 +13,16 @@ use crate::error::{Error, Kind, Result};
 
 /// How long a device may take to open.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a sound server may take to answer at all.
+#[cfg(target_os = "linux")]
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// The sound systems that answer now. Made anew after one went away: a connection to a server that died stays dead.
 pub struct Devices {
     /// The one that applications are meant to use comes first.
     hosts: Vec<cpal::Host>,
+    /// Whether there is a sound server beside them that does not answer.
+    silent: bool,
     clock: fn() -> Instant,
 }
 
@@ -43,20 +48,29 @@ impl Devices {
     /// # Errors
     /// Kind device: no sound system answers.
     pub fn system() -> Result<Devices> {
-        let ids = cpal::available_hosts().into_iter().filter(|id| *id != HostId::Custom);
+        let mut ids = cpal::available_hosts();
+        #[cfg(target_os = "linux")]
+        let silent = ids.contains(&HostId::PulseAudio) && !super::pulse::answers(ANSWER);
+        #[cfg(not(target_os = "linux"))]
+        let silent = false;
+        // cpal would wait for it as well, and leave a thread behind each time.
+        ids.retain(|id| *id != HostId::Custom && !(silent && id.to_string().eq_ignore_ascii_case("pulseaudio")));
         let mut hosts: Vec<(u8, cpal::Host)> =
-            ids.filter_map(|id| Some((rank(&id), cpal::host_from_id(id).ok()?))).collect();
+            ids.into_iter().filter_map(|id| Some((rank(&id), cpal::host_from_id(id).ok()?))).collect();
         hosts.sort_by_key(|(rank, _)| *rank);
+        if hosts.is_empty() && silent {
+            return Err(hangs());
+        }
         if hosts.is_empty() {
             return Err(Error::new(Kind::Device, "no sound system answers")
                 .mend("start PipeWire or PulseAudio; as a service, latentd must run as the user whose session it is"));
         }
-        Ok(Devices { hosts: hosts.into_iter().map(|(_, host)| host).collect(), clock: Instant::now })
+        Ok(Devices { hosts: hosts.into_iter().map(|(_, host)| host).collect(), silent, clock: Instant::now })
     }
 
     /// Those of one host, whose callbacks ask `clock` for the time; for tests, which make both.
     pub fn of(host: cpal::Host, clock: fn() -> Instant) -> Devices {
-        Devices { hosts: vec![host], clock }
+        Devices { hosts: vec![host], silent: false, clock }
     }
 
     /// All that there are.
@@ -92,10 +106,11 @@ impl Devices {
     }
 
     /// Whether the system takes another device than this one where none is named. That a user made latentd's own microphone the default for
-    /// other programs moves nothing.
+    /// other programs moves nothing, unless a server has come since.
     pub fn default_has_moved(&self, direction: Direction, id: &str) -> bool {
-        let default = self.hosts.iter().find_map(|host| default_of(host, direction)).as_ref().and_then(id_of);
-        default.is_some_and(|now| now != id && !(direction == Direction::Microphone && is_own(&now)))
+        let Some(now) = self.system_default(direction).and_then(|(_, device)| id_of(&device)) else { return false };
+        let host = |id: &str| id.split_once(':').map(|(host, _)| host.to_owned());
+        now != id && !(direction == Direction::Microphone && is_own(&now) && host(&now) == host(id))
     }
 
     /// Whether a sound server answered; else devices are those of ALSA alone.
@@ -103,15 +118,19 @@ impl Devices {
         self.hosts.iter().any(|host| rank(&host.id()) < ALONE)
     }
 
+    fn system_default(&self, direction: Direction) -> Option<(&cpal::Host, cpal::Device)> {
+        self.hosts.iter().find_map(|host| Some((host, default_of(host, direction)?)))
+    }
+
     /// The system's default; in place of latentd's own microphone, which would hear what latentd plays, another one.
     fn default(&self, direction: Direction) -> Option<cpal::Device> {
-        let host = self.hosts.iter().find(|host| default_of(host, direction).is_some())?;
+        let (host, device) = self.system_default(direction)?;
         let own = |device: &cpal::Device| id_of(device).is_some_and(|id| is_own(&id));
-        default_of(host, direction).filter(|device| direction == Direction::Speaker || !own(device)).or_else(|| {
-            devices_of(host, direction)
-                .into_iter()
-                .find(|device| !own(device) && !id_of(device).is_some_and(|id| id.ends_with(MONITOR)))
-        })
+        if direction == Direction::Speaker || !own(&device) {
+            return Some(device);
+        }
+        let monitor = |device: &cpal::Device| id_of(device).is_some_and(|id| id.ends_with(MONITOR));
+        devices_of(host, direction).into_iter().find(|device| !own(device) && !monitor(device))
     }
 
     /// Whether a PulseAudio server that answers no longer has this device. Others tell in their streams' callbacks.
@@ -232,6 +251,10 @@ impl Devices {
     }
 
     fn find(&self, direction: Direction, asked: &str) -> Result<cpal::Device> {
+        // What ALSA alone would open in its place is not what was meant.
+        if asked == "default" && self.silent {
+            return Err(hangs());
+        }
         if asked == "default" {
             return self.default(direction).ok_or_else(|| {
                 Error::new(Kind::Device, format!("the system has no default {}", direction.name()))
@@ -256,6 +279,9 @@ impl Devices {
             }
             _ => {}
         }
+        if self.silent {
+            return Err(hangs());
+        }
         let what = format!("there is no {} `{asked}`", direction.name());
         let owns: Vec<String> = ids.iter().map(|id| own(id)).collect();
         let words = names.iter().chain(&ids).chain(&owns).map(String::as_str);
@@ -264,6 +290,12 @@ impl Devices {
             None => "`latentd devices` shows those that there are".into(),
         }))
     }
+}
+
+/// A sound server is there and does not answer.
+pub(crate) fn hangs() -> Error {
+    Error::new(Kind::Device, "the sound server does not answer")
+        .mend("restart it: `systemctl --user restart pipewire pipewire-pulse`, or `pulseaudio -k`")
 }
 
 /// What ids of devices of a PulseAudio server begin with; the server's own name follows.

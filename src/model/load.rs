@@ -120,7 +120,7 @@ impl Model {
         self.plans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The card names the graph's own inputs, all of them, in the graph's order.
+    /// The card names the graph's own inputs, all of them, and an output that there is.
     fn check_ports(&self) -> Result<()> {
         let graph_inputs: Vec<&str> =
             self.graph.inputs.iter().map(|o| self.graph.nodes[o.node].name.as_str()).collect();
@@ -131,6 +131,14 @@ impl Model {
                 format!("the graph takes {graph_inputs:?}, its card tells of {card_inputs:?}"),
             )
             .mend("name each input of the graph in the card"));
+        }
+        if self.card.is_tiled() {
+            let name = &self.card.outputs[0].name;
+            guarded("read", || self.graph.clone().select_outputs_by_name([name])).map_err(|e| {
+                Error::new(Kind::Model, format!("the graph has no output `{name}`, which its card tells of"))
+                    .because(e.to_string())
+                    .mend("write the output's true name into the card")
+            })?;
         }
         Ok(())
     }

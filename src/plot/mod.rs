@@ -143,7 +143,7 @@ pub fn publish(picture: &impl Picture, path: &Path, collision: Collision) -> Res
 /// The most pixels of a canvas; with three bytes each they are held in memory.
 pub const MOST_PIXELS: u64 = 250_000_000;
 
-/// Refuses a canvas that would cost gigabytes.
+/// Refuses a canvas that would cost gigabytes by itself.
 ///
 /// # Errors
 /// Kind usage: it is larger than [`MOST_PIXELS`].

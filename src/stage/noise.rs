@@ -122,7 +122,7 @@ fn patches(image: &Image) -> Vec<Patch> {
         patches.clear();
     } else if 2 * (painted + at_limit) > patches.len() {
         patches.retain(|patch| patch.clipped == 0);
-        if patches.len() < FEWEST {
+        if patches.len() < FEWEST || 2 * painted > patches.len() {
             patches.clear();
         }
     }

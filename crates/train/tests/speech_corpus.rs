@@ -63,6 +63,17 @@ fn voices_that_the_index_tells_count_one_by_one_though_they_lie_in_one_folder() 
 }
 
 #[test]
+fn a_speaker_in_several_folders_is_one_voice() {
+    let folder = tempfile::tempdir().expect("a folder");
+    lay_out(folder.path());
+    let mut index = "path,speaker\n".to_owned();
+    (0..9).for_each(|n| index += &format!("many/{n}.wav,ann\n"));
+    (0..4).for_each(|n| index += &format!("one/{n}.wav,ann\n"));
+    fs::write(folder.path().join("speech/index.csv"), index).expect("an index");
+    assert_eq!(load(folder.path()).expect("recordings").speech.groups(), 1);
+}
+
+#[test]
 fn an_index_of_something_else_is_no_harm_and_a_damaged_one_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     lay_out(folder.path());

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 use rtrb::{Consumer, Producer};
 
 use super::{End, FRAMES, LivePipeline, WATCH};
@@ -35,7 +35,7 @@ pub struct Open {
 pub struct Opening(Option<Receiver<Result<Open>>>);
 
 impl Opening {
-    /// Opens the devices of `pipeline`; nothing once `halted` says so, and what is opened later is closed at once.
+    /// Opens the devices of `pipeline`; nothing once `halted` says so, see [`close`](Self::close).
     pub fn wait(
         &mut self,
         find: &Find,
@@ -43,6 +43,7 @@ impl Opening {
         mut halted: impl FnMut() -> bool,
     ) -> Option<Result<Open>> {
         let begun = Instant::now();
+        // What was asked before and is not answered yet is not asked twice.
         let answer = self.0.take().unwrap_or_else(|| begin(find, pipeline));
         loop {
             match answer.recv_timeout(WATCH) {
@@ -50,15 +51,23 @@ impl Opening {
                 Err(RecvTimeoutError::Disconnected) => {
                     return Some(Err(Error::new(Kind::Device, "the devices could not be opened")));
                 }
-                Err(RecvTimeoutError::Timeout) if halted() => return None,
+                Err(RecvTimeoutError::Timeout) if halted() => {
+                    self.0 = Some(answer);
+                    return None;
+                }
                 Err(RecvTimeoutError::Timeout) if begun.elapsed() > PATIENCE => {
                     self.0 = Some(answer);
-                    let hangs = Error::new(Kind::Device, "the sound server does not answer");
-                    return Some(Err(hangs
-                        .mend("restart it: `systemctl --user restart pipewire pipewire-pulse`, or `pulseaudio -k`")));
+                    return Some(Err(device::hangs()));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }
+        }
+    }
+
+    /// Closes what was opened since nobody waits for it any more.
+    pub fn close(&mut self) {
+        if self.0.as_ref().is_some_and(|answer| !matches!(answer.try_recv(), Err(TryRecvError::Empty))) {
+            self.0 = None;
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct End<R> {
     pub rate: u32,
 }
 
-/// Frames of what was played that are remembered: what is repeated when stages with a longer delay take over.
+/// Frames of the sound as it came that are remembered: what is repeated when stages with a longer delay take over.
 const PAST: usize = RATE as usize / 10;
 
 /// See the module.
@@ -229,7 +229,7 @@ impl Engine {
         // What the old stages hold will not come out of the new ones.
         let missing = chain.delay() as isize - self.dry.frames() as isize;
         if missing > 0 {
-            // The whole stream becomes later by this much: what was played last is heard again, which is less of a hole than silence.
+            // The whole stream becomes later by this much: the last of the sound as it came is heard again, which is less of a hole than silence.
             let missing = missing as usize;
             let again = missing.min(self.past.frames());
             self.raw.clear();

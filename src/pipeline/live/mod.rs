@@ -150,7 +150,7 @@ pub fn run_on(
     loop {
         if control.is_paused() {
             control.set_state(State::Paused, None);
-            opening = Opening::default();
+            opening.close();
             // What the stages remember is of another time when it goes on.
             chain = None;
             match stop.recv_timeout(WATCH) {
@@ -162,6 +162,9 @@ pub fn run_on(
             Some(chain) => chain,
             None => control.chain(pipeline)?,
         };
+        if control.status().state != State::Waiting {
+            control.set_state(State::Starting, None);
+        }
         let mut stopping = false;
         let opened = opening.wait(&find, pipeline, || {
             stopping = !matches!(stop.try_recv(), Err(TryRecvError::Empty));
@@ -254,7 +257,6 @@ impl Session {
         control: &LiveControl,
         (open, find): (Open, Find),
     ) -> Result<Session> {
-        control.set_state(State::Starting, None);
         let (microphone, speaker) = (&pipeline.microphone, &pipeline.speaker);
         let Open { devices, streams, ends, wake } = open;
         let counters = [Arc::clone(&ends.0.counters), Arc::clone(&ends.1.counters)];

@@ -12,7 +12,7 @@ use gst_video::VideoFrameRef;
 use gst_video::subclass::prelude::*;
 use latentd::config::Node;
 
-use super::worker::{self, Common, Worker};
+use super::worker::{self, Common, LARGE, Worker};
 use crate::object::{fail, follow_controls, lock};
 use crate::{choice, error};
 
@@ -140,7 +140,8 @@ impl BaseTransformImpl for VideoDenoise {
             None => Worker::of_stage("denoise", &settings.common.choice.model, settings.stage()),
             Some(file) => Worker::of_pipeline(file, |stage| {
                 let what = || format!("`{}` changes the size, and this element keeps it", stage.name());
-                (stage.growth() != 1).then(|| (what(), "use the element latentdvideoupscale for it".to_owned()))
+                let changes = stage.size(LARGE.0, LARGE.1) != LARGE;
+                changes.then(|| (what(), "use the element latentdvideoupscale for it".to_owned()))
             }),
         };
         *lock(&self.playing) = Some((worker.map_err(|e| error::message(&e))?, settings.common));

@@ -11,7 +11,7 @@ use gst_video::subclass::prelude::*;
 use latentd::{Error, Kind};
 
 use super::caps::{self, Way};
-use super::worker::{self, Common, Worker};
+use super::worker::{self, Common, LARGE, Worker};
 use crate::error;
 use crate::object::{fail, lock};
 
@@ -141,12 +141,17 @@ fn start(settings: &Common) -> latentd::Result<State> {
         None => Worker::of_stage("upscale", &settings.choice.model, settings.settings())?,
         Some(file) => Worker::of_pipeline(file, |_| None)?,
     };
-    let growth = worker.growth();
-    match i32::try_from(growth.isqrt()) {
-        Ok(scale) if growth.isqrt().pow(2) == growth && scale > 0 => Ok(State { worker, scale }),
+    let (width, height) = worker.size(LARGE);
+    let scale = width / LARGE.0;
+    match i32::try_from(scale) {
+        Ok(factor) if factor > 0 && (width, height) == (LARGE.0 * scale, LARGE.1 * scale) => {
+            Ok(State { worker, scale: factor })
+        }
         _ => {
-            let what =
-                format!("frames would become {growth} times as large, which is no whole factor of width and height");
+            let what = format!(
+                "frames of {} x {} would become {width} x {height}, which is no whole factor of both",
+                LARGE.0, LARGE.1
+            );
             Err(Error::new(Kind::Config, what).mend("choose another model"))
         }
     }

@@ -58,9 +58,9 @@ impl Worker {
         Ok(())
     }
 
-    /// How many times as many pixels come out as go in.
-    pub fn growth(&self) -> u64 {
-        self.stages.iter().map(|stage| stage.growth()).fold(1, u64::saturating_mul)
+    /// Width and height of what comes of a frame of this size.
+    pub fn size(&self, frame: (usize, usize)) -> (usize, usize) {
+        self.stages.iter().fold(frame, |(width, height), stage| stage.size(width, height))
     }
 
     /// One frame.
@@ -83,6 +83,9 @@ impl Worker {
         })
     }
 }
+
+/// A frame by whose fate it is told what stages do to sizes: as large as any, since some stages leave smaller ones alone.
+pub const LARGE: (usize, usize) = (8192, 4320);
 
 /// The pads' templates of both elements.
 pub fn templates() -> Vec<gst::PadTemplate> {

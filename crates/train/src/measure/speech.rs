@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use latentd::durable::{Collision, Draft};
 use latentd::media::audio::{Depth, encode};
 use latentd::model::{Model, Stream};
@@ -43,8 +43,11 @@ pub fn compare(clean: &Path, noisy: &Path, enhanced: &Path) -> Result<[f64; 2]> 
 /// How a listener rates two files as a whole, 1 to 5: the noisy, the enhanced.
 ///
 /// # Errors
-/// When a file cannot be read.
+/// When a file cannot be read, or holds nothing.
 pub fn rate(listener: &Listener, noisy: &Path, enhanced: &Path) -> Result<[f64; 2]> {
-    let rate = |file: &Path| anyhow::Ok(f64::from(listener.rate(&speech::read(file, speech::RATE)?)));
+    let rate = |file: &Path| {
+        let rating = listener.rate(&speech::read(file, speech::RATE)?);
+        rating.map(f64::from).with_context(|| format!("{} holds no sound to rate", file.display()))
+    };
     Ok([rate(noisy)?, rate(enhanced)?])
 }

@@ -98,7 +98,9 @@ impl Limits {
             return Err(too_large(message));
         }
         let decoding = header.bytes().saturating_add(pixels.saturating_mul(buffers as u64));
-        let bytes = decoding.max(self.work.bytes(header));
+        // EXIF, which stands further on, may say that it lies on its side.
+        let turned = Header { width: height, height: width, ..header };
+        let bytes = decoding.max(self.work.bytes(header)).max(self.work.bytes(turned));
         if bytes > self.max_alloc {
             let mib = |n: u64| n >> 20;
             let message = format!(

@@ -21,7 +21,7 @@ const SHORTEST: usize = RATE as usize / 2;
 pub struct Recording {
     /// Where it was read from.
     pub path: PathBuf,
-    /// Whose voice it is, if that is known.
+    /// Whose voice it is, if an [`INDEX`] tells, with the folder that this lies in.
     pub speaker: Option<String>,
     /// The samples, of 32768.
     pub samples: Vec<i16>,
@@ -106,7 +106,7 @@ fn speakers(folder: &Path) -> Result<BTreeMap<PathBuf, String>> {
         let (Some(file), Some(speaker)) = (column("path"), column("speaker")) else { return Ok(BTreeMap::new()) };
         let rows = table.records().map(|row| {
             let row = row?;
-            Ok((folder.join(&row[file]), row[speaker].to_owned()))
+            Ok((folder.join(&row[file]), format!("{} of {}", &row[speaker], folder.display())))
         });
         rows.collect()
     };
@@ -149,11 +149,14 @@ impl Group {
 }
 
 impl Material {
-    /// Recordings, grouped by the folder they lie in and whose voice they are.
+    /// Recordings, grouped by whose voice they are, or else by the folder that they lie in.
     pub fn new(recordings: Vec<Recording>) -> Material {
         let mut groups: BTreeMap<_, Vec<Recording>> = BTreeMap::new();
         for recording in recordings {
-            let of = (recording.path.parent().map(Path::to_owned), recording.speaker.clone());
+            let of = match &recording.speaker {
+                Some(speaker) => (None, Some(speaker.clone())),
+                None => (recording.path.parent().map(Path::to_owned), None),
+            };
             groups.entry(of).or_default().push(recording);
         }
         Material { groups: groups.into_values().map(|recordings| Group { recordings }).collect() }

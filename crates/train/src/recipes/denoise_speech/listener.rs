@@ -71,6 +71,25 @@ struct Heard {
     size: [usize; 2],
 }
 
+/// All that a rating was made of.
+struct Judged {
+    spectra: Vec<f32>,
+    heard: Vec<Heard>,
+    /// Where the largest values of the last convolution's channels are, and what they are.
+    most: Vec<(usize, f32)>,
+    rating: f32,
+    /// The rating's gradient from each of them.
+    of_most: Vec<f32>,
+}
+
+/// Does `work` with memory that is kept from one call to the next.
+fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+    thread_local! {
+        static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::single());
+    }
+    SCRATCH.with_borrow_mut(work)
+}
+
 impl Listener {
     /// Reads `sig_bak_ovr.onnx`.
     ///
@@ -106,46 +125,50 @@ impl Listener {
     }
 
     /// The rating of a whole sound, 1 to 5, as the published program has it: the mean of windows a second apart; what is
-    /// shorter than one is repeated.
-    pub fn rate(&self, samples: &[f32]) -> f32 {
+    /// shorter than one is repeated. Of no sound there is none.
+    pub fn rate(&self, samples: &[f32]) -> Option<f32> {
         let mut samples = samples.to_vec();
         while !samples.is_empty() && samples.len() < WINDOW {
             samples.extend_from_within(..);
         }
-        let windows = samples.windows(WINDOW).step_by(RATE as usize);
+        // Whole seconds beyond the window, which is a little longer than nine.
+        let count = (samples.len() / RATE as usize).saturating_sub(10) + 1;
+        let windows = samples.windows(WINDOW).step_by(RATE as usize).take(count);
         let ratings: Vec<f32> = windows
-            .map(|window| {
+            .filter_map(|window| {
                 let window = [&[0.0; REACH], window, &[0.0; REACH]].concat();
-                5.0 - self.measure(&window, 1.0, 0.0, &mut vec![0.0; window.len()])
+                with_scratch(|scratch| self.judge(&window, 1.0, scratch)).map(|judged| judged.rating)
             })
             .collect();
-        ratings.iter().sum::<f32>() / ratings.len() as f32
+        (!ratings.is_empty()).then(|| ratings.iter().sum::<f32>() / ratings.len() as f32)
     }
 
     /// How far `gain * found` is from the best rating as a whole, 5; adds the gradient times `factor` to `gradient`. Of less
     /// than a third of a second nothing is said.
     pub fn measure(&self, found: &[f32], gain: f32, factor: f32, gradient: &mut [f32]) -> f32 {
-        thread_local! {
-            static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::single());
-        }
-        let frames = if found.len() < FRAME { 0 } else { (found.len() - FRAME) / HOP + 1 };
-        if frames < SHORTEST {
-            return 0.0;
-        }
-        SCRATCH.with_borrow_mut(|scratch| {
-            let spectra = self.analyse(found, frames, gain);
-            let heard = self.listen(logarithms(&spectra), frames, scratch);
-            let last = heard.last().unwrap_or_else(|| unreachable!("there are convolutions"));
-            let most = largest(&last.values, LAYERS[LAYERS.len() - 1].0);
-            let (rating, of_most) = self.judge(&most);
-            let mut of_values = vec![0f32; last.values.len()];
-            for ((at, _), g) in most.iter().zip(of_most) {
+        with_scratch(|scratch| {
+            let Some(judged) = self.judge(found, gain, scratch) else { return 0.0 };
+            let last = judged.heard.last().map_or(0, |last| last.values.len());
+            let mut of_values = vec![0f32; last];
+            for ((at, _), g) in judged.most.iter().zip(&judged.of_most) {
                 of_values[*at] = -factor * g;
             }
-            let of_logarithms = self.back(&heard, of_values, scratch);
-            self.spread(&spectra, &of_logarithms, gain, gradient);
-            5.0 - rating
+            let of_logarithms = self.back(&judged.heard, of_values, scratch);
+            self.spread(&judged.spectra, &of_logarithms, gain, gradient);
+            5.0 - judged.rating
         })
+    }
+
+    fn judge(&self, found: &[f32], gain: f32, scratch: &mut Scratch) -> Option<Judged> {
+        let frames = if found.len() < FRAME { 0 } else { (found.len() - FRAME) / HOP + 1 };
+        if frames < SHORTEST {
+            return None;
+        }
+        let spectra = self.analyse(found, frames, gain);
+        let heard = self.listen(logarithms(&spectra), frames, scratch);
+        let most = largest(&heard.last()?.values, LAYERS[LAYERS.len() - 1].0);
+        let (rating, of_most) = self.weigh(&most);
+        Some(Judged { spectra, heard, most, rating, of_most })
     }
 
     /// `[frames, 2, BINS]`
@@ -226,7 +249,7 @@ impl Listener {
     }
 
     /// The rating as a whole that the largest values make, and its gradient from each.
-    fn judge(&self, most: &[(usize, f32)]) -> (f32, Vec<f32>) {
+    fn weigh(&self, most: &[(usize, f32)]) -> (f32, Vec<f32>) {
         let mut layers = vec![most.iter().map(|(_, value)| *value).collect::<Vec<f32>>()];
         for (n, layer) in self.dense.iter().enumerate() {
             let mut sums = layer.bias.clone();

@@ -11,7 +11,7 @@ use realfft::num_complex::Complex;
 
 use super::listener::Listener;
 use super::loudness::Loudness;
-use super::zones::{COMPRESSION, HOP, Layout, WINDOW};
+use super::zones::{COMPRESSION, HOP, KEPT, Layout, WINDOW};
 use crate::dsp::math::{power, rms};
 use crate::dsp::{Stft, Window};
 
@@ -34,7 +34,7 @@ pub struct Weights {
 
 impl Default for Weights {
     fn default() -> Self {
-        Self { magnitude: 0.7, complex: 0.3, lost: 0.4, waveform: 0.3, loudness: 0.025, rating: 0.004 }
+        Self { magnitude: 0.7, complex: 0.3, lost: 0.4, waveform: 0.3, loudness: 0.025, rating: 0.02 }
     }
 }
 
@@ -57,8 +57,8 @@ pub struct Scene {
     pub clean: Vec<f32>,
     /// What brings the mixture to power 1.
     pub gain: f32,
-    /// Whether a listener is asked.
-    pub judged: bool,
+    /// The mixture's samples at the same times, if a listener is asked.
+    pub judged: Option<Vec<f32>>,
 }
 
 /// Makes scenes, and measures answers.
@@ -115,8 +115,9 @@ impl Loss {
         let spectra = self.stft.analyse(noisy);
         let gain = 1.0 / rms(noisy).max(1e-4);
         let rest: Vec<f32> = noisy.iter().zip(clean).map(|(noisy, clean)| noisy - clean).collect();
+        let whole = |samples: &[f32]| samples[HOP..samples.len() - HOP].to_vec();
         let judged = gain * rms(clean) >= JUDGED[0] && gain * rms(&rest) >= JUDGED[1];
-        Scene { spectra, clean: clean[HOP..clean.len() - HOP].to_vec(), gain, judged }
+        Scene { spectra, clean: whole(clean), gain, judged: judged.then(|| whole(noisy)) }
     }
 
     /// The samples that the network's answers (`[outputs, T, positions]` a zone) make of a scene, as long as its `clean`.
@@ -148,10 +149,12 @@ impl Loss {
         let whole = HOP..samples.len() - HOP;
         let mut gradient = vec![0f32; samples.len()];
         let mut loss = self.waveforms(&samples[whole.clone()], &scene.clean, scene.gain, &mut gradient[whole.clone()]);
-        if let Some(listener) = self.listener.as_ref().filter(|_| scene.judged) {
-            let weight = self.weights.rating;
-            loss +=
-                weight * listener.measure(&samples[whole.clone()], HEARD * scene.gain, weight, &mut gradient[whole]);
+        if let (Some(listener), Some(noisy)) = (&self.listener, &scene.judged) {
+            // It hears what is published, with a little of the mixture: what is far below that is nothing to it.
+            let published = samples[whole.clone()].iter().zip(noisy).map(|(v, noisy)| v * (1.0 - KEPT) + noisy * KEPT);
+            let (published, weight) = (published.collect::<Vec<f32>>(), self.weights.rating);
+            let (gain, factor) = (HEARD * scene.gain, weight * (1.0 - KEPT));
+            loss += weight * listener.measure(&published, gain, factor, &mut gradient[whole]);
         }
         let of_spectra = self.stft.synthesise_transposed(&gradient);
         (loss, self.layout.apply_transposed(answers, &scene.spectra, &of_spectra))

@@ -53,7 +53,7 @@ impl DenoiseSpeech {
     /// A batch of clips of equal length. A listener judges every second one: it costs as much as all else.
     fn gather(&self, clips: &[Clip]) -> Batch {
         let mut scenes: Vec<Scene> = clips.iter().map(|clip| self.loss.scene(&clip.noisy, &clip.clean)).collect();
-        scenes.iter_mut().skip(1).step_by(2).for_each(|scene| scene.judged = false);
+        scenes.iter_mut().skip(1).step_by(2).for_each(|scene| scene.judged = None);
         let frames = clips[0].noisy.len() / HOP - 1;
         let mut features = ZONES.map(|zone| Vec::with_capacity(clips.len() * zone.inputs() * frames * zone.positions));
         for scene in &scenes {
