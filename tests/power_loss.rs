@@ -144,8 +144,10 @@ impl World {
             _ => self.home.path("originals"),
         };
         for name in self.good.iter().filter(|_| self.originals != "delete") {
-            let same = fs::read(kept.join(name)).unwrap() == fs::read(self.home.path("masters").join(name)).unwrap();
-            assert!(same, "{what}: the original {}", name.display());
+            let kept = fs::read(kept.join(name)).ok();
+            let same = kept == fs::read(self.home.path("masters").join(name)).ok();
+            let there = || files(&self.home.path(""));
+            assert!(same, "{what}: the original {} is not as it was: {:?}\n{told}", name.display(), there());
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use tempfile::{Builder, NamedTempFile};
 
@@ -131,8 +131,17 @@ pub fn make_folder(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Held alone from a move to another folder until that folder is durable: were the folder that the file has left made durable before, a loss of power
+/// in between would leave the file nowhere.
+static MOVING: RwLock<()> = RwLock::new(());
+
 /// Makes a folder's entries durable. The entry stands already, so a system that refuses (a folder one may write but not read) undoes nothing.
 pub fn sync_after(folder: &Path) {
+    let _nothing_moves = MOVING.read().unwrap_or_else(PoisonError::into_inner);
+    sync_folder(folder);
+}
+
+fn sync_folder(folder: &Path) {
     if let Err(e) = File::open(folder).and_then(|f| f.sync_all()) {
         tracing::warn!("the folder {} cannot be synced: {e}", crate::error::show_path(folder));
     }

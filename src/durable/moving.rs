@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
-use super::{Collision, Draft, Stamp, folder_of, make_folder, sync_after};
+use super::{Collision, Draft, MOVING, Stamp, folder_of, make_folder, sync_after, sync_folder};
 use crate::error::{Error, Kind, Result};
 
 /// How many files of one name there may be: `cat.png`, `cat-1.png`, ...
@@ -32,9 +33,12 @@ pub fn move_to(from: &Path, to: &Path) -> Result<()> {
     let taken = || Error::new(Kind::Usage, "there is a file of that name").at(to);
     let folder = folder_of(to);
     make_folder(folder)?;
-    match rename_noreplace(from, to) {
+    let moved = {
+        let _alone = MOVING.write().unwrap_or_else(PoisonError::into_inner);
+        rename_noreplace(from, to).inspect(|()| sync_folder(folder))
+    };
+    match moved {
         Ok(()) => {
-            sync_after(folder);
             sync_after(folder_of(from));
             Ok(())
         }
