@@ -301,6 +301,13 @@ fn what_is_wrong_is_told_with_the_mend() {
     assert!(place.contains("bad.yaml:2:5: error: unknown stage `upscal` (did you mean `upscale`?"), "{place}");
     let size = refusal(DENOISE, &[("pipeline", &file("stages:\n  - denoise\n  - upscale\n"))]);
     assert!(size.contains("bad.yaml:3:5: error: `upscale` changes the size, and this element keeps it ("), "{size}");
+    let resized = refusal(DENOISE, &[("pipeline", &file("stages:\n  - resize: { long_side: 20 }\n"))]);
+    assert!(resized.contains("`resize` changes the size, and this element keeps it ("), "{resized}");
+    let uneven = refusal(UPSCALE, &[("pipeline", &file("stages:\n  - resize: { scale: 1.5 }\n"))]);
+    assert!(
+        uneven.starts_with("frames of 8192 x 4320 would become 12288 x 6480, which is no whole factor"),
+        "{uneven}"
+    );
     let media = refusal(DENOISE, &[("pipeline", &file("stages:\n  - high_pass\n"))]);
     assert!(
         media.contains("bad.yaml:2:5: error: `high_pass` is for sound, and this element works on an image"),
@@ -313,7 +320,8 @@ fn what_is_wrong_is_told_with_the_mend() {
 #[test]
 fn stages_that_make_another_size_than_agreed_are_an_error() {
     let home = tempfile::tempdir().unwrap();
-    let file = write(home.path(), "small.yaml", "stages:\n  - resize: { long_side: 20 }\n");
+    // The largest frames stay as they are.
+    let file = write(home.path(), "large.yaml", "stages:\n  - resize: { long_side: 8192, enlarge: true }\n");
     let element = element(DENOISE);
     element.set_property("pipeline", file.to_str().unwrap());
     let bus = listen(&element);
@@ -322,7 +330,7 @@ fn stages_that_make_another_size_than_agreed_are_an_error() {
     let pushed = harness.push(frame(&picture(40, 30, Layout::Rgb), VideoFormat::Rgb, &[0, 1, 2], 3, 0));
     assert_eq!(pushed, Err(gst::FlowError::Error));
     let said = complaint(&bus);
-    assert!(said.starts_with("the stages made a picture of 20 x 15"), "{said}");
+    assert!(said.starts_with("the stages made a picture of 640 x 480"), "{said}");
     assert!(said.ends_with("(leave out stages that set a size; videoscale does that)"), "{said}");
 }
 
