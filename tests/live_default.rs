@@ -45,7 +45,11 @@ fn the_default_is_followed_but_not_onto_latentds_own_microphone() {
     assert!(!daemon.log().contains("another one now"), "{}", daemon.log());
     pactl(&server, "set-default-source headset");
     wait_for("the headset", LONG, || listens("headset"));
+    std::thread::sleep(Duration::from_secs(3));
     assert_eq!(daemon.stop(), Some(0));
+    // It told 0 of all that was measured.
+    let log = std::fs::read_to_string(home.path("live.log")).unwrap();
+    assert!(log.contains("last delay") && !log.contains("last delay 0.0 ms"), "{log}");
 
     pactl(&server, "set-default-source latentd_microphone");
     let daemon = server.listen(&home, "default", "high_pass", "latentd_sink");

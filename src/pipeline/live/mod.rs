@@ -147,6 +147,8 @@ pub fn run_on(
     let mut chain = Some(control.chain(pipeline)?);
     let mut wait = BACKOFF.0;
     let mut told = String::new();
+    // What was measured while it ran, for the end.
+    let mut last = control.status();
     loop {
         if control.is_paused() {
             control.set_state(State::Paused, None);
@@ -155,7 +157,7 @@ pub fn run_on(
             chain = None;
             match stop.recv_timeout(WATCH) {
                 Err(RecvTimeoutError::Timeout) => continue,
-                _ => return stopped(pipeline, control),
+                _ => return stopped(pipeline, control, &last),
             }
         }
         let ready = match chain.take() {
@@ -171,7 +173,7 @@ pub fn run_on(
             stopping || control.is_paused()
         });
         if stopping {
-            return stopped(pipeline, control);
+            return stopped(pipeline, control, &last);
         }
         let Some(opened) = opened else { continue };
         let ended = match opened.and_then(|open| Session::begin(pipeline, ready, control, (open, Arc::clone(&find)))) {
@@ -179,6 +181,7 @@ pub fn run_on(
                 let begun = Instant::now();
                 let end = session.watch(control, stop);
                 chain = session.close();
+                last = control.status();
                 control.shared.meters.rest();
                 // A device that opens and is gone at once is as good as missing.
                 if begun.elapsed() > BACKOFF.1 {
@@ -198,13 +201,13 @@ pub fn run_on(
             }
         };
         match ended {
-            Ended::Stopped => return stopped(pipeline, control),
+            Ended::Stopped => return stopped(pipeline, control, &last),
             Ended::Paused => tracing::info!(pipeline = pipeline.name, "paused; the devices are closed"),
             Ended::Lost | Ended::Moved => {
                 let until = Instant::now() + wait;
                 while Instant::now() < until && !control.is_paused() {
                     if !matches!(stop.recv_timeout(WATCH), Err(RecvTimeoutError::Timeout)) {
-                        return stopped(pipeline, control);
+                        return stopped(pipeline, control, &last);
                     }
                 }
                 if matches!(ended, Ended::Lost) {
@@ -216,9 +219,9 @@ pub fn run_on(
 }
 
 /// Says how it went, for the log.
-fn stopped(pipeline: &LivePipeline, control: &LiveControl) -> Result<()> {
+fn stopped(pipeline: &LivePipeline, control: &LiveControl, last: &LiveStatus) -> Result<()> {
     control.set_state(State::Stopped, None);
-    let LiveStatus { xruns, late_blocks, dropped_blocks, latency_ms, load, drift_ppm, .. } = control.status();
+    let LiveStatus { xruns, late_blocks, dropped_blocks, latency_ms, load, drift_ppm, .. } = last;
     tracing::info!(
         pipeline = pipeline.name,
         xruns,
