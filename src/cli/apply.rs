@@ -50,9 +50,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let mut done = 0;
     if pipeline.sink.collision == Collision::Replace && !pipeline.sink.gathers() {
         for inputs in &groups {
-            let relative: Vec<&Path> = inputs.iter().map(|input| input.relative.as_path()).collect();
-            let result = pipeline.sink.expected(&relative, &pipeline.name);
-            files::check_apart(&result, inputs.iter().map(|input| input.path.as_path()))?;
+            files::check_apart(&expected(&pipeline, inputs), inputs.iter().map(|input| input.path.as_path()))?;
         }
     }
     if args.dry_run {
@@ -141,13 +139,18 @@ fn plain(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
+/// Where the result of a job would go if nothing else had its name.
+fn expected(pipeline: &Pipeline, inputs: &[Input]) -> PathBuf {
+    let relative: Vec<&Path> = inputs.iter().map(|input| input.relative.as_path()).collect();
+    pipeline.sink.expected(&relative, &pipeline.name)
+}
+
 /// Tells where results would go: under names that are free, also of one another, unless older ones are written over.
 fn foretell(args: &Args, pipeline: &Pipeline, groups: &[Vec<Input>]) {
     let sink = &pipeline.sink;
     let mut chosen: HashSet<PathBuf> = HashSet::new();
     for inputs in groups {
-        let relative: Vec<&Path> = inputs.iter().map(|input| input.relative.as_path()).collect();
-        let mut result = sink.expected(&relative, &pipeline.name);
+        let mut result = expected(pipeline, inputs);
         if sink.collision == Collision::Rename && !sink.gathers() {
             let is_free = |path: &PathBuf| !chosen.contains(path) && std::fs::symlink_metadata(path).is_err();
             let free = names(&result).find(is_free);

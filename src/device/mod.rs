@@ -1,5 +1,7 @@
-//! Microphones and speakers. `system.rs` alone knows cpal, and `pulse.rs` what cpal does not do well enough; `ring.rs` is what its callbacks do, which is to copy and to count.
+//! Microphones and speakers. `system.rs` alone knows cpal (and `formats.rs`, which of its configurations to take), and `pulse.rs` what cpal does
+//! not do well enough; `ring.rs` is what its callbacks do, which is to copy and to count.
 
+mod formats;
 #[cfg(target_os = "linux")]
 mod pulse;
 mod ring;

@@ -14,8 +14,8 @@ fn own_models() -> PathBuf {
     glib::user_data_dir().join("latentd/models")
 }
 
-/// Finds models: the user's own, those that were installed for everybody, then those built in. What `latentd` has measured of them on this machine is used; nothing is measured here, since
-/// that would hold up the start.
+/// Finds models: the user's own, those that were installed for everybody, then those built in. What `latentd` has measured of them on this
+/// machine is used; nothing is measured here, since that would hold up the start.
 pub fn models() -> Models {
     let shared = glib::system_data_dirs().into_iter().map(|base| base.join("latentd/models"));
     Models::new(std::iter::once(own_models()).chain(shared).collect())

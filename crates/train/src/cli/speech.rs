@@ -105,6 +105,7 @@ impl Speech {
         };
         self.training.run(&recipe, job)
     }
+
     /// The recipe's own options, as they are told on the card.
     fn options(&self) -> String {
         let mut options = format!("--width {} --blocks {} --seconds {}", self.width, self.blocks, self.seconds);

@@ -12,6 +12,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use latentd_conv::{Activation, Conv2d, Epilogue, Geometry, Matrix, Scratch, gemm};
 
+use super::pooling::{larger, largest};
 use super::zones::HOP;
 use crate::data::speech::RATE;
 use crate::onnx::Weights;
@@ -308,34 +309,6 @@ fn logarithms(spectra: &[f32]) -> Vec<f32> {
         re.iter().zip(im).map(|(re, im)| (re * re + im * im).max(FLOOR).log10()).collect()
     };
     spectra.chunks_exact(2 * BINS).flat_map(of).collect()
-}
-
-/// The largest of each two by two points, and where it was.
-fn larger(values: &[f32], [height, width]: [usize; 2]) -> (Vec<f32>, Vec<u32>) {
-    let mut best = (Vec::new(), Vec::new());
-    for plane in (0..values.len()).step_by(height * width) {
-        for y in 0..height / 2 {
-            for x in 0..width / 2 {
-                let corner = plane + 2 * y * width + 2 * x;
-                let four = [corner, corner + 1, corner + width, corner + width + 1];
-                let at = four.into_iter().fold(corner, |best, at| if values[at] > values[best] { at } else { best });
-                best.0.push(values[at]);
-                best.1.push(at as u32);
-            }
-        }
-    }
-    best
-}
-
-/// Where the largest value of each channel is, and what it is.
-fn largest(values: &[f32], channels: usize) -> Vec<(usize, f32)> {
-    let points = values.len() / channels;
-    let most = |channel: usize| {
-        let first = channel * points;
-        let at = (first..first + points).fold(first, |best, at| if values[at] > values[best] { at } else { best });
-        (at, values[at])
-    };
-    (0..channels).map(most).collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod listener;
 pub mod loss;
 mod loudness;
 mod network;
+mod pooling;
 mod publish;
 pub mod zones;
 
