@@ -64,6 +64,7 @@ pub struct Error {
     kind: Kind,
     message: String,
     mend: Option<String>,
+    part: Option<usize>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -73,13 +74,20 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of `kind`; `message` says what is wrong in one plain sentence without a final stop.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Error { kind, message: message.into(), mend: None, source: None }
+        Error { kind, message: message.into(), mend: None, part: None, source: None }
     }
 
     /// Adds what a person can do about it.
     #[must_use]
     pub fn mend(mut self, mend: impl Into<String>) -> Self {
         self.mend = Some(mend.into());
+        self
+    }
+
+    /// Tells which of several pieces it is about, counted from 0.
+    #[must_use]
+    pub fn of_part(mut self, part: usize) -> Self {
+        self.part = Some(part);
         self
     }
 
@@ -126,6 +134,11 @@ impl Error {
         }
     }
 
+    /// Which of several pieces it is about, if it is about one.
+    pub fn part(&self) -> Option<usize> {
+        self.part
+    }
+
     /// The kind.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -167,4 +180,9 @@ pub fn show_path(path: &Path) -> String {
     let text = path.to_string_lossy();
     let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if text.chars().any(|c| c.is_control() || turns(c)) { text.escape_debug().to_string() } else { text.into_owned() }
+}
+
+/// Several paths, as [`show_path`] shows each.
+pub fn show_paths<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> String {
+    paths.into_iter().map(|path| show_path(path.as_ref())).collect::<Vec<_>>().join(", ")
 }

@@ -1,11 +1,13 @@
 //! A card decides: what it says is what is done, an edit of it counts, and what it cannot mean is refused when it is read.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod audio_common;
 mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use audio_common::constant;
 use common::{Home, png};
 use latentd::Kind;
 use latentd::model::{Card, Models, sha256_hex};
@@ -14,19 +16,11 @@ use prost::Message;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
 use tract_onnx::pb::{
-    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
-    type_proto,
+    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorShapeProto, TypeProto, ValueInfoProto, type_proto,
 };
 
 /// A network with two outputs: `nothing`, black, and `halved`, half as bright.
 fn two_outputs() -> Vec<u8> {
-    let constant = |name: &str, value: f32| TensorProto {
-        name: name.into(),
-        dims: vec![1],
-        data_type: DataType::Float as i32,
-        raw_data: value.to_le_bytes().to_vec(),
-        ..Default::default()
-    };
     let times = |factor: &str, output: &str| NodeProto {
         op_type: "Mul".into(),
         name: output.into(),

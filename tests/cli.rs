@@ -256,7 +256,7 @@ fn paths_for_programs_are_the_paths_themselves() {
     let output = home.run(&["apply", "--json", pipeline.to_str().unwrap(), "inbox", "--out", "out"]);
     let text = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(lines.iter().any(|l| l["input"] == "inbox/a\nb.png" && l["results"][0] == "out/a\nb.png"), "{text}");
+    assert!(lines.iter().any(|l| l["inputs"][0] == "inbox/a\nb.png" && l["results"][0] == "out/a\nb.png"), "{text}");
     assert!(lines.iter().any(|l| l["input"] == "inbox/c\nd.png" && l["kind"] == "input"), "{text}");
     let output = home.run(&["check", "--json", "no\nsuch.yaml"]);
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -282,7 +282,7 @@ fn a_dry_run_tells_the_names_that_come_out() {
     assert_eq!(apply(&["--dry-run"]), "one/x.png -> out/x-1.png\ntwo/x.png -> out/x-2.png\n");
     let told = apply(&["--dry-run", "--json"]);
     let lines: Vec<serde_json::Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines[1], serde_json::json!({ "input": "two/x.png", "results": ["out/x-2.png"] }));
+    assert_eq!(lines[1], serde_json::json!({ "inputs": ["two/x.png"], "results": ["out/x-2.png"] }));
     apply(&["-j", "1"]);
     assert_eq!(files(&home.path("out")), ["x-1.png", "x-2.png", "x.png"].map(Path::new));
     // What is written over keeps its name.

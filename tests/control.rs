@@ -93,7 +93,7 @@ fn status_and_history_tell_what_happened() {
     });
     let seen = status(&home);
     assert_eq!((&seen["version"], &seen["ready"]), (&Value::from(1), &Value::from(true)));
-    assert!(seen["pipelines"][0]["last"]["results"].as_str().unwrap().ends_with("outbox/good.png"));
+    assert!(seen["pipelines"][0]["last"]["results"][0].as_str().unwrap().ends_with("outbox/good.png"));
     let text = String::from_utf8(home.run(&["status"]).stdout).unwrap();
     assert!(text.contains("test: running") && text.contains("1 done, 1 in quarantine"), "{text}");
 

@@ -69,7 +69,7 @@ fn apply_groups_in_the_order_given_and_refuses_a_remainder() {
     let output = home.run(&["apply", pipeline, "c.png", "a.png", "--json"]);
     assert_eq!(output.status.code(), Some(0));
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(json["input"], "c.png + a.png");
+    assert_eq!(json["inputs"], serde_json::json!(["c.png", "a.png"]));
     let expected: Vec<PathBuf> = ["c+a-1.png", "c+a-2.png"].iter().map(PathBuf::from).collect();
     assert_eq!(files(&home.path("outbox")), expected);
 }

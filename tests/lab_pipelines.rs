@@ -48,6 +48,28 @@ fn the_table_grows_by_a_line_a_picture_and_never_twice() {
     assert!(latents.len() == 44 && latents.iter().all(|latent| latent.size == 20 && latent.model == "digits-vae20"));
 }
 
+/// The names of what was encoded were lost, and pipelines that could decode nothing were found right.
+#[test]
+fn latents_of_a_pipeline_keep_their_names_and_their_model() {
+    let home = Home::new();
+    lab_common::write(&home.path("inbox"));
+    let models = lab_common::models();
+    let models = models.to_str().unwrap();
+    let pipeline =
+        home.pipeline(", recursive: true", "encode: { model: digits-vae20 }", ", name: \"{stem}.safetensors\"");
+    let pipeline = pipeline.to_str().unwrap();
+    assert!(home.run(&["apply", pipeline, "inbox/3", "--models", models]).status.success());
+    let encoded = common::files(&home.path("outbox"));
+    let first = format!("outbox/{}", encoded[0].display());
+    assert!(home.run(&["decode", "digits-vae20", &first, "-o", "again", "--models", models]).status.success());
+    let stem = |path: &std::path::Path| path.file_stem().unwrap().to_owned();
+    assert_eq!(stem(&common::files(&home.path("again"))[0]), stem(&encoded[0]));
+    home.pipeline("", "encode: { model: digits-vae2 }\n  - decode: { model: digits-vae20 }", "");
+    let output = home.run(&["check", pipeline, "--models", models]);
+    let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.code() == Some(78) && told.contains("mean nothing to `digits-vae20`"), "{told}");
+}
+
 #[test]
 fn what_is_no_digit_does_not_pass_the_gate() {
     let home = Home::new();

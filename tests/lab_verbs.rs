@@ -210,6 +210,21 @@ fn mistakes_are_told() {
         let (found, _, error) = lab.run(line);
         assert!(found == code && error.contains(words), "{line}: {found} {error}");
     }
+    std::fs::write(lab.0.path("none.csv"), "source,model,row,z0,z1\n").unwrap();
+    std::fs::write(lab.0.path("nan.csv"), "source,model,row,z0,z1\na,digits-vae2,0,1,nan\n").unwrap();
+    std::fs::write(lab.0.path("other.csv"), "source,model,row,z0,z1\na,other,0,1,2\n").unwrap();
+    for (line, code, words) in [
+        ("decode digits-vae2 none.csv -o x", 65, "there is no latent in it"),
+        ("plot scatter digits-vae2 nan.csv -o x.png", 65, "nan.csv"),
+        ("plot scatter digits-vae2 other.csv -o x.png", 65, "means nothing to `digits-vae2`"),
+        ("plot grid melody-2bar -o x.png", 64, "not pictures"),
+        ("perturb digits-vae2 digits -o x", 64, "name a file"),
+        ("plot scatter digits-cvae digits -o x.png", 64, "must be told a class"),
+    ] {
+        let (found, _, error) = lab.run(line);
+        assert!(found == code && error.contains(words), "{line}: {found} {error}");
+    }
+    lab.succeed("plot scatter digits-cvae digits --class 3 -o x.png");
     lab.succeed("encode digits-ae16 digits -o z.csv");
     let (code, _, error) = lab.run("decode digits-ae z.csv -o x");
     assert!(code == 65 && error.contains("means nothing to `digits-ae`"), "{error}");

@@ -162,6 +162,82 @@ fn a_picture_of_many_pieces_shows_as_many_as_can_be_read() {
     assert!(told.contains("near/similar.png  to look at: 24 of 26"), "{told}");
 }
 
+/// A good tune went to quarantine with a bad one, as if it were the bad one.
+#[test]
+fn only_the_bad_one_of_two_is_blamed() {
+    let home = common::Home::new();
+    let inbox = home.folder("inbox");
+    save(&tune(MAMAN), &inbox.join("1-good.mid"));
+    let mut bad = tune(MAMAN);
+    bad.meters[0].beats = 9;
+    save(&bad, &inbox.join("2-bad.mid"));
+    let pipeline =
+        home.pipeline(", group: 2", "interpolate: { model: melody-2bar }", ", name: \"{stem}-{index}.{ext}\"");
+    let pipeline = pipeline.to_str().expect("UTF-8");
+    for args in [&["apply", pipeline, "inbox"][..], &["interpolate", "inbox/1-good.mid", "inbox/2-bad.mid", "-o", "x"]]
+    {
+        let run = home.run(args);
+        let told = String::from_utf8_lossy(&run.stderr).into_owned();
+        assert_eq!(run.status.code(), Some(65), "{told}");
+        assert!(told.contains("2-bad.mid") && !told.contains("1-good.mid: "), "{told}");
+    }
+}
+
+/// Each file was tried again for ever, of what no file could mend.
+#[test]
+fn a_pipeline_that_cannot_work_is_refused_at_the_start() {
+    let home = common::Home::new();
+    let one = "interpolate: { model: melody-2bar }";
+    for (group, stages, wrong) in [
+        ("", one.to_owned(), "and is given 1"),
+        (", group: 3", one.to_owned(), "and is given 3"),
+        (", group: 2", format!("{one}\n  - {one}"), "and is given 9"),
+    ] {
+        let pipeline = home.pipeline(group, &stages, "");
+        let run = home.run(&["check", pipeline.to_str().expect("UTF-8")]);
+        let told = format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+        assert!(run.status.code() == Some(78) && told.contains(wrong) && told.contains("group: 2"), "{told}");
+    }
+    for (stage, wrong) in [
+        ("interpolate: { model: drums-2bar, track: 1 }", "takes drums"),
+        ("interpolate: { track: 1, channel: 1 }", "both say"),
+    ] {
+        let pipeline = home.pipeline(", group: 2", stage, "");
+        let models = format!("{}/models", env!("CARGO_MANIFEST_DIR"));
+        let run = home.run(&["check", pipeline.to_str().expect("UTF-8"), "--models", &models]);
+        let told = format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+        assert!(run.status.code() == Some(78) && told.contains(wrong), "{told}");
+    }
+}
+
+/// From its second pass on a shorter tune had the tempo and the loudness of its end.
+#[test]
+fn a_tune_that_begins_anew_sounds_anew() {
+    let codec = two_bars();
+    let mut short = tune(MAMAN);
+    let end = short.end();
+    short.tempos.push(Tempo { tick: end - 480, microseconds: 2_000_000 });
+    short.voices[0].notes.iter_mut().filter(|note| note.start >= end - 1920).for_each(|note| note.velocity = 20);
+    let long = repeated(&tune(MAMAN), 4);
+    let way = walk(&codec, &Media::Melody(short), &Media::Melody(long), 2).expect("a way");
+    let first = melody(&way[0]);
+    assert_eq!(first.end(), 4 * end);
+    assert_eq!(first.tempos.iter().map(|tempo| tempo.tick).collect::<Vec<_>>()[..3], [0, end - 480, end]);
+    assert_eq!(first.tempo_at(2 * end), first.tempo_at(0));
+    let second: Vec<u8> =
+        first.voices[0].notes.iter().filter(|note| note.start >= end).map(|note| note.velocity).collect();
+    assert_eq!(second[0], 90);
+}
+
+/// Names of files reached the terminal as they are.
+#[test]
+fn labels_are_told_without_control_characters() {
+    let home = common::Home::new();
+    save(&tune(MAMAN), &home.path("e\u{1b}[31mred.mid"));
+    let run = home.run(&["similar", "e\u{1b}[31mred.mid", "-n", "1", "--no-wav", "--no-png", "--out", "near"]);
+    assert!(run.status.success() && !run.stdout.contains(&0x1b), "{}", String::from_utf8_lossy(&run.stdout));
+}
+
 /// It was told when all else was written.
 #[test]
 fn a_soundfont_that_is_not_there_is_told_first() {
@@ -209,6 +285,7 @@ fn what_is_no_melody_is_refused_by_name() {
         let run = home.run(&["interpolate", "inbox/a.mid", &format!("inbox/{file}"), "--out", "morph"]);
         let told = String::from_utf8_lossy(&run.stderr).into_owned();
         assert!(!run.status.success() && told.contains(reason) && told.contains("help"), "{file}: {told}");
+        assert!(told.contains(file), "{file}: {told}");
     }
     let alone = home.run(&["interpolate", "inbox/a.mid", "--out", "morph"]);
     assert_eq!(alone.status.code(), Some(64));

@@ -41,6 +41,34 @@ fn running_status_and_velocity_zero_mean_what_the_standard_says() {
     assert_eq!(notes[1], Note { start: 96, end: 192, pitch: 64, velocity: 80 });
 }
 
+/// Instruments are a channel's, and stood on another track than its notes.
+#[test]
+fn an_instrument_told_on_another_track_counts() {
+    let (setup, notes) = (with_end(&[0, 0xc0, 73, 96, 0xc1, 40]), with_end(&[0, 0x90, 60, 100, 0, 0x91, 60, 100]));
+    let melody = read(&file(1, 96, &[&setup, &notes])).expect("a file");
+    assert_eq!(melody.voices.iter().map(|voice| voice.program).collect::<Vec<_>>(), [73, 40]);
+    // In the next sequence of format 2 they have not been told.
+    let melody = read(&file(2, 96, &[&setup, &notes])).expect("a file");
+    assert_eq!(melody.voices[0].program, 0);
+}
+
+/// It was music.
+#[test]
+fn what_follows_the_end_of_a_track_does_not_count() {
+    let events = [&with_end(&[0, 0x90, 60, 100, 96, 60, 0])[..], &[0, 0x90, 64, 100, 96, 64, 0], END].concat();
+    let read = read(&file(0, 96, &[&events]));
+    assert!(read.is_ok_and(|melody| melody.voices[0].notes.len() == 1));
+}
+
+/// 8,000 tracks of 16 voices took a second and a half, and eight times as many sixty times as long.
+#[test]
+fn many_tracks_cost_no_more_than_their_notes() {
+    let voices: Vec<u8> = (0..16).flat_map(|channel| [0, 0x90 | channel, 60, 100]).collect();
+    let track = with_end(&voices);
+    let melody = read(&file(1, 96, &vec![&track[..]; 65_535])).expect("a file");
+    assert_eq!(melody.voices.len(), 16 * 65_535);
+}
+
 #[test]
 fn sequences_of_format_2_follow_one_another() {
     let one = with_end(&[0, 0x90, 60, 100, 96, 0x80, 60, 0]);

@@ -158,10 +158,34 @@ fn what_still_runs_stays_installed() {
     assert!(code == Some(0) && text.contains("is removed") && text.contains("latentd drain"), "{text}");
 }
 
-/// The path to a `systemctl` that answers so when it is asked whether the service runs, and the file in which it notes what it was asked.
+/// What the Debian package brings was said not to be installed, and could have been taken away from it.
+#[test]
+fn a_packages_service_is_known_and_left_to_it() {
+    let home = Home::new();
+    let unit = home.path("package.service");
+    fs::write(&unit, "[Service]\n").unwrap();
+    let (path, log) = systemctl(&home, &unit.display().to_string());
+    let run = |args: &[&str]| {
+        let output = home.latentd().env("PATH", &path).args(args).output().unwrap();
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        (output.status.code(), text)
+    };
+    let (code, text) = run(&["service", "status"]);
+    assert!(code == Some(0) && text.contains(&format!("installed: {}", unit.display())), "{text}");
+    let (code, text) = run(&["service", "uninstall"]);
+    assert!(code == Some(64) && text.contains("came with a package") && text.contains("--user disable"), "{text}");
+    assert!(unit.exists());
+    let asked = fs::read_to_string(log).unwrap();
+    assert!(!asked.lines().any(|line| line.contains("disable")), "{asked}");
+}
+
+/// The path to a `systemctl` that answers so when it is asked whether the service runs, or where its file is, and the file in which it notes what it
+/// was asked.
 fn systemctl(home: &Home, answer: &str) -> (String, PathBuf) {
-    let folder = home.folder(answer);
-    let text = format!("#!/bin/sh\necho \"$*\" >> \"$0.log\"\ncase \"$*\" in *is-active*) echo {answer} ;; esac\n");
+    let folder = home.folder(&answer.replace('/', "-"));
+    let text = format!(
+        "#!/bin/sh\necho \"$*\" >> \"$0.log\"\ncase \"$*\" in *is-active*|*FragmentPath*) echo {answer} ;; esac\n"
+    );
     // By another process: a program that is open for writing here, if only in a child that a test beside this one starts, cannot be run.
     let write = "printf %s \"$1\" > systemctl && chmod +x systemctl";
     assert!(Command::new("sh").args(["-c", write, "sh", &text]).current_dir(&folder).status().unwrap().success());

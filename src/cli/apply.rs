@@ -9,7 +9,7 @@ use crossbeam::channel::{Receiver, unbounded};
 
 use super::{Common, files, load, terminal, threads};
 use crate::durable::{Collision, Stamp, names};
-use crate::error::{Error, Kind, Result, show_path};
+use crate::error::{Error, Kind, Result, show_path, show_paths};
 use crate::pipeline::{Forgetful, Input, Job, Outcome, Pipeline, Pool, Ticket};
 use crate::sink::Originals;
 use crate::source::{FolderSource, resolve};
@@ -129,14 +129,9 @@ fn group(inputs: Vec<Input>, size: usize) -> Result<Vec<Vec<Input>>> {
     Ok(inputs.chunks(size).map(<[Input]>::to_vec).collect())
 }
 
-/// The paths of a job's inputs, as `text` tells each.
-fn told(inputs: &[Input], text: impl Fn(&Path) -> String) -> String {
-    inputs.iter().map(|input| text(&input.path)).collect::<Vec<_>>().join(" + ")
-}
-
-/// A path for programs.
-fn plain(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
+/// Paths for programs.
+fn plain<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Vec<String> {
+    paths.into_iter().map(|path| path.as_ref().to_string_lossy().into_owned()).collect()
 }
 
 /// Where the result of a job would go if nothing else had its name.
@@ -157,10 +152,11 @@ fn foretell(args: &Args, pipeline: &Pipeline, groups: &[Vec<Input>]) {
             result = free.unwrap_or(result);
             chosen.insert(result.clone());
         }
+        let paths = inputs.iter().map(|input| &input.path);
         if args.json {
-            say!("{}", serde_json::json!({ "input": told(inputs, plain), "results": [plain(&result)] }));
+            say!("{}", serde_json::json!({ "inputs": plain(paths), "results": plain([&result]) }));
         } else {
-            say!("{} -> {}", told(inputs, show_path), show_path(&result));
+            say!("{} -> {}", show_paths(paths), show_path(&result));
         }
     }
 }
@@ -197,7 +193,8 @@ fn report(args: &Args, count: usize, tickets: &Receiver<Ticket>, failures: &mut 
             Outcome::Done(results) | Outcome::Known(results) => {
                 done += 1;
                 if args.json {
-                    let json = serde_json::json!({ "input": told(&inputs, plain), "results": results.iter().map(|p| plain(p)).collect::<Vec<_>>(), "seconds": elapsed.as_secs_f64() });
+                    let inputs = plain(inputs.iter().map(|input| &input.path));
+                    let json = serde_json::json!({ "inputs": inputs, "results": plain(&results), "seconds": elapsed.as_secs_f64() });
                     bar.suspend(|| say!("{json}"));
                 }
             }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{Common, files, models};
-use crate::error::{Error, Result, show_path};
+use crate::error::{Error, Kind, Result, show_path};
 use crate::media::latent::read_latents;
 use crate::stage::codec;
 
@@ -27,22 +27,21 @@ pub struct Args {
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let model = models::find(common, &args.model)?;
     let codec = codec::open(&model, args.class)?;
-    for path in &args.inputs {
+    let inputs = args.inputs.iter().map(|path| files::Input { path: path.clone(), name: String::new() });
+    files::each(&inputs.collect::<Vec<_>>(), |input| {
+        let path = &input.path;
         let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
         let latents = read_latents(file, path)?;
-        let bar = files::bar(latents.len());
-        for (index, mut latent) in latents.into_iter().enumerate() {
-            // Formats that hold numbers only do not tell the model; the user has.
-            if latent.model.is_empty() {
-                latent.model.clone_from(&model.card.name);
-            }
-            let media = codec.decode(&latent).map_err(|e| e.at(path))?;
-            let name = latent.source.map_or_else(|| format!("{index:05}"), |source| files::stem(&source));
-            let written = files::write(media, &args.out, &name)?;
-            bar.suspend(|| say!("{}", show_path(&written)));
-            bar.inc(1);
+        if latents.is_empty() {
+            return Err(Error::new(Kind::Input, "there is no latent in it"));
         }
-        bar.finish_and_clear();
-    }
+        for (index, mut latent) in latents.into_iter().enumerate() {
+            codec::adopt(&model, &mut latent)?;
+            let media = codec.decode(&latent)?;
+            let name = latent.source.map_or_else(|| format!("{index:05}"), |source| files::stem(&source));
+            say!("{}", show_path(&files::write(media, &args.out, &name)?));
+        }
+        Ok(())
+    })?;
     Ok(ExitCode::SUCCESS)
 }

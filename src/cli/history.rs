@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::daemon::{Which, ago};
 use crate::daemon::control::encode;
 use crate::daemon::status::now;
-use crate::error::{Error, Kind, Result, show_path};
+use crate::error::{Error, Kind, Result, show_paths};
 use crate::source::resolve;
 
 #[derive(Debug, clap::Args)]
@@ -62,7 +62,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
         let list = |name: &str| -> String {
             let paths = event[name].as_array().into_iter().flatten().filter_map(|path| path.as_str());
-            paths.map(|path| show_path(path.as_ref())).collect::<Vec<_>>().join(" + ")
+            show_paths(paths)
         };
         let time = ago(now().saturating_sub(event["time"].as_u64().unwrap_or_default() / 1_000_000));
         let outcome = match (text("what").as_str(), list("results")) {

@@ -28,6 +28,9 @@ pub struct Args {
     /// The melody is on this channel, counted from 1
     #[arg(long)]
     channel: Option<usize>,
+    /// The class that a conditional model is told, from 0
+    #[arg(long, value_name = "N")]
+    class: Option<usize>,
     #[command(flatten)]
     output: Output,
 }
@@ -35,13 +38,17 @@ pub struct Args {
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     args.output.check()?;
     let model = models::find(common, &args.model)?;
-    let codec = codec::open_choosing(&model, None, Choice::of(args.track, args.channel))?;
+    let codec = codec::open_choosing(&model, args.class, Choice::of(args.track, args.channel))?;
     let media = args.files.iter().map(|file| files::read(codec.media(), file)).collect::<Result<Vec<Media>>>()?;
     let steps = usize::from(args.steps);
     let names: Vec<String> = args.files.iter().map(|file| stem(file)).collect();
+    let blame = |e: Error| match e.part().and_then(|part| args.files.get(part)) {
+        Some(file) => files::naming(e, file),
+        None => e,
+    };
     let (made, labels, columns) = match media.as_slice() {
         [from, to] => {
-            let made = walk(codec.as_ref(), from, to, steps)?;
+            let made = walk(codec.as_ref(), from, to, steps).map_err(blame)?;
             let label = |at: usize| match at {
                 0 => names[0].clone(),
                 last if last + 1 == steps => names[1].clone(),
@@ -50,7 +57,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
             (made, (0..steps).map(label).collect::<Vec<_>>(), 1)
         }
         [a, b, c, d] => {
-            let made = table(codec.as_ref(), [a, b, c, d], steps, steps)?;
+            let made = table(codec.as_ref(), [a, b, c, d], steps, steps).map_err(blame)?;
             let last = steps - 1;
             let corner = |at: usize| match (at / steps, at % steps) {
                 (0, 0) => names[0].clone(),

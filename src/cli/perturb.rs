@@ -40,6 +40,9 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     if args.amounts.iter().any(|amount| !amount.is_finite() || *amount < 0.0) {
         return Err(Error::new(Kind::Usage, "the amounts of noise are numbers from 0"));
     }
+    if args.input.is_dir() {
+        return Err(Error::new(Kind::Usage, "a folder, and one file is perturbed").at(&args.input).mend("name a file"));
+    }
     let inputs = files::collect(std::slice::from_ref(&args.input), codec.media())?;
     files::each(&inputs[..1], |input| {
         let point = codec.encode(&input.read(codec.media())?)?;

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::durable::{Collision, Draft};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, show_path};
 use crate::media::image::EncodeOptions;
 use crate::media::melody::render::{Instrument, write_wav};
 use crate::media::{self, Media, Melody, melody};
@@ -80,7 +80,17 @@ impl Output {
                 tracing::info!("no SoundFont found: a plain voice plays (--soundfont names one)");
             }
             let path = self.out.join(format!("{name}-all.wav"));
-            self.file(&path, Some("to listen to"), |out| write_wav(&all, &instrument, out))?;
+            let play = |instrument: &Instrument| {
+                self.file(&path, Some("to listen to"), |out| write_wav(&all, instrument, out))
+            };
+            match play(&instrument) {
+                // One that nobody asked for shall keep nobody from his tunes.
+                Err(e) if self.soundfont.is_none() && instrument != Instrument::Plain => {
+                    tracing::warn!("a plain voice plays: {e}");
+                    play(&Instrument::Plain)?;
+                }
+                played => played?,
+            }
         }
         Ok(())
     }
@@ -100,8 +110,9 @@ impl Output {
         if self.json {
             say!("{}", serde_json::json!({ "file": path.to_string_lossy(), "what": what }));
         } else {
-            let shown = crate::error::show_path(path);
-            say!("{shown}{}", what.filter(|what| !what.is_empty()).map(|what| format!("  {what}")).unwrap_or_default());
+            // A label is the name of a file, which may be a stranger's.
+            let what = what.filter(|what| !what.is_empty()).map(|what| format!("  {}", show_path(Path::new(what))));
+            say!("{}{}", show_path(path), what.unwrap_or_default());
         }
     }
 }

@@ -76,6 +76,9 @@ pub struct ScatterArgs {
     /// Colours by class: the name of the folder that a file lies in
     #[arg(long)]
     labels: bool,
+    /// The class that a conditional model is told, from 0
+    #[arg(long, value_name = "N")]
+    class: Option<usize>,
     #[command(flatten)]
     out: Out,
 }
@@ -114,6 +117,9 @@ pub struct ReconstructArgs {
     /// Show the latents too, as small pictures
     #[arg(long)]
     latents: bool,
+    /// The class that conditional models are told, from 0
+    #[arg(long, value_name = "N")]
+    class: Option<usize>,
     #[command(flatten)]
     out: Out,
 }
@@ -170,7 +176,8 @@ fn scatter(args: &ScatterArgs, common: &Common) -> Result<Scatter> {
         [file] if LatentFormat::from_extension(file).is_ok() => {
             files::check_apart(&args.out.out, [file.as_path()])?;
             let opened = std::fs::File::open(file).map_err(|e| Error::io("read", file, e))?;
-            for latent in read_latents(opened, file)? {
+            for mut latent in read_latents(opened, file)? {
+                codec::adopt(&model, &mut latent).map_err(|e| e.at(file))?;
                 let class =
                     latent.source.as_deref().and_then(|s| Path::new(s).parent()?.file_name().map(|n| n.to_owned()));
                 labels.extend(latent.rows().map(|_| class.clone().unwrap_or_default().to_string_lossy().into_owned()));
@@ -178,7 +185,7 @@ fn scatter(args: &ScatterArgs, common: &Common) -> Result<Scatter> {
             }
         }
         data => {
-            let codec = codec::open(&model, None)?;
+            let codec = codec::open(&model, args.class)?;
             let inputs = files::collect(data, codec.media())?;
             args.out.check_apart(&inputs)?;
             files::each(&inputs, |input| {
@@ -280,7 +287,9 @@ fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Sheet> {
         Sheet { zoom: args.out.zoom, title: args.out.title.clone().unwrap_or_default(), ..Sheet::default() };
     for name in &args.autoencoders {
         let model = models::find(common, name)?;
-        let codec = ImageCodec::open(&model, None)?;
+        // Beside others that are told none.
+        let conditional = model.card.latent.as_ref().is_some_and(|space| space.classes > 0);
+        let codec = ImageCodec::open(&model, args.class.filter(|_| conditional))?;
         let [_, height, width] = codec.shape();
         if sheet.rows.is_empty() {
             sheet.picture = (width, height);

@@ -29,6 +29,9 @@ pub struct Args {
     /// Keep the index in this file; one for each model and set of places in the cache folder if not given
     #[arg(long, value_name = "FILE")]
     index: Option<PathBuf>,
+    /// The class that a conditional model is told, from 0
+    #[arg(long, value_name = "N")]
+    class: Option<usize>,
     /// Print one JSON object for each
     #[arg(long)]
     json: bool,
@@ -37,12 +40,12 @@ pub struct Args {
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     args.index.as_deref().map(check_index).transpose()?;
     let model = models::find(common, &args.model)?;
-    let codec = codec::open(&model, None)?;
+    let codec = codec::open(&model, args.class)?;
     let query = files::Input { path: args.query.clone(), name: String::new() };
     let query = codec.encode(&query.read(codec.media())?).map_err(|e| e.at(&args.query))?;
     let entries = bring_up_to_date(args, &model, codec.as_ref())?;
     let mut found: Vec<(f32, &Path)> =
-        entries.iter().map(|(path, point)| (distance(&query.values, point), path.as_path())).collect();
+        entries.iter().map(|(path, point)| (distance(&query, point), path.as_path())).collect();
     found.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(b.1)));
     for (distance, path) in found.iter().take(args.number) {
         if args.json {
@@ -54,16 +57,21 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The Euclidean distance of two points; of pieces of several points, that of as many as both have.
-fn distance(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt()
+/// The Euclidean distance of two points. Of pieces of several points it is the root of the mean square over the longer one, while the shorter begins
+/// anew when it is over: summed over what both have, whatever is short would be near to everything.
+fn distance(query: &Latent, values: &[f32]) -> f32 {
+    let longest = query.values.len().max(values.len());
+    let pairs = query.values.iter().cycle().zip(values.iter().cycle()).take(longest);
+    let sum: f32 = pairs.map(|(a, b)| (a - b) * (a - b)).sum();
+    (sum / (longest / query.size.max(1)).max(1) as f32).sqrt()
 }
 
 /// A file's point, under a key that tells its path and state: what has changed has another key.
 fn bring_up_to_date(args: &Args, model: &Model, codec: &dyn Codec) -> Result<Vec<(PathBuf, Vec<f32>)>> {
     let inputs = files::collect(&args.places, codec.media())?;
-    let path = args.index.clone().unwrap_or_else(|| index_path(&args.places, model));
-    let mut known = read(&path, model, args.index.is_some())?;
+    let identity = identity(model, args.class);
+    let path = args.index.clone().unwrap_or_else(|| index_path(&args.places, &identity));
+    let mut known = read(&path, &identity, args.index.is_some())?;
     let (mut entries, mut index, mut fresh) = (Vec::new(), Vec::new(), 0usize);
     let outcome = files::each(&inputs, |input| {
         let stamp = Stamp::of(&input.path).map_err(|e| Error::io("read", &input.path, e))?;
@@ -77,7 +85,7 @@ fn bring_up_to_date(args: &Args, model: &Model, codec: &dyn Codec) -> Result<Vec
             }
         };
         let size = codec.space().size;
-        index.push(Latent { values: values.clone(), size, model: identity(model), source: Some(key) });
+        index.push(Latent { values: values.clone(), size, model: identity.clone(), source: Some(key) });
         entries.push((input.path.clone(), values));
         Ok(())
     });
@@ -95,7 +103,7 @@ fn bring_up_to_date(args: &Args, model: &Model, codec: &dyn Codec) -> Result<Vec
             index.extend(known.into_iter().map(|(key, values)| Latent {
                 values,
                 size,
-                model: identity(model),
+                model: identity.clone(),
                 source: Some(key),
             }));
         }
@@ -107,14 +115,15 @@ fn bring_up_to_date(args: &Args, model: &Model, codec: &dyn Codec) -> Result<Vec
     Ok(entries)
 }
 
-/// Points of another model of the same name must not be taken for this one's.
-fn identity(model: &Model) -> String {
-    format!("{}:{}", model.card.name, model.card.sha256)
+/// Points of another model of the same name, or for another class, must not be taken for these.
+fn identity(model: &Model, class: Option<usize>) -> String {
+    let class = class.map(|class| format!(":{class}")).unwrap_or_default();
+    format!("{}:{}{class}", model.card.name, model.card.sha256)
 }
 
 /// What the index holds, by key. One of ours that is damaged, or of an older model, is made anew; a file that the user named and that is no index of
 /// this model is not ours to replace.
-fn read(path: &Path, model: &Model, named: bool) -> Result<HashMap<String, Vec<f32>>> {
+fn read(path: &Path, identity: &str, named: bool) -> Result<HashMap<String, Vec<f32>>> {
     let Ok(file) = std::fs::File::open(path) else { return Ok(HashMap::new()) };
     let foreign = |what| {
         Error::new(Kind::Usage, what)
@@ -122,11 +131,11 @@ fn read(path: &Path, model: &Model, named: bool) -> Result<HashMap<String, Vec<f
             .mend("name another file for --index, or delete this one if nothing else needs it")
     };
     match read_latents(file, path) {
-        Ok(latents) if named && latents.iter().any(|latent| latent.model != identity(model)) => {
+        Ok(latents) if named && latents.iter().any(|latent| latent.model != identity) => {
             Err(foreign("holds latents, but is no index of a search by this model"))
         }
         Ok(latents) => {
-            let own = latents.into_iter().filter(|latent| latent.model == identity(model));
+            let own = latents.into_iter().filter(|latent| latent.model == identity);
             Ok(own.filter_map(|latent| Some((latent.source?, latent.values))).collect())
         }
         Err(e) if named => Err(foreign("is no index of a search").because(e)),
@@ -137,8 +146,8 @@ fn read(path: &Path, model: &Model, named: bool) -> Result<HashMap<String, Vec<f
     }
 }
 
-fn index_path(places: &[PathBuf], model: &Model) -> PathBuf {
-    let mut text = identity(model);
+fn index_path(places: &[PathBuf], identity: &str) -> PathBuf {
+    let mut text = identity.to_owned();
     for place in places {
         text.push('\n');
         text.push_str(&std::path::absolute(place).unwrap_or_else(|_| place.clone()).to_string_lossy());
@@ -151,5 +160,20 @@ fn check_index(path: &Path) -> Result<()> {
     match LatentFormat::from_extension(path) {
         Ok(LatentFormat::Safetensors) => Ok(()),
         _ => Err(Error::new(Kind::Usage, "an index ends in .safetensors").at(path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was short was near to everything.
+    #[test]
+    fn a_variant_is_nearer_than_a_scrap() {
+        let query = Latent { values: vec![1.0, 2.0, -1.0, 0.5, 3.0, 1.0], size: 2, model: String::new(), source: None };
+        let variant: Vec<f32> = query.values.iter().map(|value| value + 0.1).collect();
+        assert!(distance(&query, &variant) < distance(&query, &query.values[..2]));
+        let point = Latent { values: vec![3.0, 0.0], ..query };
+        assert_eq!(distance(&point, &[0.0, 4.0]), 5.0);
     }
 }

@@ -74,10 +74,15 @@ fn place(system: bool) -> PathBuf {
     if cfg!(target_os = "macos") { launchd_path(system, &home) } else { systemd_path(system, &config) }
 }
 
-/// The service's file, if there is one.
+/// The service's file, if there is one: ours, or one that came with a package, which systemd knows.
 fn installed(system: bool) -> Result<PathBuf> {
     let path = place(system);
     if path.is_file() {
+        return Ok(path);
+    }
+    let packaged = ["show", "--property=FragmentPath", "--value", UNIT];
+    let packaged = if cfg!(target_os = "macos") { None } else { tell(&systemctl(system, &packaged)) };
+    if let Some(path) = packaged.map(PathBuf::from).filter(|path| path.is_file()) {
         return Ok(path);
     }
     let e = Error::new(Kind::NoInput, "the service is not installed").at(&path);
@@ -147,6 +152,11 @@ fn install(install: &Install, common: &Common) -> Result<ExitCode> {
 
 fn uninstall(system: bool) -> Result<ExitCode> {
     let path = installed(system)?;
+    if path != place(system) {
+        let whose = if system { "" } else { "--user " };
+        let e = Error::new(Kind::Usage, "the service came with a package, and goes with it").at(&path);
+        return Err(e.mend(format!("`systemctl {whose}disable --now {UNIT}` stops it for good")));
+    }
     let mac = cfg!(target_os = "macos");
     let file = path.to_string_lossy();
     let stop = if mac { vec!["launchctl", "unload", &*file] } else { systemctl(system, &["disable", "--now", UNIT]) };

@@ -40,6 +40,9 @@ pub struct Args {
     /// The melody is on this channel, counted from 1
     #[arg(long)]
     channel: Option<usize>,
+    /// The class that a conditional model is told, from 0
+    #[arg(long, value_name = "N")]
+    class: Option<usize>,
     #[command(flatten)]
     output: Output,
 }
@@ -50,9 +53,9 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     }
     args.output.check()?;
     let model = models::find(common, &args.model)?;
-    let codec = codec::open_choosing(&model, None, Choice::of(args.track, args.channel))?;
+    let codec = codec::open_choosing(&model, args.class, Choice::of(args.track, args.channel))?;
     let piece = files::read(codec.media(), &args.file)?;
-    let mut point = codec.encode(&piece)?;
+    let mut point = codec.encode(&piece).map_err(|e| files::naming(e, &args.file))?;
     let wanted = wanted(args)?;
     if !wanted.is_empty() {
         if codec.media() != MediaKind::Melody {

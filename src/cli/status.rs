@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::daemon::{Which, ago, live_line};
 use crate::daemon::status::{PipelineStatus, Status, now};
-use crate::error::{Error, Kind, Result, show_path};
+use crate::error::{Error, Kind, Result, show_path, show_paths};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -47,7 +47,12 @@ fn print(status: &Status) {
             queue.later
         );
         if let Some(last) = last {
-            say!("  {} ago: {} -> {}", ago(now().saturating_sub(last.time)), last.inputs, last.results);
+            say!(
+                "  {} ago: {} -> {}",
+                ago(now().saturating_sub(last.time)),
+                show_paths(&last.inputs),
+                show_paths(&last.results)
+            );
         }
     }
     if let Some(reload) = status.reload.as_ref().filter(|reload| !reload.ok) {

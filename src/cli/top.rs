@@ -13,7 +13,7 @@ use ratatui::widgets::{Block, Paragraph, Row, Sparkline, Table, TableState};
 use super::daemon::{Which, ago, live_line};
 use crate::daemon::control::{Client, encode};
 use crate::daemon::status::{PipelineStatus, Status, now};
-use crate::error::{Error, Kind, Result, show_path};
+use crate::error::{Error, Kind, Result, show_path, show_paths};
 
 /// How often it is asked.
 const PULSE: Duration = Duration::from_millis(500);
@@ -147,7 +147,8 @@ impl View {
         let mut lines = vec![Line::from(format!("{source} -> {sink}"))];
         if let Some(last) = &pipeline.last {
             let ago = ago(now().saturating_sub(last.time));
-            lines.push(Line::from(format!("{ago} ago: {} -> {}", last.inputs, last.results)));
+            let (from, to) = (show_paths(&last.inputs), show_paths(&last.results));
+            lines.push(Line::from(format!("{ago} ago: {from} -> {to}")));
         }
         if let Some(live) = &pipeline.live {
             lines.push(Line::from(live_line(live)));

@@ -1,5 +1,6 @@
 //! How the daemon is, for people, scripts and monitors. Feeds write into slots; whoever asks reads them and waits for nobody.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -119,16 +120,17 @@ pub struct Counts {
 pub struct LastResult {
     /// Seconds since 1970.
     pub time: u64,
-    /// Inputs.
-    pub inputs: String,
-    /// Results.
-    pub results: String,
+    /// Paths of the job's inputs.
+    pub inputs: Vec<String>,
+    /// Paths of its results.
+    pub results: Vec<String>,
 }
 
 impl LastResult {
     /// One that has just come.
-    pub fn now(inputs: String, results: String) -> LastResult {
-        LastResult { time: now(), inputs, results }
+    pub fn now<'a>(inputs: impl Iterator<Item = &'a Path>, results: impl Iterator<Item = &'a Path>) -> LastResult {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        LastResult { time: now(), inputs: inputs.map(text).collect(), results: results.map(text).collect() }
     }
 }
 

@@ -1,11 +1,15 @@
 //! Moving files without ever writing over another one.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use super::{Collision, Draft, MOVING, Stamp, folder_of, make_folder, sync_after, sync_folder};
 use crate::error::{Error, Kind, Result};
+
+/// The longest name that common file systems take, in bytes.
+pub const LONGEST: usize = 255;
 
 /// How many files of one name there may be: `cat.png`, `cat-1.png`, ...
 pub(super) const NUMBERS: u32 = 10_000;
@@ -148,19 +152,46 @@ pub(super) fn rename_noreplace(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 fn link_and_unlink(from: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::hard_link(from, to)?;
-    std::fs::remove_file(from)
+    match std::fs::hard_link(from, to) {
+        Err(e) if cannot_link(&e) => reserve_and_rename(from, to),
+        linked => linked.and_then(|()| std::fs::remove_file(from)),
+    }
 }
 
-/// `cat.png` becomes `cat-3.png`.
+/// Whether there are no hard links here, as on many file systems in user space, or none of this file.
+fn cannot_link(e: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::PERM, Errno::NOSYS, Errno::OPNOTSUPP, Errno::MLINK]
+        .iter()
+        .any(|no| e.raw_os_error() == Some(no.raw_os_error()))
+}
+
+/// Takes the name by an empty file that only one can make, and puts the file in its place. An end in between leaves the empty file.
+fn reserve_and_rename(from: &Path, to: &Path) -> std::io::Result<()> {
+    File::options().write(true).create_new(true).open(to)?;
+    std::fs::rename(from, to).inspect_err(|_| drop(std::fs::remove_file(to)))
+}
+
+/// `cat.png` becomes `cat-3.png`; of a very long name the end of the stem goes.
 pub fn numbered(path: &Path, number: u32) -> PathBuf {
-    let mut name = path.file_stem().unwrap_or_default().to_os_string();
-    name.push(format!("-{number}"));
+    let mut end = OsString::from(format!("-{number}"));
     if let Some(extension) = path.extension() {
-        name.push(".");
-        name.push(extension);
+        end.push(".");
+        end.push(extension);
     }
+    let stem = path.file_stem().unwrap_or_default();
+    let mut name = shorten(stem, LONGEST.saturating_sub(end.len()));
+    name.push(end);
     path.with_file_name(name)
+}
+
+/// As much of a name as fits into so many bytes, and whole characters where it is text.
+pub fn shorten(name: &OsStr, bytes: usize) -> OsString {
+    if name.len() <= bytes {
+        return name.to_os_string();
+    }
+    let text = name.to_string_lossy();
+    text[..text.floor_char_boundary(bytes)].into()
 }
 
 #[cfg(test)]
@@ -168,6 +199,29 @@ mod tests {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     use super::*;
+
+    /// Where neither kind of rename nor links are known nothing was ever published.
+    #[test]
+    fn a_name_can_be_taken_without_links() {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, to] = ["a", "b"].map(|name| folder.path().join(name));
+        std::fs::write(&from, "words").unwrap();
+        reserve_and_rename(&from, &to).unwrap();
+        assert!(!from.exists() && std::fs::read(&to).unwrap() == b"words");
+        std::fs::write(&from, "more").unwrap();
+        assert_eq!(reserve_and_rename(&from, &to).unwrap_err().kind(), std::io::ErrorKind::AlreadyExists);
+        assert!(std::fs::read(&to).unwrap() == b"words" && from.exists());
+        assert!(cannot_link(&rustix::io::Errno::PERM.into()) && !cannot_link(&rustix::io::Errno::EXIST.into()));
+    }
+
+    /// The second file of a long name could not be written, and its pipeline waited for ever.
+    #[test]
+    fn numbers_fit_into_long_names() {
+        let long = PathBuf::from(format!("a/{}.png", "ä".repeat(125)));
+        let name = numbered(&long, 12);
+        assert!(name.as_os_str().len() <= 2 + LONGEST && name.to_string_lossy().ends_with("ä-12.png"), "{name:?}");
+        assert_eq!(numbered(Path::new("a/cat.png"), 3), Path::new("a/cat-3.png"));
+    }
 
     /// A file of its owner alone could be read by all after that, and was as new as today.
     #[test]

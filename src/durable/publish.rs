@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tempfile::TempPath;
 
-use super::moving::{names, open_regular, too_many};
+use super::moving::{names, open_regular, rename_noreplace, too_many};
 use super::{Collision, any_path, folder_of, sync_after};
 use crate::error::{Error, Result};
 
@@ -54,16 +54,19 @@ pub fn publish(
                     continue;
                 };
                 let given = match collision {
-                    Collision::Replace => next.draft.persist(&publication.target),
-                    Collision::Rename => next.draft.persist_noclobber(&publication.target),
+                    Collision::Replace => std::fs::rename(&next.draft, &publication.target),
+                    Collision::Rename => rename_noreplace(&next.draft, &publication.target),
                 };
                 match given {
-                    Ok(()) => published.push(publication),
-                    Err(e) if e.error.kind() == std::io::ErrorKind::AlreadyExists && collision == Collision::Rename => {
-                        next.draft = e.path;
+                    Ok(()) => {
+                        // Nothing has the temporary name any more.
+                        next.draft.disable_cleanup(true);
+                        published.push(publication);
+                    }
+                    Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && collision == Collision::Rename => {
                         waiting.push(next);
                     }
-                    Err(e) => return Err(Error::io("write", &publication.target, e.error)),
+                    Err(e) => return Err(Error::io("write", &publication.target, e)),
                 }
             }
         }

@@ -143,7 +143,10 @@ impl Attempt<'_> {
         for (index, (file, input)) in files.into_iter().zip(&job.inputs).enumerate() {
             media.push(self.decode(file, input).map_err(|error| (error, Some(index)))?);
         }
-        let results = self.process(media, crew).map_err(all)?;
+        let results = self.process(media, crew).map_err(|error| {
+            let culprit = error.part();
+            (error, culprit)
+        })?;
         let relative: Vec<&Path> = job.inputs.iter().map(|input| input.relative.as_path()).collect();
         let (mut sealed, mut gathered) = (Vec::new(), Vec::new());
         // A line in a table is there for good.

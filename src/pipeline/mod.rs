@@ -200,6 +200,9 @@ fn assemble(
     let whole = complete && stages.len() == parts.stages.len();
     let yields = whole.then(|| stages.last().map_or(MediaKind::Image, |stage| stage.yields()));
     let sink = parts.sink.map(|sink| FolderSink::build(sink, yields)).transpose().map_err(|more| problems.extend(more));
+    if let (true, Ok(Some(source))) = (whole && problems.is_empty(), &source) {
+        problems.extend(stage::check_pieces(&stages, parts.stages, source.group).err());
+    }
     let (Ok(Some(mut source)), Ok(Some(sink)), Some(component)) = (source, sink, parts.sink) else {
         return Err(problems);
     };

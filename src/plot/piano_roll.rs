@@ -27,35 +27,43 @@ struct Bar {
     loud: f64,
 }
 
+/// One piece under its label.
+#[derive(Debug, Clone, PartialEq)]
+struct Panel {
+    label: String,
+    notes: Vec<Bar>,
+    /// Quarters to a bar of its first meter.
+    meter: f64,
+}
+
 /// Panels of piano rolls, all at one scale.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PianoRolls {
-    panels: Vec<(String, Vec<Bar>)>,
+    panels: Vec<Panel>,
     columns: usize,
     quarters: f64,
-    bar: f64,
     rows: (f64, f64),
 }
 
 impl PianoRolls {
     /// A panel for each piece under its label, `columns` to a row.
     pub fn new<'a>(pieces: impl Iterator<Item = (String, &'a Melody)>, columns: usize) -> PianoRolls {
-        let mut bar = 4.0;
-        let panels: Vec<(String, Vec<Bar>)> = pieces
+        let panels: Vec<Panel> = pieces
             .map(|(label, piece)| {
-                if let Some(meter) = piece.meters.first() {
-                    bar = 4.0 * f64::from(meter.beats) / f64::from(1u32 << meter.unit_log2.min(6));
-                }
-                let bars = piece.voices.iter().enumerate().flat_map(|(at, voice)| bars(piece, at, voice));
-                (label, bars.collect())
+                let meter = piece
+                    .meters
+                    .first()
+                    .map_or(4.0, |meter| 4.0 * f64::from(meter.beats) / f64::from(1u32 << meter.unit_log2.min(6)));
+                let notes = piece.voices.iter().enumerate().flat_map(|(at, voice)| bars(piece, at, voice)).collect();
+                Panel { label, notes, meter }
             })
             .collect();
-        let all = || panels.iter().flat_map(|(_, bars)| bars);
+        let all = || panels.iter().flat_map(|panel| &panel.notes);
         let quarters = all().map(|bar| bar.end).fold(1.0, f64::max);
         let low = all().map(|bar| bar.row).fold(f64::INFINITY, f64::min);
         let high = all().map(|bar| bar.row).fold(f64::NEG_INFINITY, f64::max);
         let rows = if low <= high { (low - 1.0, high + 2.0) } else { (59.0, 73.0) };
-        PianoRolls { columns: columns.clamp(1, panels.len().max(1)), panels, quarters, bar, rows }
+        PianoRolls { columns: columns.clamp(1, panels.len().max(1)), panels, quarters, rows }
     }
 
     fn lines(&self) -> usize {
@@ -100,8 +108,8 @@ impl Picture for PianoRolls {
     }
 
     fn draw<B: DrawingBackend>(&self, area: &Area<B>) -> Drawn<B> {
-        for ((label, bars), panel) in self.panels.iter().zip(area.split_evenly((self.lines(), self.columns))) {
-            draw_panel(self, label, bars, &panel.margin(MARGIN / 2, MARGIN / 2, MARGIN, MARGIN))?;
+        for (panel, place) in self.panels.iter().zip(area.split_evenly((self.lines(), self.columns))) {
+            draw_panel(self, panel, &place.margin(MARGIN / 2, MARGIN / 2, MARGIN, MARGIN))?;
         }
         Ok(Vec::new())
     }
@@ -109,13 +117,12 @@ impl Picture for PianoRolls {
 
 fn draw_panel<B: DrawingBackend>(
     rolls: &PianoRolls,
-    label: &str,
-    bars: &[Bar],
-    panel: &DrawingArea<B, Shift>,
+    panel: &Panel,
+    area: &DrawingArea<B, Shift>,
 ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
     let text = (FONT, 13).into_font().color(&RGBColor(0x33, 0x33, 0x33));
-    panel.draw(&Text::new(label.to_owned(), (0, 0), text))?;
-    let (_, body) = panel.split_vertically(LABEL);
+    area.draw(&Text::new(panel.label.clone(), (0, 0), text))?;
+    let (_, body) = area.split_vertically(LABEL);
     let (width, height) = body.dim_in_pixel();
     let x = |quarters: f64| (quarters / rolls.quarters * f64::from(width)).round() as i32;
     let y = |row: f64| {
@@ -129,15 +136,30 @@ fn draw_panel<B: DrawingBackend>(
         let line = vec![(0, y(octave)), (width as i32 - 1, y(octave))];
         body.draw(&PathElement::new(line, RGBColor(0xdd, 0xdd, 0xd8)))?;
     }
-    let count = (rolls.quarters / rolls.bar.max(0.25)).ceil().min(2000.0) as usize;
-    for at in (0..=count).map(|number| number as f64 * rolls.bar) {
+    let count = (rolls.quarters / panel.meter.max(0.25)).ceil().min(2000.0) as usize;
+    for at in (0..=count).map(|number| number as f64 * panel.meter) {
         let line = vec![(x(at), 0), (x(at), height as i32 - 1)];
         body.draw(&PathElement::new(line, RGBColor(0xcc, 0xcc, 0xc6)))?;
     }
-    for bar in bars {
+    for bar in &panel.notes {
         let (left, right) = (x(bar.start), (x(bar.end) - 1).max(x(bar.start) + 1));
         let colour = class_color(bar.voice).mix(0.45 + 0.55 * bar.loud);
         body.draw(&Rectangle::new([(left, y(bar.row + 1.0) + 1), (right, y(bar.row))], colour.filled()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::melody::Meter;
+
+    /// All were drawn with the bars of the last.
+    #[test]
+    fn each_panel_has_its_own_bars() {
+        let waltz = Melody { meters: vec![Meter { tick: 0, beats: 3, unit_log2: 2 }], ..Melody::new(480) };
+        let pieces = [("march".to_owned(), &Melody::new(480)), ("waltz".to_owned(), &waltz)];
+        let rolls = PianoRolls::new(pieces.into_iter(), 1);
+        assert_eq!(rolls.panels.iter().map(|panel| panel.meter).collect::<Vec<_>>(), [4.0, 3.0]);
+    }
 }

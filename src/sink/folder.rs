@@ -191,27 +191,33 @@ impl FolderSink {
     ///
     /// # Errors
     /// Kind config: the ending is no format. Kind input: the format cannot hold the picture. Kind output or transient: it cannot be written.
-    pub fn draft(&self, media: Media, inputs: &[&Path], pipeline: &str, index: usize) -> Result<Written> {
+    pub fn draft(&self, mut media: Media, inputs: &[&Path], pipeline: &str, index: usize) -> Result<Written> {
+        // By which `decode` gives results their names again.
+        if let Media::Latent(latent) = &mut media {
+            let input = inputs.get(index - 1).or(inputs.first());
+            let source = || input.map(|input| input.to_string_lossy().into_owned());
+            latent.source = latent.source.take().or_else(source);
+        }
         if let Some((name, table)) = &self.gather {
             let table = table.get_or_init(|| Table::new(self.root.join(name)));
-            table.append(media, inputs.first().copied().unwrap_or(Path::new("")))?;
+            table.append(media)?;
             return Ok(Written::Gathered(table.path().to_path_buf()));
         }
-        let path = self.root.join(self.path_of(media.size(), inputs, pipeline, index));
+        let path = self.root.join(self.path_of(Some(media.size()), inputs, pipeline, index));
         self.takes.check_extension(&path)?;
         let draft = Draft::marked(&path, self.mark.get().map_or("once", String::as_str))?;
         draft.fill(|out| media::write(media, &path, &self.options, out))?.seal().map(Written::Sealed)
     }
 
-    /// Where the first result of a job will go if the name is free; a size in the name is told as 0.
+    /// Where the first result of a job will go if the name is free; a size in the name stays in braces.
     pub fn expected(&self, inputs: &[&Path], pipeline: &str) -> PathBuf {
         match &self.gather {
             Some((name, _)) => self.root.join(name),
-            None => self.root.join(self.path_of((0, 0), inputs, pipeline, 1)),
+            None => self.root.join(self.path_of(None, inputs, pipeline, 1)),
         }
     }
 
-    fn path_of(&self, size: (usize, usize), inputs: &[&Path], pipeline: &str, index: usize) -> PathBuf {
+    fn path_of(&self, size: Option<(usize, usize)>, inputs: &[&Path], pipeline: &str, index: usize) -> PathBuf {
         let (date, time) = now();
         let relative = inputs.first().copied().unwrap_or(Path::new(""));
         let own = relative.extension().unwrap_or_default();

@@ -3,11 +3,10 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
+use crate::durable::{LONGEST, shorten};
+
 /// What may stand in braces.
 const VARIABLES: &[&str] = &["stem", "ext", "parent", "pipeline", "date", "time", "width", "height", "index"];
-
-/// The longest name that common file systems take, in bytes.
-const LONGEST: usize = 255;
 
 /// A template, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +40,8 @@ pub struct Names<'a> {
     pub pipeline: &'a str,
     /// Date as `2026-01-31` and time as `23-59-59`, local.
     pub now: (&'a str, &'a str),
-    /// Width and height of the output.
-    pub size: (usize, usize),
+    /// Width and height of the output; where they are not known yet, the variables stay.
+    pub size: Option<(usize, usize)>,
     /// Number of the output within its job, from 1.
     pub index: usize,
 }
@@ -125,30 +124,27 @@ impl NameTemplate {
                     "pipeline" => text.push(names.pipeline),
                     "date" => text.push(names.now.0),
                     "time" => text.push(names.now.1),
-                    "width" => text.push(names.size.0.to_string()),
-                    "height" => text.push(names.size.1.to_string()),
+                    "width" => text.push(names.size.map_or("{width}".to_owned(), |size| size.0.to_string())),
+                    "height" => text.push(names.size.map_or("{height}".to_owned(), |size| size.1.to_string())),
                     _ => text.push(names.index.to_string()),
                 },
             }
         }
         let mut path: PathBuf = Path::new(&text).components().filter(|c| matches!(c, Component::Normal(_))).collect();
         if let Some(name) = path.file_name().filter(|n| n.len() > LONGEST) {
-            let short = shorten(Path::new(name));
+            let short = fitting(Path::new(name));
             path.set_file_name(short);
         }
         path
     }
 }
 
-/// Cuts the stem so that the whole name fits, with some room for a number.
-fn shorten(name: &Path) -> OsString {
+/// Cuts the stem so that the whole name fits.
+fn fitting(name: &Path) -> OsString {
     let extension = name.extension().map(|e| format!(".{}", e.to_string_lossy())).unwrap_or_default();
-    let stem = name.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let mut end = LONGEST.saturating_sub(extension.len() + 8).min(stem.len());
-    while !stem.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}{extension}", &stem[..end]).into()
+    let mut fitting = shorten(name.file_stem().unwrap_or_default(), LONGEST.saturating_sub(extension.len()));
+    fitting.push(extension);
+    fitting
 }
 
 #[cfg(test)]
@@ -161,7 +157,7 @@ mod tests {
             ext: OsStr::new("png"),
             pipeline: "p",
             now: ("2026-01-31", "23-59-59"),
-            size: (640, 480),
+            size: input.contains("cat").then_some((640, 480)),
             index: 1,
         };
         NameTemplate::parse(template).unwrap().fill(&names).to_string_lossy().into_owned()
@@ -175,6 +171,7 @@ mod tests {
             "2026-01-31/b-cat-640x480.webp"
         );
         assert_eq!(fill("{parent}/{stem}.{ext}", "a/x.mid b/y.mid z.mid"), "a/x+y+z.png");
+        assert_eq!(fill("{stem}-{width}.{ext}", "of-no-size.jpg"), "of-no-size-{width}.png");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! A table that grows: results are appended as whole lines to one CSV file. A line that is there already is not appended again, so work that is
-//! done twice, after a crash say, leaves no trace; a line that a crash has torn is cut off before the next one.
+//! done twice, after a crash say, leaves no trace; a line that a crash has torn is cut off before the next one. Lines may end as Windows ends them.
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
@@ -11,8 +11,8 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::durable;
 use crate::error::{Error, Kind, Result};
+use crate::media::Media;
 use crate::media::latent::{csv_header, csv_rows};
-use crate::media::{Latent, Media};
 
 /// One table, shared by all workers; other programs may append to it too, one at a time.
 #[derive(Debug)]
@@ -43,12 +43,10 @@ impl Table {
     ///
     /// # Errors
     /// Kind config: the file has other columns. Kind output or transient: it cannot be written. Kind bug: media other than latents.
-    pub fn append(&self, media: Media, relative: &Path) -> Result<()> {
+    pub fn append(&self, media: Media) -> Result<()> {
         let Media::Latent(latent) = media else {
             return Err(Error::new(Kind::Bug, format!("a table was given {}", media.kind().with_article())));
         };
-        let source = latent.source.clone().unwrap_or_else(|| relative.to_string_lossy().into_owned());
-        let latent = Latent { source: Some(source), ..latent };
         let (header, rows) = (csv_header(latent.size)?, csv_rows(&latent)?);
         // A worker that panicked has left the file whole, or torn at its end, which is mended next.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,7 +61,7 @@ impl Table {
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(&self.path).map_err(failed)?;
         // Until the file is closed no other program appends.
         flock(&file, FlockOperation::LockExclusive).map_err(|e| failed(e.into()))?;
-        self.catch_up(&mut file, known)?;
+        self.catch_up(&mut file, known, header, rows)?;
         if known.length > 0 && !known.has(header) {
             return Err(Error::new(Kind::Config, "the table has other columns than what is to be appended")
                 .at(&self.path)
@@ -85,8 +83,9 @@ impl Table {
         Ok(())
     }
 
-    /// Reads what was appended since, by others too, and cuts off a line that has no end.
-    fn catch_up(&self, file: &mut File, known: &mut Known) -> Result<()> {
+    /// Reads what was appended since, by others too, and sees to a line that has no end: a torn one is cut off, a whole one, as editors leave it, gets its
+    /// end.
+    fn catch_up(&self, file: &mut File, known: &mut Known, header: &[u8], rows: &[u8]) -> Result<()> {
         let failed = |e: std::io::Error| Error::io("read", &self.path, e);
         let length = file.metadata().map_err(failed)?.len();
         if length < known.length {
@@ -100,7 +99,15 @@ impl Table {
             known.learn(&line);
             line.clear();
         }
-        if !line.is_empty() {
+        if line.is_empty() {
+            return Ok(());
+        }
+        let of_these = || rows.split(|&byte| byte == b'\n').any(|row| row.len() > line.len() && row.starts_with(&line));
+        if fields(&line) == fields(header) && !of_these() {
+            file.write_all(b"\n").map_err(|e| Error::io("write", &self.path, e))?;
+            line.push(b'\n');
+            known.learn(&line);
+        } else {
             tracing::warn!("the last line of {} was cut off in the middle; it is taken away", self.path.display());
             file.set_len(known.length).map_err(|e| Error::io("write", &self.path, e))?;
         }
@@ -110,7 +117,11 @@ impl Table {
 
 impl Known {
     fn learn(&mut self, text: &[u8]) {
-        self.lines.extend(text.split_inclusive(|&byte| byte == b'\n').map(durable::sign));
+        let unix = |line: &[u8]| match line.strip_suffix(b"\r\n") {
+            Some(line) => durable::sign(&[line, b"\n"].concat()),
+            None => durable::sign(line),
+        };
+        self.lines.extend(text.split_inclusive(|&byte| byte == b'\n').map(unix));
         self.length += text.len() as u64;
     }
 
@@ -119,12 +130,26 @@ impl Known {
     }
 }
 
+/// How many fields a line of CSV has.
+fn fields(line: &[u8]) -> usize {
+    let (mut quoted, mut count) = (false, 1);
+    for byte in line {
+        match byte {
+            b'"' => quoted = !quoted,
+            b',' if !quoted => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::Latent;
 
-    fn latent(value: f32) -> Media {
-        Media::Latent(Latent { values: vec![value, 0.5], size: 2, model: "m".into(), source: None })
+    fn latent(value: f32, source: &str) -> Media {
+        Media::Latent(Latent { values: vec![value, 0.5], size: 2, model: "m".into(), source: Some(source.into()) })
     }
 
     #[test]
@@ -133,16 +158,22 @@ mod tests {
         let path = folder.path().join("below/t.csv");
         let text = || std::fs::read_to_string(&path).unwrap();
         let table = Table::new(path.clone());
-        table.append(latent(1.0), Path::new("a,b.png")).unwrap();
-        table.append(latent(1.0), Path::new("a,b.png")).unwrap();
+        table.append(latent(1.0, "a,b.png")).unwrap();
+        table.append(latent(1.0, "a,b.png")).unwrap();
         assert_eq!(text(), "source,model,row,z0,z1\n\"a,b.png\",m,0,1,0.5\n");
         // A crash in the middle of a line, and a program that begins anew.
         std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"c.png,m,0,7").unwrap();
         let table = Table::new(path.clone());
-        table.append(latent(2.0), Path::new("c.png")).unwrap();
-        table.append(latent(1.0), Path::new("a,b.png")).unwrap();
+        table.append(latent(2.0, "c.png")).unwrap();
+        table.append(latent(1.0, "a,b.png")).unwrap();
         assert_eq!(text(), "source,model,row,z0,z1\n\"a,b.png\",m,0,1,0.5\nc.png,m,0,2,0.5\n");
+        // A row that somebody wrote in an editor which ends neither the last line nor any other as we do.
+        let by_hand = "source,model,row,z0,z1\r\n\"a,b.png\",m,0,1,0.5\r\nmine.png,m,0,3,4";
+        std::fs::write(&path, by_hand).unwrap();
+        table.append(latent(1.0, "a,b.png")).unwrap();
+        table.append(latent(2.0, "c.png")).unwrap();
+        assert_eq!(text(), format!("{by_hand}\nc.png,m,0,2,0.5\n"));
         std::fs::write(&path, "other\n").unwrap();
-        assert_eq!(table.append(latent(1.0), Path::new("a")).unwrap_err().kind(), Kind::Config);
+        assert_eq!(table.append(latent(1.0, "a")).unwrap_err().kind(), Kind::Config);
     }
 }

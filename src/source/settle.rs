@@ -117,9 +117,9 @@ impl Settle {
 impl Pending {
     fn wait(&self, settle: Duration, quiet: Duration) -> Duration {
         match self.mark {
+            // A file that is still empty: its writer has yet to begin, or has only taken the name and comes back to write.
+            Mark::Complete | Mark::Seen if self.stamp.length == 0 => quiet.max(LOST_CLOSE),
             Mark::Complete => settle,
-            // A file that was made and is still empty: its writer has yet to begin.
-            Mark::Seen if self.stamp.length == 0 => quiet.max(LOST_CLOSE),
             Mark::Seen | Mark::Present => quiet,
             Mark::Written => quiet.max(LOST_CLOSE),
         }
@@ -148,6 +148,16 @@ mod tests {
         assert!(s.ready(t + 20 * MS, |_| Some(stamp(9))).is_empty());
         assert_eq!(s.ready(t + 41 * MS, |_| Some(stamp(9))), [("a".into(), stamp(9))]);
         assert!(s.is_empty());
+    }
+
+    /// A name that was taken first and written later went to quarantine in between.
+    #[test]
+    fn an_empty_file_that_was_closed_is_waited_for() {
+        let (mut s, t) = (settle(), Instant::now());
+        s.mark("a".into(), Mark::Complete, stamp(0), t);
+        assert!(s.ready(t + 5000 * MS, |_| Some(stamp(0))).is_empty());
+        s.mark("a".into(), Mark::Complete, stamp(9), t + 6000 * MS);
+        assert_eq!(s.ready(t + 6031 * MS, |_| Some(stamp(9))).len(), 1);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use notify::event::{AccessKind, AccessMode, CreateKind, Event, EventKind, Flag, 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::Mark;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, show_path};
 
 /// What happened since the last look.
 #[derive(Debug, Default)]
@@ -54,8 +54,11 @@ impl Watch {
         // A link to a folder could lead anywhere.
         let config = notify::Config::default().with_follow_symlinks(false);
         let mut watcher = RecommendedWatcher::new(handler, config).map_err(trouble)?;
-        let mode = if recursive { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
-        watcher.watch(root, mode).map_err(trouble)?;
+        match recursive {
+            true => watch_readable(&mut watcher, root),
+            false => watcher.watch(root, RecursiveMode::NonRecursive),
+        }
+        .map_err(trouble)?;
         Ok(Watch { _watcher: watcher, dirty, wake })
     }
 
@@ -67,6 +70,33 @@ impl Watch {
     /// What happened since the last call.
     pub fn take(&self) -> Dirty {
         std::mem::take(&mut self.dirty.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Watches a folder and what is below it but for folders that may not be read: `lost+found`, or a stranger's locked one, shall not keep all else from
+/// being seen.
+fn watch_readable(watcher: &mut RecommendedWatcher, folder: &Path) -> notify::Result<()> {
+    // notify gives up at the first such folder, and has then begun to watch this one and some of those below.
+    let refusal = match watcher.watch(folder, RecursiveMode::Recursive) {
+        Err(e) if is_refusal(&e) => e,
+        watched => return watched,
+    };
+    let Ok(entries) = std::fs::read_dir(folder) else { return Err(refusal) };
+    for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+        match watch_readable(watcher, &entry.path()) {
+            Err(e) if is_refusal(&e) => tracing::debug!("{} is not watched: {e}", show_path(&entry.path())),
+            watched => watched?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether a folder may not be read, or was gone before it was watched.
+fn is_refusal(e: &notify::Error) -> bool {
+    match &e.kind {
+        notify::ErrorKind::PathNotFound => true,
+        notify::ErrorKind::Io(e) => e.kind() == std::io::ErrorKind::PermissionDenied,
+        _ => false,
     }
 }
 

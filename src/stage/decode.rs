@@ -32,6 +32,10 @@ impl Stage for Decode {
         self.0.media()
     }
 
+    fn space(&self) -> Option<&str> {
+        Some(self.0.name())
+    }
+
     fn run(&self, media: Vec<Media>, _: &Context) -> Result<Vec<Media>> {
         let decode = |piece| match piece {
             Media::Latent(latent) => self.0.decode(&latent),

@@ -32,6 +32,10 @@ impl Stage for Encode {
         MediaKind::Latent
     }
 
+    fn space(&self) -> Option<&str> {
+        Some(self.0.name())
+    }
+
     fn run(&self, media: Vec<Media>, _: &Context) -> Result<Vec<Media>> {
         media.iter().map(|piece| self.0.encode(piece).map(Media::Latent)).collect()
     }

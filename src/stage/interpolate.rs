@@ -37,6 +37,7 @@ pub(super) const DESCRIPTION: Description = Description {
             kind: FieldKind::Integer { min: 1, max: 16 },
             presence: Presence::Optional,
         },
+        codec::CLASS,
     ],
 };
 
@@ -51,9 +52,13 @@ pub(super) fn build(component: &Component, site: &Site) -> std::result::Result<B
     let model = model_for(component, Task::Autoencode, site)?;
     let number =
         |name: &str| settings.get(name).and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
+    if settings.get("track").is_some() && settings.get("channel").is_some() {
+        let problem = Problem::new(settings.span("channel"), "`track` and `channel` both say where the melody is");
+        return Err(vec![problem.mend("leave one of them out")]);
+    }
     let choice = Choice::of(number("track"), number("channel"));
-    let codec =
-        codec::open_choosing(&model, None, choice).map_err(|e| vec![Problem::of(settings.span("model"), &e)])?;
+    let codec = codec::open_choosing(&model, number("class"), choice)
+        .map_err(|e| vec![Problem::of(settings.span("model"), &e)])?;
     Ok(Box::new(Interpolate { codec, steps: usize::try_from(settings.integer("steps")).unwrap_or(9) }))
 }
 
@@ -66,10 +71,17 @@ impl Stage for Interpolate {
         self.codec.media()
     }
 
+    fn pieces(&self, given: usize) -> Result<usize> {
+        if given == 2 {
+            return Ok(self.steps);
+        }
+        let what = format!("`interpolate` goes from one piece to another, and is given {given}");
+        Err(Error::new(Kind::Config, what).mend("set `group: 2` in the pipeline's source"))
+    }
+
     fn run(&self, media: Vec<Media>, _context: &Context) -> Result<Vec<Media>> {
         let [from, to] = media.as_slice() else {
-            let what = format!("`interpolate` goes from one piece to another, and was given {}", media.len());
-            return Err(Error::new(Kind::Config, what).mend("set `group: 2` in the pipeline's source"));
+            return self.pieces(media.len()).map(|_| Vec::new());
         };
         walk(self.codec.as_ref(), from, to, self.steps)
     }
@@ -80,9 +92,10 @@ impl Stage for Interpolate {
 /// finds between two tunes is unlike both, the one grows into the other from its beginning on.
 ///
 /// # Errors
-/// As for the codec.
+/// As for the codec; where it is about one end, the error tells which.
 pub fn walk(codec: &dyn Codec, from: &Media, to: &Media, steps: usize) -> Result<Vec<Media>> {
-    let (a, b) = (codec.encode(from)?, codec.encode(to)?);
+    let point = |part: usize, piece: &Media| codec.encode(piece).map_err(|e| e.of_part(part));
+    let (a, b) = (point(0, from)?, point(1, to)?);
     // Every piece is compared with many others: melodies go onto the grid once.
     let seen = |piece: Media| {
         let lines = if let Media::Melody(melody) = &piece { melody.lines() } else { Vec::new() };
@@ -110,9 +123,10 @@ pub fn walk(codec: &dyn Codec, from: &Media, to: &Media, steps: usize) -> Result
 /// row.
 ///
 /// # Errors
-/// As for the codec.
+/// As for the codec; where it is about one corner, the error tells which.
 pub fn table(codec: &dyn Codec, corners: [&Media; 4], rows: usize, columns: usize) -> Result<Vec<Media>> {
-    let points = corners.iter().map(|corner| codec.encode(corner)).collect::<Result<Vec<_>>>()?;
+    let point = |(part, corner): (usize, &&Media)| codec.encode(corner).map_err(|e| e.of_part(part));
+    let points = corners.iter().enumerate().map(point).collect::<Result<Vec<_>>>()?;
     let share = |at: usize, count: usize| at as f32 / count.saturating_sub(1).max(1) as f32;
     let mut pieces = Vec::with_capacity(rows * columns);
     for row in 0..rows {

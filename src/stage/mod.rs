@@ -50,6 +50,19 @@ pub trait Stage: Send + Sync + std::fmt::Debug {
         (width, height)
     }
 
+    /// How many pieces come out of it when so many go in.
+    ///
+    /// # Errors
+    /// Kind config: it works on another number.
+    fn pieces(&self, given: usize) -> Result<usize> {
+        Ok(given)
+    }
+
+    /// The model whose latents it takes or yields, if it does.
+    fn space(&self) -> Option<&str> {
+        None
+    }
+
     /// Lets go of what it can make again, such as plans for sizes that it has met: nothing has happened for a while.
     fn rest(&self) {}
 
@@ -183,10 +196,27 @@ pub fn build_chain(components: &[Component], complete: bool, site: &Site) -> (Ve
                     format!("stage {} `{}` yields {}", index + 1, before.name(), before.yields().with_article());
                 let problem = Problem::new(components[index + 1].span, format!("{takes}, {yields}"));
                 problems.push(problem.mend("change the order of the stages, or leave one out"));
+            } else if let (MediaKind::Latent, Some(from), Some(to)) = (after.takes(), before.space(), after.space())
+                && from != to
+            {
+                let what = format!("latents of `{from}` mean nothing to `{to}`");
+                let problem = Problem::new(components[index + 1].settings.span("model"), what);
+                problems.push(problem.mend("encode and decode by one model"));
             }
         }
     }
     (stages, problems)
+}
+
+/// Sees that each stage can work on as many pieces as reach it when a job has `given`.
+///
+/// # Errors
+/// The first that cannot.
+pub fn check_pieces(stages: &[Box<dyn Stage>], components: &[Component], given: usize) -> Result<(), Problem> {
+    stages.iter().zip(components).try_fold(given, |given, (stage, component)| {
+        stage.pieces(given).map_err(|e| Problem::of(component.span, &e))
+    })?;
+    Ok(())
 }
 
 /// Runs media through stages, one after another.

@@ -149,17 +149,21 @@ pub struct Tiny {
 
 pub const HALF: Tiny = Tiny { rate: 48_000, window: 960, hop: 480, pairs: false, gain: 0.5, fades: false };
 
-/// Writes a model that multiplies the spectrum, and counts frames in a state on the way.
-pub fn tiny_model(folder: &Path, tiny: Tiny) -> PathBuf {
-    let bins = tiny.window / 2 + 1;
-    let shape: Vec<usize> = if tiny.pairs { vec![1, bins, 1, 2] } else { vec![1, 2, bins] };
-    let constant = |name: &str, value: f32| TensorProto {
+/// A number that a network holds.
+pub fn constant(name: &str, value: f32) -> TensorProto {
+    TensorProto {
         name: name.into(),
         dims: vec![1],
         data_type: DataType::Float as i32,
         raw_data: value.to_le_bytes().to_vec(),
         ..Default::default()
-    };
+    }
+}
+
+/// Writes a model that multiplies the spectrum, and counts frames in a state on the way.
+pub fn tiny_model(folder: &Path, tiny: Tiny) -> PathBuf {
+    let bins = tiny.window / 2 + 1;
+    let shape: Vec<usize> = if tiny.pairs { vec![1, bins, 1, 2] } else { vec![1, 2, bins] };
     let node = |op: &str, inputs: &[&str], output: &str| NodeProto {
         op_type: op.into(),
         name: output.into(),

@@ -110,12 +110,19 @@ impl Feed {
 
     pub(super) fn scan(&mut self, folder: &Path, mark: Mark) {
         let pipeline = Arc::clone(&self.pipeline);
-        let mut unreadable = |path: &Path, e: std::io::Error| {
+        let mut unreadable = Vec::new();
+        pipeline.source.scan(folder, &mut |found| self.mark(found.path, mark, found.stamp), &mut |path, e| {
             if e.kind() != std::io::ErrorKind::NotFound {
-                tracing::warn!("the folder {} cannot be read: {e}", show_path(path));
+                unreadable.push((path.to_path_buf(), e));
             }
-        };
-        pipeline.source.scan(folder, &mut |found| self.mark(found.path, mark, found.stamp), &mut unreadable);
+        });
+        // Once, since every scan finds them.
+        for (path, e) in unreadable {
+            if !self.unreadable.contains(&path) {
+                tracing::warn!("the folder {} cannot be read: {e}", show_path(&path));
+                self.unreadable.insert(path);
+            }
+        }
     }
 
     pub(super) fn take_ready(&mut self) {

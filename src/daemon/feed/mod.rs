@@ -88,6 +88,8 @@ pub struct Feed {
     home: Sender<Ticket>,
     tickets: Receiver<Ticket>,
     root_gone: bool,
+    /// Folders that cannot be read and were told.
+    unreadable: HashSet<PathBuf>,
     /// Device and inode of the folder when it was last begun to be watched.
     root: Option<(u64, u64)>,
     counts: Counts,
@@ -114,6 +116,7 @@ impl Feed {
             ledger: ledger(&book),
             done: found.done,
             interrupted: found.interrupted,
+            unreadable: HashSet::new(),
             pipeline,
             lane,
             limit: limit.max(1),
@@ -256,7 +259,11 @@ impl Feed {
         let now = Instant::now();
         let looks = self.looks.iter().map(|(at, _)| *at);
         let retries = self.later.values().filter_map(|later| later.at);
-        let hold = self.hold.iter().map(|hold| hold.until).filter(|_| self.handed == 0 && !self.ready.is_empty());
+        let hold = self
+            .hold
+            .iter()
+            .map(|hold| hold.until)
+            .filter(|_| !self.paused && self.handed == 0 && self.ready.len() >= self.pipeline.source.group.max(1));
         let rest = self.worked.map(|at| at + REST).filter(|_| self.open.is_empty());
         let next = looks.chain(retries).chain(hold).chain(rest).chain([self.next_scan]).min().unwrap_or(now);
         let wait = next.saturating_duration_since(now);

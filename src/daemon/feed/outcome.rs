@@ -7,7 +7,7 @@ use super::super::journal::sign_of;
 use super::super::status::LastResult;
 use super::Feed;
 use crate::durable::Stamp;
-use crate::error::{Error, Kind, show_path};
+use crate::error::{Error, Kind, show_path, show_paths};
 use crate::pipeline::{Input, Outcome, Ticket};
 use crate::sink::Quarantine;
 use crate::source::Mark;
@@ -60,20 +60,19 @@ impl Feed {
         }
         match outcome {
             Outcome::Done(results) => {
-                let shown: Vec<String> = inputs.iter().map(|input| show_path(&input.path)).collect();
-                let results: Vec<String> = results.iter().map(|p| show_path(p)).collect();
-                let (seconds, from, to) = (elapsed.as_secs_f64(), shown.join(" + "), results.join(", "));
-                tracing::info!(seconds = format!("{seconds:.2}"), "{from} -> {to}");
+                let seconds = elapsed.as_secs_f64();
+                let from = inputs.iter().map(|input| input.path.as_path());
+                let (shown, to) = (show_paths(from.clone()), show_paths(&results));
+                tracing::info!(seconds = format!("{seconds:.2}"), "{shown} -> {to}");
                 self.counts.done += 1;
                 self.counts.seconds += seconds;
-                self.slot.lock().last = Some(LastResult::now(from, to));
+                self.slot.lock().last = Some(LastResult::now(from, results.iter().map(PathBuf::as_path)));
                 self.go_on();
                 self.note_all_done(inputs);
             }
             Outcome::Known(results) => {
-                let shown: Vec<String> = results.iter().map(|p| show_path(p)).collect();
                 let first = inputs.first().map(|input| show_path(&input.path)).unwrap_or_default();
-                tracing::info!("{first} was done before: {}", shown.join(", "));
+                tracing::info!("{first} was done before: {}", show_paths(&results));
                 self.counts.known += 1;
                 self.note_all_done(inputs);
             }

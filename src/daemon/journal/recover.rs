@@ -2,13 +2,17 @@
 //! ended with are counted.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::record::{Record, State};
-use super::store::{Change, long_ago};
+use super::store::{Change, KEPT, ago};
 use super::{Found, sign};
 use crate::durable::{self, Collision, Publication};
 use crate::error::{Result, show_path};
 use crate::pipeline::{Key, Pipeline};
+
+/// A record whose files are there is renewed when it is as old as this.
+const RENEWED: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Goes through all records once.
 ///
@@ -48,13 +52,26 @@ pub fn recover(change: &Change, pipeline: &Pipeline) -> Result<Found> {
     Ok(found)
 }
 
-/// Forgets what is old and whose files are gone.
+/// Forgets what is old and whose files are gone. What is old and still there counts from now on as new, so that a share that is away for once does
+/// not cost its files their records.
 ///
 /// # Errors
 /// Kind transient: the journal cannot be written.
 pub fn prune(change: &Change, root: &Path) -> Result<()> {
-    let old = change.all()?.into_iter().filter(|(_, record)| forgettable(record, root)).map(|(key, _)| key);
-    change.forget(&old.collect::<Vec<_>>())?;
+    let mut gone = Vec::new();
+    for (key, record) in change.all()? {
+        let is_there = || record.inputs.iter().any(|i| std::fs::symlink_metadata(root.join(&i.path)).is_ok());
+        // What is about to be published is never old.
+        if matches!(record.state, State::Publishing(_)) || record.time >= ago(RENEWED) {
+            continue;
+        }
+        if is_there() {
+            change.put(&key, &Record { time: ago(Duration::ZERO), ..record })?;
+        } else if record.time < ago(KEPT) {
+            gone.push(key);
+        }
+    }
+    change.forget(&gone)?;
     change.forget_old_events()
 }
 
@@ -87,14 +104,6 @@ fn finish(publications: &[Publication], collision: Collision) -> Option<Vec<Publ
         results.push(Publication { target: path, ..publication.clone() });
     }
     Some(results)
-}
-
-/// Whether a record is old and its files are gone, so that nobody will ask for it.
-fn forgettable(record: &Record, root: &Path) -> bool {
-    // What is about to be published is never old.
-    !matches!(record.state, State::Publishing(_))
-        && record.time < long_ago()
-        && record.inputs.iter().all(|i| std::fs::symlink_metadata(root.join(&i.path)).is_err())
 }
 
 /// For records that have no key of their own.

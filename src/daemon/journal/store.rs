@@ -20,7 +20,7 @@ const FORMAT: u64 = 1;
 /// What is held in memory of the file; the rest is the system's page cache.
 const CACHE: usize = 4 << 20;
 /// How long history is kept, and how long inputs that are gone are remembered.
-const KEPT: Duration = Duration::from_secs(90 * 86_400);
+pub const KEPT: Duration = Duration::from_secs(90 * 86_400);
 
 /// An open file. Only one process can have it open.
 pub struct Store {
@@ -213,7 +213,7 @@ impl Change<'_> {
     /// Kind transient: the file cannot be written.
     pub fn forget_old_events(&self) -> Result<()> {
         let mut table = self.transaction.open_table(HISTORY).map_err(|e| trouble(self.path, e))?;
-        table.retain_in(..long_ago(), |_, _| false).map_err(|e| trouble(self.path, e))
+        table.retain_in(..ago(KEPT), |_, _| false).map_err(|e| trouble(self.path, e))
     }
 
     /// Replaces a number (0 at first) and gives the new one.
@@ -237,9 +237,9 @@ fn is_damage(e: &DatabaseError) -> bool {
     }
 }
 
-/// What happened before this is forgotten.
-pub fn long_ago() -> u64 {
-    now().saturating_sub(u64::try_from(KEPT.as_micros()).unwrap_or(u64::MAX))
+/// The time this long ago, in microseconds since 1970.
+pub fn ago(time: Duration) -> u64 {
+    now().saturating_sub(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
 }
 
 fn json(value: &impl serde::Serialize) -> Result<Vec<u8>> {

@@ -3,6 +3,12 @@
 use super::{DRUM_CHANNEL, Melody, Voice};
 use crate::error::{Error, Kind, Result};
 
+/// The most voices that an error lists.
+const LISTED: usize = 12;
+
+/// The fewest notes of a bass that is not called so: what has fewer is none, however low.
+const BASS_NOTES: usize = 16;
+
 /// How the melody is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Choice {
@@ -44,8 +50,14 @@ pub fn choose(melody: &Melody, choice: Choice) -> Result<(&Voice, String)> {
             Choice::Track(number) => format!("there are no notes on track {number}"),
             Choice::Channel(number) => format!("there are no notes on channel {number}"),
         };
-        let found: Vec<String> = melody.voices.iter().map(describe).collect();
-        return Err(Error::new(Kind::Input, what).mend(format!("there is: {}", found.join("; "))));
+        // What was asked for may be there, and be no melody.
+        let drums = melody.voices.iter().any(|voice| voice.channel == DRUM_CHANNEL && wanted(&voice));
+        let (what, mend) = match (drums, voices().next().is_some()) {
+            (true, true) => (format!("{what} but drums"), format!("there is: {}", list(voices()))),
+            (true, false) => (what, "choose a model of drums, such as `drums-2bar`".to_owned()),
+            _ => (what, format!("there is: {}", list(melody.voices.iter()))),
+        };
+        return Err(Error::new(Kind::Input, what).mend(mend));
     };
     let why = match choice {
         Choice::Auto if voices().count() == 1 => "the only voice".to_owned(),
@@ -64,14 +76,23 @@ pub fn choose(melody: &Melody, choice: Choice) -> Result<(&Voice, String)> {
 pub fn choose_bass<'a>(piece: &'a Melody, melody: &Voice) -> Option<&'a Voice> {
     let is_melody = |voice: &&Voice| voice.track == melody.track && voice.channel == melody.channel;
     let others = piece.voices.iter().filter(|voice| voice.channel != DRUM_CHANNEL && !is_melody(voice));
+    let called = |voice: &Voice| {
+        let named = voice.name.as_deref().unwrap_or_default().to_lowercase().contains("bass");
+        named || (32..40).contains(&voice.program)
+    };
     let depth = |voice: &Voice| {
         let height = voice.notes.iter().map(|note| f64::from(note.pitch)).sum::<f64>() / voice.notes.len() as f64;
-        let named = voice.name.as_deref().unwrap_or_default().to_lowercase().contains("bass");
-        let called = if named || (32..40).contains(&voice.program) { 48.0 } else { 0.0 };
-        called - height
+        if called(voice) { 48.0 - height } else { -height }
     };
-    // A voice of a few notes is no bass, however low.
-    others.filter(|voice| voice.notes.len() >= 16).max_by(|a, b| depth(a).total_cmp(&depth(b)))
+    others.filter(|voice| called(voice) || voice.notes.len() >= BASS_NOTES).max_by(|a, b| depth(a).total_cmp(&depth(b)))
+}
+
+fn list<'a>(voices: impl Iterator<Item = &'a Voice>) -> String {
+    let mut found: Vec<String> = voices.map(describe).collect();
+    let more = found.len().saturating_sub(LISTED);
+    found.truncate(LISTED);
+    let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
+    found.join("; ") + &rest
 }
 
 fn describe(voice: &Voice) -> String {
@@ -107,4 +128,37 @@ fn alone(voice: &Voice) -> f64 {
         until = until.max(note.end);
     }
     alone as f64 / voice.notes.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::melody::Note;
+
+    fn voice(channel: u8, program: u8, pitch: u8, count: u64) -> Voice {
+        let note = |at: u64| Note { start: 480 * at, end: 480 * (at + 1), pitch, velocity: 90 };
+        Voice { track: usize::from(channel), channel, program, notes: (0..count).map(note).collect(), name: None }
+    }
+
+    /// Four whole notes of a bass were said to be none.
+    #[test]
+    fn a_bass_that_is_called_so_may_have_few_notes() {
+        let voices = vec![voice(0, 0, 72, 32), voice(1, 33, 40, 4), voice(2, 0, 30, 4)];
+        let piece = Melody { voices, ..Melody::new(480) };
+        assert_eq!(choose_bass(&piece, &piece.voices[0]).map(|bass| bass.channel), Some(1));
+        let unnamed = Melody { voices: vec![voice(0, 0, 72, 32), voice(2, 0, 30, 4)], ..Melody::new(480) };
+        assert_eq!(choose_bass(&unnamed, &unnamed.voices[0]), None);
+    }
+
+    /// There were said to be no notes on channel 10, and then to be some.
+    #[test]
+    fn drums_that_are_asked_for_are_told() {
+        let piece = Melody { voices: vec![voice(0, 0, 72, 32), voice(DRUM_CHANNEL, 0, 36, 8)], ..Melody::new(480) };
+        let told = choose(&piece, Choice::Channel(10)).expect_err("drums");
+        assert!(told.message().ends_with("on channel 10 but drums"), "{told}");
+        assert!(!told.mend_text().unwrap_or_default().contains("channel 10"), "{told}");
+        let many = Melody { voices: (0..40).map(|_| voice(0, 0, 72, 1)).collect(), ..Melody::new(480) };
+        let told = choose(&many, Choice::Track(7)).expect_err("no such track");
+        assert!(told.mend_text().unwrap_or_default().ends_with("; and 28 more"), "{told:?}");
+    }
 }

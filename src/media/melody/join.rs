@@ -1,13 +1,18 @@
 //! Pieces one after another.
 
-use super::{GRID_PER_QUARTER, Melody, Meter, Note, Tempo, Voice};
+use super::{DRUM_CHANNEL, GRID_PER_QUARTER, Melody, Meter, Note, Tempo, Voice};
 
-/// All pieces in one, each from the first bar after the one before; voices of the same part share a track and keep the first one's instrument.
+/// Channels of MIDI.
+const CHANNELS: u8 = 16;
+
+/// All pieces in one, each from the first bar after the one before; voices of the same part on the same instrument share a track.
 pub fn join(pieces: &[Melody]) -> Option<Melody> {
     let first = pieces.first()?;
     let ticks = first.ticks_per_quarter;
     let mut joined = Melody { tempos: Vec::new(), meters: Vec::new(), ..first.clone() };
-    joined.voices.iter_mut().for_each(|voice| voice.notes.clear());
+    joined.voices.clear();
+    // Of each joined voice the part that it is.
+    let mut parts = Vec::new();
     let mut offset = 0;
     for piece in pieces {
         let at = |tick: u64| offset + tick * u64::from(ticks) / u64::from(piece.ticks_per_quarter);
@@ -18,15 +23,30 @@ pub fn join(pieces: &[Melody]) -> Option<Melody> {
         let meters = piece.meters.iter().filter(|meter| meter.tick < next);
         joined.meters.extend(meters.map(|meter| Meter { tick: at(meter.tick), ..*meter }));
         for (place, voice) in piece.voices.iter().enumerate() {
-            if joined.voices.len() <= place {
-                joined.voices.push(Voice { notes: Vec::new(), ..voice.clone() });
-            }
+            let part = (place, voice.channel == DRUM_CHANNEL, voice.program);
+            let known = parts.iter().position(|known| *known == part);
+            let known = known.unwrap_or_else(|| {
+                let (channel, track) = (channel_for(voice, &joined.voices), joined.voices.len() + 1);
+                joined.voices.push(Voice { channel, track, notes: Vec::new(), ..voice.clone() });
+                parts.push(part);
+                parts.len() - 1
+            });
             let notes = voice.notes.iter().map(|note| Note { start: at(note.start), end: at(note.end), ..*note });
-            joined.voices[place].notes.extend(notes);
+            joined.voices[known].notes.extend(notes);
         }
         offset = at(next);
     }
     Some(joined)
+}
+
+/// The channel for a voice beside others: its own, unless another instrument plays there, since a channel has one.
+fn channel_for(voice: &Voice, others: &[Voice]) -> u8 {
+    let is_free = |channel: &u8| others.iter().all(|other| other.channel != *channel);
+    let shares = others.iter().any(|other| other.channel == voice.channel && other.program == voice.program);
+    if voice.channel == DRUM_CHANNEL || shares || is_free(&voice.channel) {
+        return voice.channel;
+    }
+    (0..CHANNELS).find(|channel| *channel != DRUM_CHANNEL && is_free(channel)).unwrap_or(voice.channel)
 }
 
 /// The first tick at or after the end of a piece at which one of its bars starts.
@@ -42,6 +62,21 @@ fn next_bar(piece: &Melody) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// All of a walk was played on the instruments of its first piece.
+    #[test]
+    fn each_piece_keeps_its_instrument() {
+        let piece = |program: u8| {
+            let mut piece = Melody::new(480);
+            let notes = vec![Note { start: 0, end: 1920, pitch: 60, velocity: 80 }];
+            piece.voices.push(Voice { notes: notes.clone(), program, ..Voice::default() });
+            piece.voices.push(Voice { notes, channel: DRUM_CHANNEL, ..Voice::default() });
+            piece
+        };
+        let joined = join(&[piece(40), piece(73), piece(40)]).map(|all| all.voices).unwrap_or_default();
+        let told: Vec<_> = joined.iter().map(|voice| (voice.channel, voice.program, voice.notes.len())).collect();
+        assert_eq!(told, [(0, 40, 2), (DRUM_CHANNEL, 0, 3), (1, 73, 1)]);
+    }
 
     /// They fell into the next piece, out of order.
     #[test]

@@ -1,8 +1,8 @@
 //! A piece as a network takes it: lines on the grid, cut at bars. And the way back, with what the grid does not hold: instruments, tempo, loudness.
 
 use super::{
-    Choice, DRUM_CHANNEL, Line, Melody, Note, Part, Quantised, Step, Stretch, Voice, choose, choose_bass, dequantise,
-    drum_notes, drum_pattern, quantise_aloud, stretches,
+    Choice, DRUM_CHANNEL, GRID_PER_QUARTER, Line, Melody, Meter, Note, Part, Quantised, Step, Stretch, Tempo, Voice,
+    choose, choose_bass, dequantise, drum_notes, drum_pattern, quantise_aloud, stretches,
 };
 use crate::error::{Error, Kind, Result};
 
@@ -142,6 +142,28 @@ impl Score {
         piece
     }
 
+    /// Lets tempo, meter and loudness of the first `steps` steps come `times` times.
+    fn repeat(&mut self, steps: usize, times: usize) {
+        let period = steps as u64 * u64::from(self.frame.ticks_per_quarter) / GRID_PER_QUARTER;
+        let again = || (1..times as u64).map(|time| time * period);
+        let Melody { tempos, meters, .. } = &mut self.frame;
+        tempos.retain(|tempo| tempo.tick < period);
+        meters.retain(|meter| meter.tick < period);
+        let (first_tempos, first_meters) = (tempos.clone(), meters.clone());
+        for shift in again() {
+            tempos.extend(first_tempos.iter().map(|tempo| Tempo { tick: tempo.tick + shift, ..*tempo }));
+            meters.extend(first_meters.iter().map(|meter| Meter { tick: meter.tick + shift, ..*meter }));
+        }
+        for voice in &mut self.voices {
+            voice.notes.retain(|note| note.start < period);
+            let first_notes = voice.notes.clone();
+            for shift in again() {
+                let later = |note: &Note| Note { start: note.start + shift, end: note.end + shift, ..*note };
+                voice.notes.extend(first_notes.iter().map(later));
+            }
+        }
+    }
+
     /// A score between others, each with its weight: stretches as many as the longest has, all else as the heaviest has it, the tempo between
     /// all. What is shorter begins anew when it is over.
     ///
@@ -152,6 +174,9 @@ impl Score {
         let mut score = nearest.clone();
         let count = scores.iter().map(|(score, _)| score.stretches.len()).max().unwrap_or(0);
         let own = nearest.stretches.len();
+        if let Some(last) = nearest.stretches.last().filter(|_| count > own) {
+            score.repeat(last.start + last.length, count.div_ceil(own));
+        }
         for at in own..count {
             let start = score.stretches.last().map_or(0, |last| last.start + last.length);
             score.stretches.push(Stretch { start, length: nearest.stretches[at % own.max(1)].length });

@@ -60,6 +60,12 @@ impl ImageCodec {
         let card = &model.card;
         let wrong = |what: &str| Error::new(Kind::Model, format!("the card of `{}` {what}", card.name));
         let space = space_of(model, class)?.clone();
+        if card.media != MediaKind::Image {
+            let what = format!("`{}` encodes {}, not pictures", card.name, card.media.with_article());
+            return Err(
+                Error::new(Kind::Usage, what).mend("choose a model of pictures; `latentd models list` shows them")
+            );
+        }
         let port =
             card.inputs.iter().find(|port| port.name == "image").ok_or_else(|| wrong("names no input `image`"))?;
         let &[Dim::Fixed(1), Dim::Fixed(channels @ (1 | 3)), Dim::Fixed(height), Dim::Fixed(width)] =
@@ -168,6 +174,10 @@ impl ImageCodec {
 }
 
 impl Codec for ImageCodec {
+    fn name(&self) -> &str {
+        &self.model
+    }
+
     fn media(&self) -> MediaKind {
         MediaKind::Image
     }

@@ -2,7 +2,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::{Codec, check_latent};
 use crate::error::{Error, Kind, Result};
-use crate::media::melody::{Choice, Line, Score, lines, roll};
+use crate::media::melody::{Choice, Line, Part, Score, lines, roll};
 use crate::media::{Latent, Media, MediaKind, Melody};
 use crate::model::{LatentSpace, MelodySpace, Model, Session};
 
@@ -45,9 +45,15 @@ impl MelodyCodec {
     }
 
     /// Takes the melody from a track or channel of choice.
-    #[must_use]
-    pub fn choosing(self, choice: Choice) -> MelodyCodec {
-        MelodyCodec { choice, ..self }
+    ///
+    /// # Errors
+    /// Kind usage: there is a choice, and the model takes no melody.
+    pub fn choosing(self, choice: Choice) -> Result<MelodyCodec> {
+        if choice != Choice::Auto && !self.melody.parts.contains(&Part::Melody) {
+            let what = format!("`{}` takes drums, wherever they are, and no melody", self.name);
+            return Err(Error::new(Kind::Usage, what).mend("leave `track` and `channel` out"));
+        }
+        Ok(MelodyCodec { choice, ..self })
     }
 
     /// What the card tells of melodies.
@@ -93,6 +99,9 @@ impl MelodyCodec {
     pub fn windows(&self, points: &[Vec<f32>]) -> Result<Vec<Vec<Line>>> {
         let one = self.melody.steps * self.melody.values();
         let scores = self.decoder.run(points)?;
+        if scores.iter().flatten().any(|score| !score.is_finite()) {
+            return Err(Error::new(Kind::Model, format!("`{}` gave something that is not a number", self.name)));
+        }
         Ok(scores.iter().flat_map(|row| row.chunks_exact(one)).map(|row| lines(row, &self.melody.parts)).collect())
     }
 
@@ -143,6 +152,10 @@ impl MelodyCodec {
 }
 
 impl Codec for MelodyCodec {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
     fn media(&self) -> MediaKind {
         MediaKind::Melody
     }

@@ -17,6 +17,9 @@ use crate::model::{LatentSpace, Model, Task};
 
 /// An autoencoder at work on one kind of media.
 pub trait Codec: Send + Sync + std::fmt::Debug {
+    /// Its model's name.
+    fn name(&self) -> &str;
+
     /// The media it encodes.
     fn media(&self) -> MediaKind;
 
@@ -74,13 +77,17 @@ pub fn open(model: &Arc<Model>, class: Option<usize>) -> Result<Box<dyn Codec>> 
 /// [`open`], with the melody taken from a track or channel of choice.
 ///
 /// # Errors
-/// As for open.
+/// As for open. Kind usage too: a choice where there is none.
 pub fn open_choosing(model: &Arc<Model>, class: Option<usize>, choice: Choice) -> Result<Box<dyn Codec>> {
     let card = &model.card;
     space_of(model, class)?;
     match card.media {
+        MediaKind::Image if choice != Choice::Auto => {
+            let what = format!("`{}` encodes pictures, which have no tracks or channels", card.name);
+            Err(Error::new(Kind::Usage, what).mend("leave `track` and `channel` out"))
+        }
         MediaKind::Image => Ok(Box::new(ImageCodec::open(model, class)?)),
-        MediaKind::Melody => Ok(Box::new(MelodyCodec::open(model)?.choosing(choice))),
+        MediaKind::Melody => Ok(Box::new(MelodyCodec::open(model)?.choosing(choice)?)),
         other => Err(Error::new(
             Kind::Model,
             format!("`{}` encodes {}, which needs no codec", card.name, other.with_article()),
@@ -137,6 +144,21 @@ fn check_class(name: &str, space: &LatentSpace, class: Option<usize>) -> Result<
         _ => return Ok(()),
     };
     Err(Error::new(Kind::Usage, what).mend(mend))
+}
+
+/// Refuses a latent that is not of this model's space. One that does not tell its model, as formats of numbers alone do not, is taken for this
+/// one's: the user says so.
+///
+/// # Errors
+/// Kind input: it is of another model or size, or not of numbers. Kind model: the model has no latents.
+pub fn adopt(model: &Model, latent: &mut Latent) -> Result<()> {
+    let card = &model.card;
+    let space = card.latent.as_ref();
+    let space = space.ok_or_else(|| Error::new(Kind::Model, format!("`{}` has no latents", card.name)))?;
+    if latent.model.is_empty() {
+        latent.model.clone_from(&card.name);
+    }
+    check_latent(&card.name, space, latent)
 }
 
 /// Refuses points that are not of this model's space.

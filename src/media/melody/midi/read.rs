@@ -48,7 +48,7 @@ fn parse(bytes: &[u8]) -> Result<Melody> {
     }
     whole(bytes).map_err(damaged)?;
     let smf = Smf::parse(bytes).map_err(|e| damaged(e.to_string()))?;
-    // midly ends a track where it does not understand it; what some programs write behind the end does not count.
+    // midly ends a track where it does not understand it.
     let end = TrackEventKind::Meta(MetaMessage::EndOfTrack);
     let ends = |track: &midly::Track| track.iter().any(|event| event.kind == end);
     if let Some(number) = smf.tracks.iter().position(|track| !ends(track)) {
@@ -64,6 +64,10 @@ fn parse(bytes: &[u8]) -> Result<Melody> {
         return Err(Error::new(Kind::Input, "the MIDI file counts 0 ticks to a quarter note").mend("export it again"));
     }
     let mut reader = Reader::new(ticks_per_quarter, matches!(smf.header.timing, Timing::Timecode(..)));
+    // The sequences of format 2 have each their own instruments.
+    if smf.header.format != Format::Sequential {
+        smf.tracks.iter().for_each(|track| reader.instruments(track));
+    }
     let mut offset = 0;
     for (number, track) in smf.tracks.iter().enumerate() {
         let end = reader.track(number, track, offset)?;
@@ -98,6 +102,8 @@ fn whole(bytes: &[u8]) -> std::result::Result<(), String> {
 struct Reader {
     melody: Melody,
     voices: BTreeMap<(usize, u8), Voice>,
+    /// For each channel when it was given which instrument, on whatever track.
+    instruments: [BTreeMap<u64, u8>; 16],
     longest: u64,
     /// Whether ticks are parts of a second.
     seconds: bool,
@@ -106,14 +112,39 @@ struct Reader {
 impl Reader {
     fn new(ticks_per_quarter: u16, seconds: bool) -> Self {
         let melody = Melody { tempos: Vec::new(), meters: Vec::new(), ..Melody::new(ticks_per_quarter) };
-        Self { melody, voices: BTreeMap::new(), longest: MAX_QUARTERS * u64::from(ticks_per_quarter), seconds }
+        let instruments = Default::default();
+        Self {
+            melody,
+            voices: BTreeMap::new(),
+            instruments,
+            longest: MAX_QUARTERS * u64::from(ticks_per_quarter),
+            seconds,
+        }
+    }
+
+    /// Notes what a track tells of instruments: they belong to a channel, and often stand on another track than its notes.
+    fn instruments(&mut self, events: &[midly::TrackEvent]) {
+        let mut now = 0;
+        for event in events {
+            now += u64::from(event.delta.as_int());
+            if let TrackEventKind::Midi { channel, message: MidiMessage::ProgramChange { program } } = event.kind {
+                self.instruments[usize::from(channel.as_int())].insert(now, program.as_int());
+            }
+        }
+    }
+
+    /// The instrument of a channel at a time: the last that was told, or the first that will be.
+    fn instrument(&self, channel: u8, now: u64) -> u8 {
+        let told = &self.instruments[usize::from(channel)];
+        let (before, first) = (told.range(..=now).next_back(), told.first_key_value());
+        before.or(first).map_or(0, |(_, program)| *program)
     }
 
     /// One track that starts at `offset`; returns where it ends.
     fn track(&mut self, number: usize, events: &[midly::TrackEvent], offset: u64) -> Result<u64> {
         let mut now = offset;
         let mut name = None;
-        let mut programs = [0u8; 16];
+        let mut programs = [None; 16];
         let mut sounding: BTreeMap<(u8, u8), VecDeque<(u64, u8)>> = BTreeMap::new();
         for event in events {
             now += u64::from(event.delta.as_int());
@@ -128,7 +159,8 @@ impl Reader {
                         MidiMessage::NoteOn { key, vel } if vel > 0 => {
                             sounding.entry((channel, key.as_int())).or_default().push_back((now, vel.as_int()));
                             // The instrument counts from the first note on.
-                            let program = programs[usize::from(channel)];
+                            let own = programs[usize::from(channel)];
+                            let program = own.unwrap_or_else(|| self.instrument(channel, now));
                             self.voices.entry((number, channel)).or_insert_with(|| Voice {
                                 track: number,
                                 channel,
@@ -143,7 +175,9 @@ impl Reader {
                                 self.note((number, channel), key, begun, now);
                             }
                         }
-                        MidiMessage::ProgramChange { program } => programs[usize::from(channel)] = program.as_int(),
+                        MidiMessage::ProgramChange { program } => {
+                            programs[usize::from(channel)] = Some(program.as_int());
+                        }
                         _ => {}
                     }
                 }
@@ -163,6 +197,8 @@ impl Reader {
                 TrackEventKind::Meta(MetaMessage::TrackName(text)) if name.is_none() => {
                     name = Some(String::from_utf8_lossy(text).trim().to_owned()).filter(|name| !name.is_empty());
                 }
+                // Some programs write more behind the end, which does not count.
+                TrackEventKind::Meta(MetaMessage::EndOfTrack) => break,
                 _ => {}
             }
         }
@@ -171,7 +207,7 @@ impl Reader {
                 self.note((number, channel), key, begun, now);
             }
         }
-        let own = self.voices.iter_mut().filter(|((track, _), _)| *track == number);
+        let own = self.voices.range_mut((number, 0)..=(number, u8::MAX));
         own.for_each(|(_, voice)| voice.name = name.clone());
         Ok(now)
     }

@@ -1,3 +1,4 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,6 +39,14 @@ pub fn usual() -> Option<PathBuf> {
 /// # Errors
 /// Kind input: the SoundFont cannot be read.
 pub fn render(piece: &Melody, font: &Path) -> Result<[Vec<f32>; 2]> {
+    // rustysynth indexes by what a SoundFont says, and panics where one is damaged.
+    catch_unwind(AssertUnwindSafe(|| play(piece, font))).unwrap_or_else(|_| {
+        let e = Error::new(Kind::Input, "the SoundFont is damaged").at(font);
+        Err(e.mend("give another .sf2 file"))
+    })
+}
+
+fn play(piece: &Melody, font: &Path) -> Result<[Vec<f32>; 2]> {
     let wrong = |e: &dyn std::fmt::Display| {
         Error::new(Kind::Input, "the SoundFont cannot be read")
             .at(font)
