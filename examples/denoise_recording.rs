@@ -1,9 +1,9 @@
 //! Cleans one recording without a pipeline, block by block: `cargo run --release --example denoise_recording -- noisy.wav clean.wav`
 
 use std::fs::File;
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
+use latentd::durable::{Collision, Draft};
 use latentd::media::audio::{decode, encode};
 use latentd::model::{Models, Stream};
 use latentd::{Error, Kind, Result};
@@ -23,6 +23,6 @@ fn main() -> Result<()> {
     }
     // Nothing is computed yet: `write` pulls the blocks through the network as it writes them.
     let clean = noisy.through(network);
-    let result = File::create(&to).map_err(|e| Error::io("write", &to, e))?;
-    encode::write(clean, &mut BufWriter::new(result))
+    // The result gets its name when it is whole, so it may even be that of the recording.
+    Draft::new(&to)?.fill(|out| encode::write(clean, out))?.publish(Collision::Replace).map(drop)
 }

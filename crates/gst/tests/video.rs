@@ -230,6 +230,21 @@ fn caps_are_scaled_both_ways() {
     assert!(asked("video/x-raw, format=RGB, width=641, height=480").is_empty(), "641 is twice nothing");
 }
 
+/// The rows of two fields were taken for one picture.
+#[test]
+fn interlaced_frames_are_refused() {
+    for name in [DENOISE, UPSCALE] {
+        let element = element(name);
+        let sink = element.static_pad("sink").unwrap();
+        let takes = |mode: &str| {
+            let caps = format!("video/x-raw, format=RGB, width=32, height=24, framerate=25/1{mode}");
+            sink.query_accept_caps(&caps.parse::<gst::Caps>().unwrap())
+        };
+        assert!(takes("") && takes(", interlace-mode=progressive"), "{name}");
+        assert!(!takes(", interlace-mode=interleaved") && !takes(", interlace-mode=mixed"), "{name}");
+    }
+}
+
 #[test]
 fn settings_change_while_it_plays() {
     let denoise = element(DENOISE);

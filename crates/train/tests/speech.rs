@@ -149,6 +149,22 @@ fn weights_come_back_exactly() {
     assert_eq!(bytes(loaded), bytes(network));
 }
 
+/// A GRU's gates lie side by side: a narrow one's were spread over those of the wide one.
+#[test]
+fn of_a_narrower_model_only_convolutions_are_widened() {
+    let (_, published, _) = publish(&recipe(16, 1), 3);
+    let wide = recipe(24, 1).network(&mut Init::new(4, &Device::flex()));
+    let gates = |network: &Network| network.blocks[0].gru.state.val().into_data().iter::<f32>().collect::<Vec<_>>();
+    let before = gates(&wide);
+    let (loaded, report) = Weights::decode(&published.onnx).expect("weights").load_into(wide);
+    assert!(gates(&loaded) == before);
+    let left = report.left.iter().filter(|what| what.starts_with("blocks.0.gru.")).count();
+    assert!(left == 4 && report.widened > 8 && report.larger.is_empty(), "{report:?}");
+    let narrow = recipe(8, 1).network(&mut Init::new(4, &Device::flex()));
+    let (_, report) = Weights::decode(&published.onnx).expect("weights").load_into(narrow);
+    assert!(report.larger.iter().any(|what| what.starts_with("encoder.0.weight is [16, ")), "{report:?}");
+}
+
 /// A hum that could pass for a voice: harmonics that come and go.
 fn voice(seconds: f32, pitch: f32) -> Vec<f32> {
     (0..(seconds * RATE as f32) as usize)
@@ -234,6 +250,9 @@ fn opus_files_are_read_in_time() {
     let found = read(&path, RATE).expect("samples");
     assert_eq!(found.len(), samples.len());
     assert!(si_sdr(&samples, &found) > 10.0, "{}", si_sdr(&samples, &found));
+    // Many programs end the name of such a file as of any other Ogg file.
+    fs::copy(&path, folder.path().join("voice.ogg")).expect("a file");
+    assert!(read(&folder.path().join("voice.ogg"), RATE).expect("samples") == found);
     fs::write(folder.path().join("bad.opus"), b"OggS but nothing else").expect("a file");
     assert!(Recording::open(&folder.path().join("bad.opus"), <[f32]>::to_vec).is_err());
 }

@@ -85,6 +85,18 @@ fn an_index_of_something_else_is_no_harm_and_a_damaged_one_is_named() {
     assert!(error.contains("index.csv"), "{error}");
 }
 
+/// One of hundreds ended the whole training.
+#[test]
+fn recordings_that_cannot_be_read_are_passed_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    lay_out(folder.path());
+    fs::write(folder.path().join("speech/one/0.wav"), b"RIFF and no more").expect("a file");
+    assert_eq!(load(folder.path()).expect("recordings").speech.recordings().count(), 12);
+    fs::write(folder.path().join("noise/a.wav"), b"").expect("a file");
+    let error = format!("{:#}", load(folder.path()).expect_err("no noise is left"));
+    assert!(error.contains("none of the 1 audio files"), "{error}");
+}
+
 #[test]
 fn voices_of_one_recording_each_are_held_out_too() {
     let folder = tempfile::tempdir().expect("a folder");

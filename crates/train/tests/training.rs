@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use latentd::model::{Golden, Kernel, Model, verify};
 use latentd_train::data::SmallPictures;
@@ -99,7 +100,10 @@ fn a_resumed_run_ends_as_an_uninterrupted_one() {
     let desk = Desk::new();
     // The schedule follows the steps of the whole run, so the first half must not end its own.
     desk.succeed(&format!("{SMALL} --out models/whole --steps 12"));
-    interrupt(&desk, &format!("{SMALL} --out models/halves --steps 12 --save-every 0"), "runs/halves", 5);
+    let log = desk.path("runs/halves/log.jsonl");
+    interrupt(&desk, &format!("{SMALL} --out models/halves --steps 12 --save-every 0"), "INT", || {
+        fs::read_to_string(&log).is_ok_and(|text| text.lines().count() >= 5)
+    });
     let told = desk.succeed(&format!("{SMALL} --out models/halves --steps 12"));
     assert!(told.contains("going on from the checkpoint"), "{told}");
     let read = |name: &str| fs::read(desk.path("models").join(name).join("golden.safetensors")).expect("a golden file");
@@ -107,20 +111,75 @@ fn a_resumed_run_ends_as_an_uninterrupted_one() {
     assert_eq!(desk.losses("runs/whole"), desk.losses("runs/halves"));
 }
 
-/// Starts the program, asks it to stop once it has done some steps, and waits for its checkpoint.
-fn interrupt(desk: &Desk, arguments: &str, run: &str, steps: usize) {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_latentd-train"))
+/// Starts the program, asks it to stop by a signal once it has come far enough, and waits for its checkpoint.
+fn interrupt(desk: &Desk, arguments: &str, signal: &str, far_enough: impl Fn() -> bool) {
+    // Tests may be run under nohup, and what it sets is inherited.
+    let mut program = Command::new("env")
+        .args(["--default-signal=HUP", env!("CARGO_BIN_EXE_latentd-train")])
         .args(arguments.split_whitespace())
         .current_dir(desk.folder.path())
         .spawn()
         .expect("the program starts");
-    let log = desk.path(run).join("log.jsonl");
-    while fs::read_to_string(&log).map_or(0, |text| text.lines().count()) < steps {
+    let begun = Instant::now();
+    while !far_enough() {
         assert!(program.try_wait().expect("a status").is_none(), "it ended before it was asked to");
-        std::thread::sleep(std::time::Duration::from_millis(1));
+        if begun.elapsed() > Duration::from_secs(120) {
+            program.kill().expect("a signal");
+            panic!("it does not come far enough");
+        }
+        std::thread::sleep(Duration::from_millis(1));
     }
-    Command::new("kill").args(["-INT", &program.id().to_string()]).status().expect("a signal");
-    assert!(program.wait().expect("a status").success());
+    Command::new("kill").args([&format!("-{signal}"), &program.id().to_string()]).status().expect("a signal");
+    assert_eq!(program.wait().expect("a status").code(), Some(130));
+}
+
+/// Checkpoints came only with the log, and a terminal that was closed took all since the last one with it.
+#[test]
+fn checkpoints_come_when_asked_for_and_before_a_hang_up_ends_a_run() {
+    let desk = Desk::new();
+    let recipe = SMALL.replace("--score-every 10", "--score-every 100000");
+    let state = desk.path("runs/a/checkpoint/state.json");
+    interrupt(&desk, &format!("{recipe} --out models/a --steps 100000 --save-every 0"), "HUP", || state.exists());
+    let saved: serde_json::Value = serde_json::from_slice(&fs::read(&state).expect("a file")).expect("JSON");
+    assert!(saved["step"].as_u64().is_some_and(|step| step > 0 && step < 10_000), "{saved}");
+}
+
+/// The old weights were published as if they had been trained by the new command line.
+#[test]
+fn a_run_at_its_end_is_published_again_only_as_what_it_is() {
+    let desk = Desk::new();
+    desk.succeed(&format!("{SMALL} --out models/a --steps 2"));
+    desk.succeed(&format!("{SMALL} --out models/b --run runs/a --steps 2"));
+    let golden = |model: &str| fs::read(desk.path("models").join(model).join("golden.safetensors")).expect("a file");
+    assert!(golden("a") == golden("b"));
+    let other = SMALL.replace("--batch 4", "--batch 2");
+    assert!(desk.fail(&format!("{other} --out models/a --steps 2")).contains("at its end"));
+    let told = desk.succeed(&format!("{other} --out models/a --steps 3"));
+    assert!(told.contains("goes on as `denoise-photo") && told.contains("--batch 2"), "{told}");
+}
+
+/// One tensor was copied, and the rest trained from nothing as if that had been asked for.
+#[test]
+fn a_model_that_is_wider_is_not_where_a_narrow_one_starts() {
+    let desk = Desk::new();
+    desk.succeed(&format!("{} --out models/wide --steps 1", SMALL.replace("8,12", "16,24")));
+    let told = desk.fail(&format!("{SMALL} --out models/a --steps 1 --init models/wide"));
+    assert!(told.contains("wider than this network") && told.contains("add --widths 16,24\n"), "{told}");
+}
+
+/// Scores of tiny pictures were a panic, or no number.
+#[test]
+fn pictures_that_are_too_small_to_be_scored_are_passed_over() {
+    let desk = Desk::new();
+    fs::create_dir(desk.path("set")).expect("a folder");
+    image::RgbImage::new(12, 10).save(desk.path("set/tiny.png")).expect("a picture");
+    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");
+    let eval = format!("eval {models}/upscale-photo-x2-fast --set set");
+    let told = desk.fail(&eval);
+    assert!(told.contains("tiny.png is only 12x10") && told.contains("16x16"), "{told}");
+    let whole = image::open(desk.path("pictures/nested/0.png")).expect("a picture");
+    whole.crop_imm(0, 0, 17, 16).save(desk.path("set/small.png")).expect("a picture");
+    desk.succeed(&eval);
 }
 
 #[test]
@@ -236,6 +295,7 @@ fn a_hostile_folder_is_told_apart_from_a_usable_one() {
     fs::copy(desk.path("pictures/nested/0.png"), desk.path("bad/good.png")).expect("a picture");
     let told = desk.succeed(&format!("{} --out models/m --steps 1", SMALL.replace("pictures", "bad")));
     assert!(told.contains("text.jpg") && told.contains("tiny.png is only 20x20"), "{told}");
+    assert!(told.contains("too few pictures to hold any out"), "{told}");
 }
 
 #[test]
@@ -247,6 +307,12 @@ fn options_that_cannot_be_are_refused() {
         desk.fail(&format!("{} --out models/m --steps 1", SMALL.replace("--patch 32", "--patch 30")))
             .contains("--patch")
     );
+    assert!(desk.fail(&format!("{SMALL} --out models/a_b --steps 1")).contains("letters, digits and `-`"));
+    assert!(desk.fail(&format!("{SMALL} --out models/m --steps 1 --save-every nan")).contains("--save-every"));
+    assert!(desk.fail("bench --seconds nan").contains("--seconds"));
+    let rest = "--data pictures --out models/m --steps 1";
+    assert!(desk.fail(&format!("denoise-speech {rest} --noise pictures --batch 0")).contains("--batch"));
+    assert!(desk.fail(&format!("restore {rest} --damage noise --widths 4,4,4,4,4")).contains("--widths"));
     if cfg!(not(feature = "cuda")) {
         assert!(desk.fail(&format!("{SMALL} --out models/m --steps 1 --device cuda")).contains("--features cuda"));
     }

@@ -32,10 +32,12 @@ fn samples_are_fitted_when_published_and_to_other_tunes() {
     let desk = tempfile::tempdir().unwrap();
     write_tunes(&desk.path().join("tunes"), &["C", "E", "G", "c", "A", "F"]);
     let shape = "--step-width 8 --beat-width 16 --encoder-blocks 1 --decoder-blocks 1 --latent 4 --window-latent 4";
-    train(
+    fs::write(desk.path().join("tunes/broken.mid"), "MThd").unwrap();
+    let told = train(
         desk.path(),
         &format!("melody --data tunes --out models/small --run run --steps 3 --batch 4 --held-out 1 {shape}"),
     );
+    assert!(told.contains("broken.mid") && told.contains("passed over"), "{told}");
     let folder = desk.path().join("models/small");
     let draw = || {
         let draws = Draws::of(&Model::from_path(&folder).unwrap()).unwrap();

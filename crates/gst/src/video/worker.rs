@@ -89,7 +89,9 @@ pub const LARGE: (usize, usize) = (8192, 4320);
 
 /// The pads' templates of both elements.
 pub fn templates() -> Vec<gst::PadTemplate> {
-    object::templates(&gst_video::VideoCapsBuilder::new().format_list(frame::FORMATS).build())
+    // A frame of two fields is two pictures, and its rows are of one and of the other.
+    let caps = gst_video::VideoCapsBuilder::new().format_list(frame::FORMATS).field("interlace-mode", "progressive");
+    object::templates(&caps.build())
 }
 
 /// The properties `model`, `pipeline` and `ensemble`.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::bench::{self, Speed};
@@ -8,7 +8,7 @@ use crate::device::DeviceKind;
 
 #[derive(Args)]
 pub struct Bench {
-    /// Seconds for each measurement
+    /// Seconds for each measurement, 600 at most
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
     /// What to compute on
@@ -19,8 +19,11 @@ pub struct Bench {
 impl Bench {
     /// Measures and prints a line each.
     pub fn run(self) -> Result<()> {
+        if !(0.0..=600.0).contains(&self.seconds) {
+            bail!("--seconds must be 0 to 600, not {}", self.seconds);
+        }
         let device = self.device.open()?.autodiff();
-        let budget = Duration::from_secs_f64(self.seconds.clamp(0.0, 600.0));
+        let budget = Duration::from_secs_f64(self.seconds);
         println!("forward + backward + Adam, GFLOP/s");
         let line = |what: &str, Speed { burn, ours }| println!("{what:<50} burn's own {burn:6.1}   ours {ours:6.1}");
         line("convolutions 3x3, 64 channels, 48x48, batch 16", bench::convolutions(&device, budget));

@@ -72,9 +72,6 @@ impl Digits {
             eprintln!("{}", line.join(" "));
             let matches = super::Cli::command().try_get_matches_from(line)?;
             super::dispatch(super::Cli::from_arg_matches(&matches)?.command).with_context(|| name.to_owned())?;
-            if super::train::interrupted() {
-                break;
-            }
         }
         Ok(())
     }

@@ -88,9 +88,15 @@ impl Photos {
         if files.is_empty() {
             bail!("no pictures below {}", self.set.display());
         }
+        let smallest = measure::smallest(model.card.scale);
         let mut scores = Vec::new();
         for (index, file) in files.iter().enumerate() {
             let picture = Picture::open(file)?;
+            if picture.width.min(picture.height) < smallest {
+                let (file, width, height) = (file.display(), picture.width, picture.height);
+                eprintln!("warning: {file} is only {width}x{height}, less than {smallest}x{smallest}: passed over");
+                continue;
+            }
             let score = match (model.card.task, &self.pairs) {
                 (Task::Denoise, Some(endings)) => {
                     let clean = Picture::open(&counterpart(file, endings)?)?;
@@ -108,9 +114,17 @@ impl Photos {
             println!("{name:>20}  {:8.4} dB -> {:8.4} dB  SSIM {:.4}", score.before, score.psnr, score.ssim);
             scores.push(score);
         }
+        if scores.is_empty() {
+            bail!("no picture below {} is as large as scores need, {smallest}x{smallest}", self.set.display());
+        }
         let mean = |of: fn(&Score) -> f64| scores.iter().map(of).sum::<f64>() / scores.len() as f64;
         let (psnr, ssim) = (mean(|s| s.psnr), mean(|s| s.ssim));
         println!("mean of {}: {:.4} dB -> {psnr:.4} dB  SSIM {ssim:.4}", scores.len(), mean(|s| s.before));
+        if !psnr.is_finite() || !ssim.is_finite() {
+            bail!(
+                "a mean is no number: leave out of --set the pictures whose scores are none, or that come back without any error"
+            );
+        }
         if self.write { self.store(model, psnr, ssim) } else { Ok(()) }
     }
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use latentd::model::{Metric, Model};
 
 use super::eval::{put, write_card};
+use super::init::option;
 use crate::data::melodies::{self, Windows};
 use crate::measure::music;
 
@@ -36,8 +37,8 @@ pub fn stretches(model: &Model, set: &Path) -> Result<(Windows, Windows)> {
     let card = &model.card;
     let space = card.melody.clone().context("the card tells nothing of melodies")?;
     let training = card.training.as_ref().context("the card does not tell which tunes were held out")?;
-    let held_out =
-        option(&training.recipe, "--held-out").context("the card does not tell how many tunes were held out")?;
+    let held_out = option(&training.recipe, "--held-out").and_then(|number| number.parse::<usize>().ok());
+    let held_out = held_out.context("the card does not tell how many tunes were held out")?;
     let (learnt, held) = melodies::split(melodies::load(set, &space.parts)?, held_out, training.seed);
     let windows = |tunes| Windows::new(tunes, space.steps, space.windows);
     let (learnt, held) = (windows(learnt), windows(held));
@@ -45,11 +46,4 @@ pub fn stretches(model: &Model, set: &Path) -> Result<(Windows, Windows)> {
         bail!("{} is not the folder that this model learnt from: no tune of it is held out", set.display());
     }
     Ok((learnt, held))
-}
-
-/// The number that follows an option in a recipe's words.
-fn option(recipe: &str, name: &str) -> Option<usize> {
-    let mut words = recipe.split_whitespace();
-    words.find(|word| *word == name)?;
-    words.next()?.parse().ok()
 }

@@ -5,12 +5,15 @@ mod digits;
 mod draws;
 mod eval;
 mod eval_music;
+mod init;
 mod melody;
 mod recipes;
 mod small;
 mod speech;
+mod stop;
 mod train;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -29,6 +32,9 @@ struct Cli {
 
 /// What `--held-out` is for small pictures, of which there are many.
 const HELD_OUT: &str = "Pictures held out for the score during training (0: a twelfth of all, at most 5,000)";
+
+/// What `--held-out` is for speech, of which one recording in so many is held out.
+const MIXTURES: &str = "Mixtures that a run is scored on, of a twelfth of the recordings, which are held out";
 
 #[derive(Subcommand)]
 enum Command {
@@ -50,6 +56,7 @@ enum Command {
     #[command(mut_arg("batch", |arg| arg.default_value("256")), mut_arg("held_out", |arg| arg.default_value("200")), mut_arg("score_every", |arg| arg.default_value("200")))]
     Melody(melody::Melody),
     /// Train a network that takes everything but speech out of 48 kHz sound, live
+    #[command(mut_arg("held_out", |arg| arg.help(MIXTURES)))]
     DenoiseSpeech(speech::Speech),
     /// Train an autoencoder of small pictures: digits (MNIST's files), or any folder of pictures
     #[command(mut_arg("batch", |arg| arg.default_value("128")), mut_arg("held_out", |arg| arg.default_value("0").help(HELD_OUT)), mut_arg("score_every", |arg| arg.default_value("500")))]
@@ -76,8 +83,9 @@ pub fn main() -> ExitCode {
     match dispatch(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("latentd-train: {error:#}");
-            ExitCode::FAILURE
+            // Who hung up has taken the terminal along; that must not become a panic, and another exit code.
+            let _ = writeln!(io::stderr(), "latentd-train: {error:#}");
+            if error.is::<stop::Interrupted>() { ExitCode::from(stop::INTERRUPTED) } else { ExitCode::FAILURE }
         }
     }
 }

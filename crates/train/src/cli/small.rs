@@ -129,6 +129,9 @@ fn default_widths(side: usize) -> Vec<usize> {
     widths
 }
 
+/// Levels that [`restore`] has at most: what its pictures are continued by while it learns is a multiple of what these divide by.
+const MOST_LEVELS: usize = 4;
+
 #[derive(Args)]
 pub struct RestoreArgs {
     #[command(flatten)]
@@ -149,10 +152,13 @@ pub struct RestoreArgs {
 impl RestoreArgs {
     /// Trains and publishes.
     pub fn run(self) -> Result<()> {
+        if self.widths.is_empty() || self.widths.contains(&0) || self.widths.len() > MOST_LEVELS {
+            bail!("--widths must be 1 to {MOST_LEVELS} numbers of at least 1");
+        }
         let split = self.view.load(&self.training)?;
         let side = split.training.side;
-        if self.widths.is_empty() || self.widths.contains(&0) || !side.is_multiple_of(1 << self.widths.len().min(9)) {
-            bail!("pictures of {side}x{side} cannot be halved {} times; give other --widths", self.widths.len());
+        if !side.is_multiple_of(1 << self.widths.len()) {
+            bail!("pictures of {side}x{side} cannot be halved {} times; give fewer --widths", self.widths.len());
         }
         let options =
             format!("--damage {} --widths {} --blocks {}", word(&self.damage)?, list(&self.widths), self.blocks);

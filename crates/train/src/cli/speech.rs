@@ -1,11 +1,13 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
+use latentd::model::DataSet;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::train::{Job, Training};
+use crate::data;
 use crate::data::speech::{Corpus, Mixer, RATE};
 use crate::publish::data_sets;
 use crate::recipes::denoise_speech::loss::{Loss, Weights};
@@ -34,6 +36,9 @@ pub struct Speech {
     /// How much its rating counts in the loss
     #[arg(long, requires = "listener", default_value_t = Weights::default().rating)]
     rating: f32,
+    /// How much counts in the loss what is heard amiss
+    #[arg(long, default_value_t = Weights::default().loudness)]
+    loudness: f32,
     /// Values of each position along frequency
     #[arg(long, default_value_t = 64)]
     width: usize,
@@ -48,28 +53,22 @@ pub struct Speech {
 impl Speech {
     /// Trains and publishes.
     pub fn run(self) -> Result<()> {
-        if self.width == 0 || self.blocks == 0 {
-            bail!("--width and --blocks must be at least 1");
+        if self.width == 0 || self.blocks == 0 || self.training.batch == 0 {
+            bail!("--width, --blocks and --batch must be at least 1");
         }
         if !(0.2..=20.0).contains(&self.seconds) {
             bail!("--seconds must be 0.2 to 20");
         }
         let mut folders = vec![self.training.data.clone()];
         folders.extend(self.more_speech.iter().cloned());
-        let sets = |corpus: &Corpus| {
-            let recordings = corpus.speech.recordings().chain(corpus.noise.recordings());
-            data_sets(&self.training.data, recordings.map(|recording| recording.path.as_path()))
-        };
         let mut corpus = Corpus::load(&folders, &self.noise)?;
-        let data = sets(&corpus);
+        folders.extend(self.noise.iter().cloned());
+        let data = sets(&folders, &corpus);
         let mut held = corpus.hold_out(HELD_OUT, self.training.seed);
-        for (held, all, what) in
-            [(&mut held.speech, &corpus.speech, "speech"), (&mut held.noise, &corpus.noise, "noise")]
-        {
+        let kinds = [(&mut held.speech, &corpus.speech, "speech"), (&mut held.noise, &corpus.noise, "noise")];
+        for (held, all, what) in kinds {
             if held.is_empty() {
-                eprintln!(
-                    "warning: too few files of {what} to hold any out; the score is of mixtures that are learnt from"
-                );
+                data::warn_that_none_is_held_out(&format!("recordings of {what}"));
                 *held = all.clone();
             }
         }
@@ -79,7 +78,7 @@ impl Speech {
             corpus.speech.groups(),
             corpus.noise.hours()
         );
-        let mut loss = Loss::new(Weights { rating: self.rating, ..Weights::default() });
+        let mut loss = Loss::new(Weights { rating: self.rating, loudness: self.loudness, ..Weights::default() });
         if let Some(listener) = &self.listener {
             loss = loss.with_listener(Listener::read(listener)?);
         }
@@ -108,10 +107,45 @@ impl Speech {
 
     /// The recipe's own options, as they are told on the card.
     fn options(&self) -> String {
-        let mut options = format!("--width {} --blocks {} --seconds {}", self.width, self.blocks, self.seconds);
+        let mut options = format!(
+            "--width {} --blocks {} --seconds {} --loudness {}",
+            self.width, self.blocks, self.seconds, self.loudness
+        );
         if self.listener.is_some() {
             options += &format!(" --listener sig_bak_ovr.onnx --rating {}", self.rating);
         }
         options
+    }
+}
+
+/// Where the recordings come from, each told by the folder that it was asked for in.
+fn sets(folders: &[PathBuf], corpus: &Corpus) -> Vec<DataSet> {
+    let paths: Vec<&Path> =
+        corpus.speech.recordings().chain(corpus.noise.recordings()).map(|recording| recording.path.as_path()).collect();
+    let below = |folder: &PathBuf| data_sets(folder, paths.iter().copied().filter(|path| path.starts_with(folder)));
+    let mut sets: Vec<DataSet> = folders.iter().flat_map(below).collect();
+    sets.sort_by(|a, b| a.name.cmp(&b.name));
+    sets.dedup();
+    sets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::speech::{Material, Recording};
+
+    /// The card named the first folder alone.
+    #[test]
+    fn every_folder_of_recordings_gets_onto_the_card() {
+        let material = |paths: &[&str]| {
+            let recording =
+                |path: &&str| Recording { path: path.into(), speaker: None, samples: Vec::new(), bandwidth: 0.0 };
+            Material::new(paths.iter().map(recording).collect())
+        };
+        let speech = material(&["my/voices/a.wav", "my/voices/deep/b.wav", "radio/c.wav"]);
+        let corpus = Corpus { speech, noise: material(&["street/d.wav"]) };
+        let names = sets(&["my/voices", "radio", "street"].map(PathBuf::from), &corpus);
+        let names: Vec<&str> = names.iter().map(|set| set.name.as_str()).collect();
+        assert_eq!(names, ["radio", "street", "voices"].map(|name| format!("files in a folder `{name}`")));
     }
 }

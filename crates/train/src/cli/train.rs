@@ -1,19 +1,17 @@
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use burn::module::Module;
 use burn::tensor::Device;
 use clap::Args;
-use latentd::model::{CARD_FILE, Card, DataSet, Training as Provenance};
+use latentd::model::{DataSet, Training as Provenance};
 
 use super::recipes::Pictures;
+use super::{init, stop};
 use crate::data;
 use crate::device::DeviceKind;
 use crate::layers::Init;
-use crate::onnx::{Loaded, Weights};
 use crate::publish::{self, Publication, Publish, data_sets};
 use crate::recipes::Recipe;
 use crate::run::{self, Checkpoint, Length, Outcome, Schedule, State};
@@ -105,35 +103,37 @@ impl Training {
     /// Trains to the end, or until interrupted, and publishes what came out.
     pub fn run<R: Publish>(&self, recipe: &R, job: Job) -> Result<()> {
         let name = self.out.file_name().context("--out must end in the model's name")?.to_string_lossy().into_owned();
+        publish::check_name(&name)?;
         let folder = self.run.clone().unwrap_or_else(|| Path::new("runs").join(&name));
         publish::check_folder(&self.out)?;
         let options = self.options(&folder)?;
         let device = self.device.open()?.autodiff();
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let start = self.start(recipe, &job, &folder, &device)?;
+        let _alone = run::lock(&folder)?;
+        let start = self.start(recipe, &job, &options, &device)?;
         eprintln!("{}: {} parameters, run in {}", job.name, start.network.num_params(), folder.display());
-        let stop = stop_on_signals()?;
+        let stop = stop::on_signals()?;
         match run::train(recipe, &options, start, &device, &stop)? {
             Outcome::Finished(network, state) => {
                 // GPUs may round what they multiply to ten bits; what is published must be what the weights say.
                 let exact = DeviceKind::Flex.open().unwrap_or(device);
-                let network = self.with_init(network.to_device(&exact), &job.name)?;
+                let network = self.with_init(network.to_device(&exact), &job)?;
                 let provenance = self.provenance(job, &state);
                 let model = Publication::new(recipe, &network, &name, provenance, &exact)?;
                 model.write(&self.out)?;
                 println!("{}: burn and tract differ by at most {:.1e}", self.out.display(), model.difference);
+                Ok(())
             }
-            Outcome::Interrupted => eprintln!("interrupted; the same command goes on from the checkpoint"),
+            Outcome::Interrupted => Err(stop::Interrupted.into()),
         }
-        Ok(())
     }
 
     /// A trained network, moved back towards the weights that it began with: between the two lie networks that do better at what both know
     /// (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
-    fn with_init<M: Module>(&self, network: M, recipe: &str) -> Result<M> {
+    fn with_init<M: Module>(&self, network: M, job: &Job) -> Result<M> {
         match &self.init {
             Some(model) if self.keep > 0.0 => {
-                let (first, _) = load(model, network.clone(), recipe)?;
+                let (first, _) = init::load(model, network.clone(), job)?;
                 Ok(run::average::follow(network, &first, 1.0 - self.keep))
             }
             _ => Ok(network),
@@ -146,6 +146,9 @@ impl Training {
         }
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
             bail!("--learning-rate must be positive");
+        }
+        if self.save_every.is_nan() {
+            bail!("--save-every must be a number of minutes");
         }
         Ok(run::Options {
             run: folder.to_owned(),
@@ -167,28 +170,37 @@ impl Training {
         &self,
         recipe: &R,
         job: &Job,
-        folder: &Path,
+        options: &run::Options,
         device: &Device,
     ) -> Result<Checkpoint<R::Network>> {
+        let folder = &options.run;
         let mut network = recipe.network(&mut Init::new(self.seed, device));
         let identity = serde_json::json!({ "recipe": job.name, "shape": job.shape });
         // A damaged checkpoint must not keep anybody from beginning anew.
         let saved = if self.fresh { None } else { State::read(folder)? };
         if let (None, Some(model)) = (&saved, &self.init) {
             let report;
-            (network, report) = load(model, network, &job.name)?;
+            (network, report) = init::load(model, network, job)?;
             eprintln!("{} tensors copied from {}, {} widened", report.copied, model.display(), report.widened);
             report.left.iter().for_each(|what| eprintln!("left as initialised: {what}"));
             report.unused.iter().for_each(|what| eprintln!("not used: {what}"));
         }
         let init =
             self.init.as_ref().and_then(|model| model.file_name()).map(|name| name.to_string_lossy().into_owned());
-        let earlier = self.earlier();
+        let told = Some(self.told(job));
         let fresh = Checkpoint {
             average: network.valid(),
             network,
             optimizer: run::optimizer(),
-            state: State { network: identity.clone(), step: 0, seconds: 0.0, seed: self.seed, init, earlier },
+            state: State {
+                network: identity.clone(),
+                step: 0,
+                seconds: 0.0,
+                seed: self.seed,
+                init,
+                earlier: self.earlier(),
+                told: told.clone(),
+            },
         };
         match saved {
             None if self.resume => bail!("there is no checkpoint in {} to resume", folder.display()),
@@ -197,6 +209,12 @@ impl Training {
                 "the checkpoint in {} is of {}, this run of {identity}; give another --run, or --fresh to begin anew",
                 folder.display(),
                 state.network
+            ),
+            // It is published again as what it is, and not as what it is not.
+            Some(state) if is_over(&state, &options.length) && state.told != told => bail!(
+                "the run in {} is at its end: give more --steps or --hours, or --fresh to begin anew (it is published again only with the \
+                 options and data that it is known to be of)",
+                folder.display()
             ),
             Some(state) => {
                 eprintln!(
@@ -210,7 +228,16 @@ impl Training {
                 if state.seed != self.seed {
                     eprintln!("warning: the run began with --seed {}, goes on with {}", state.seed, self.seed);
                 }
-                fresh.load(folder)
+                if let (Some(before), Some(now)) = (&state.told, &told)
+                    && before != now
+                {
+                    eprintln!(
+                        "warning: the run was of `{before}` and goes on as `{now}`, which is all that the card will tell"
+                    );
+                }
+                let mut start = fresh.load(folder)?;
+                start.state.told = told;
+                Ok(start)
             }
         }
     }
@@ -220,15 +247,26 @@ impl Training {
         let Some(init) = self.init.as_ref().filter(|init| init.file_name() == self.out.file_name()) else {
             return (0, 0.0);
         };
-        let card = std::fs::read_to_string(init.join(CARD_FILE)).ok().and_then(|text| Card::from_yaml(&text).ok());
-        card.and_then(|card| card.training).map_or((0, 0.0), |training| (training.steps, training.hours * 3600.0))
+        init::card(init)
+            .and_then(|card| card.training)
+            .map_or((0, 0.0), |training| (training.steps, training.hours * 3600.0))
+    }
+
+    /// The recipe with the options of its training, as the card tells it.
+    fn words(&self, job: &Job) -> String {
+        format!("{} {} --batch {} --learning-rate {}", job.name, job.options, self.batch, self.learning_rate)
+    }
+
+    /// What makes this training another one than that of the same network by other options or from other data.
+    fn told(&self, job: &Job) -> String {
+        let sets: Vec<&str> = job.data.iter().map(|set| set.name.as_str()).collect();
+        format!("{} of {}", self.words(job), sets.join(", "))
     }
 
     fn provenance(&self, job: Job, state: &State) -> Provenance {
-        let rate = self.learning_rate;
         let keep = if self.keep > 0.0 { format!(" --keep {}", self.keep) } else { String::new() };
         Provenance {
-            recipe: format!("{} {} --batch {} --learning-rate {rate}{keep}", job.name, job.options, self.batch),
+            recipe: self.words(&job) + &keep,
             data: job.data,
             seed: state.seed,
             steps: state.earlier.0 + state.step,
@@ -246,32 +284,7 @@ fn log_every(score_every: u64) -> u64 {
     (1..=largest).rev().find(|steps| score_every.is_multiple_of(*steps)).unwrap_or(1)
 }
 
-/// The network of a recipe with the weights of a published model, and what became of each.
-fn load<M: Module>(model: &Path, network: M, recipe: &str) -> Result<(M, Loaded)> {
-    let (network, report) = Weights::read(model)?.load_into(network);
-    if report.copied + report.widened == 0 {
-        bail!("{} has no tensor in common with {recipe}", model.display());
-    }
-    Ok((network, report))
-}
-
-/// The flag of [`stop_on_signals`].
-static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
-
-/// Whether somebody has asked this program to end.
-pub fn interrupted() -> bool {
-    STOP.get().is_some_and(|stop| stop.load(Ordering::Relaxed))
-}
-
-/// A flag that SIGINT and SIGTERM set, one for all runs of the program. The second signal ends it at once.
-fn stop_on_signals() -> Result<Arc<AtomicBool>> {
-    if let Some(stop) = STOP.get() {
-        return Ok(Arc::clone(stop));
-    }
-    let stop = Arc::clone(STOP.get_or_init(Arc::default));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))?;
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
-    Ok(stop)
+/// Whether a run of this length has nothing left to learn.
+fn is_over(state: &State, length: &Length) -> bool {
+    length.progress(state.step, Duration::from_secs_f64(state.seconds)) >= 1.0
 }

@@ -12,7 +12,7 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use super::pictures::EXTENSIONS;
-use super::{MIN_SIDE, Picture, find};
+use super::{MIN_SIDE, Picture, find, warn_that_none_is_held_out};
 
 /// Pictures with a longer side than this are made smaller; it takes their noise too, which is not to be learnt.
 const LONGEST: usize = 2048;
@@ -110,9 +110,10 @@ fn made_smaller(picture: Picture) -> Picture {
 }
 
 /// Holds out `held_out` pictures, drawn by `seed`, as a development set: (training, development). A small collection
-/// gives at most a quarter, and a single picture serves as both.
+/// gives at most a quarter, and a single picture serves as both, which is told.
 pub fn split(mut pictures: Vec<Picture>, held_out: usize, seed: u64) -> (Vec<Picture>, Vec<Picture>) {
     if pictures.len() == 1 {
+        warn_that_none_is_held_out("pictures");
         return (pictures.clone(), pictures);
     }
     pictures.shuffle(&mut StdRng::seed_from_u64(seed));

@@ -18,3 +18,8 @@ pub use pictures::{MIN_SIDE, Picture, find, find_files};
 pub use prefetch::Prefetch;
 pub use resize::imresize;
 pub use small::{SmallPictures, Split, load_small};
+
+/// Tells that there is too little of something to hold any of it out, so that nobody takes the score for what it is not.
+pub fn warn_that_none_is_held_out(what: &str) {
+    eprintln!("warning: too few {what} to hold any out; the score is of what is learnt from");
+}

@@ -3,7 +3,8 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use image::{ImageFormat, ImageReader};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, ImageResult, Limits, RgbImage};
 
 /// Pictures with a shorter side than this are passed over.
 pub const MIN_SIDE: usize = 128;
@@ -24,17 +25,17 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Decodes one file.
+    /// Decodes one file, upright as its EXIF tells.
     ///
     /// # Errors
     /// When the file cannot be read or is not a whole picture of a known format.
     pub fn open(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format()?;
+        let reader = ImageReader::new(Cursor::new(bytes.as_slice())).with_guessed_format()?;
         if reader.format() == Some(ImageFormat::Jpeg) && !has_end(&bytes) {
             bail!("{} is cut off", path.display());
         }
-        let decoded = reader.decode().with_context(|| format!("cannot decode {}", path.display()))?.into_rgb8();
+        let decoded = decode(reader).with_context(|| format!("cannot decode {}", path.display()))?;
         let (width, height) = (decoded.width() as usize, decoded.height() as usize);
         Ok(Self { path: path.to_owned(), width, height, rgb: decoded.into_raw() })
     }
@@ -81,6 +82,18 @@ impl Picture {
             }
         }
     }
+}
+
+/// What `ImageReader::decode` does, and the turn that the camera has noted.
+fn decode(reader: ImageReader<Cursor<&[u8]>>) -> ImageResult<RgbImage> {
+    let mut decoder = reader.into_decoder()?;
+    // A header may claim any size.
+    Limits::default().reserve(decoder.total_bytes())?;
+    // Damaged EXIF does no harm to the picture.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut picture = DynamicImage::from_decoder(decoder)?;
+    picture.apply_orientation(orientation);
+    Ok(picture.into_rgb8())
 }
 
 /// Whether a JPEG file has an end marker in its second half; the decoder paints what is missing gray and says nothing.
@@ -133,4 +146,31 @@ pub fn find_files(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
 fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
     extensions.contains(&extension.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use image::codecs::png::PngEncoder;
+    use image::{ImageEncoder, Rgb};
+
+    use super::*;
+
+    /// Networks learnt from pictures that lay on their side.
+    #[test]
+    fn pictures_stand_as_their_exif_tells() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("turned.png");
+        let mut picture = RgbImage::new(3, 2);
+        picture.put_pixel(0, 0, Rgb([255, 0, 0]));
+        // One entry, the orientation (0x112): the camera was turned by 90 degrees (6).
+        let exif = [b"II*\0\x08\0\0\0\x01\0".as_slice(), &[0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0], &[0; 4]].concat();
+        let mut file = Vec::new();
+        let mut encoder = PngEncoder::new(&mut file);
+        encoder.set_exif_metadata(exif).expect("PNG has EXIF");
+        picture.write_with_encoder(encoder).expect("a picture");
+        fs::write(&path, file).expect("a file");
+        let upright = Picture::open(&path).expect("a picture");
+        assert_eq!((upright.width, upright.height), (2, 3));
+        assert_eq!(upright.rgb[..6], [0, 0, 0, 255, 0, 0]);
+    }
 }

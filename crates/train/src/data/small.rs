@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
 
 use super::idx::{self, Part};
-use super::{Picture, find};
+use super::{Picture, find, warn_that_none_is_held_out};
 use crate::publish::data_sets;
 
 /// Small square pictures of one size, all in memory, with their classes.
@@ -147,7 +147,7 @@ impl SmallPictures {
 }
 
 /// Loads a set to learn from, IDX files or any folder of pictures, and holds out `held_out` of them (0: a twelfth, at most 5,000; never more than
-/// half), drawn by `seed`. `side` and `channels` count for folders; IDX files have their own.
+/// half), drawn by `seed`; where that is none, all serve as both, which is told. `side` and `channels` count for folders; IDX files have their own.
 ///
 /// # Errors
 /// When nothing usable is there.
@@ -169,7 +169,12 @@ pub fn load_small(data: &Path, side: usize, channels: usize, held_out: usize, se
     let mut order: Vec<usize> = (0..all.len()).collect();
     order.shuffle(&mut StdRng::seed_from_u64(seed));
     let held_out = if held_out == 0 { (all.len() / 12).min(5000) } else { held_out.min(all.len() / 2) };
-    let (development, training) = if held_out == 0 { (&order[..], &order[..]) } else { order.split_at(held_out) };
+    let (development, training) = if held_out == 0 {
+        warn_that_none_is_held_out("pictures");
+        (&order[..], &order[..])
+    } else {
+        order.split_at(held_out)
+    };
     Ok(Split { training: all.select(training), development: all.select(development), sets })
 }
 

@@ -1,5 +1,5 @@
 /// The Y plane (ITU-R BT.601, studio swing, as MATLAB's `rgb2ycbcr`) of planes `[3, height, width]` with values 0..1,
-/// each first rounded to 8 bits, without a border of `border` pixels.
+/// each first rounded to 8 bits, without a border of `border` pixels, which is less than half of either side.
 pub fn luma(planes: &[f32], height: usize, width: usize, border: usize) -> Vec<f32> {
     let plane = height * width;
     let byte = |v: f32| (v.clamp(0.0, 1.0) * 255.0).round() / 255.0;

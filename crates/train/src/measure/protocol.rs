@@ -19,6 +19,15 @@ pub struct Score {
     pub ssim: f64,
 }
 
+/// Side of the window of SSIM, which must fit into what is scored.
+const WINDOW: usize = 11;
+
+/// The shortest side of a picture that a model that enlarges `scale` times, or only cleans (1), can be scored on.
+pub fn smallest(scale: usize) -> usize {
+    // Of an enlarged picture, which is cut to whole squares, the border is not scored.
+    if scale > 1 { (WINDOW + 2 * scale).next_multiple_of(scale) } else { WINDOW }
+}
+
 /// White Gaussian noise of deviation `sigma` (of 255), not clipped, drawn by `seed`, taken out by the model; scored in
 /// RGB against the clean picture.
 ///

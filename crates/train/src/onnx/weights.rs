@@ -17,10 +17,12 @@ pub struct Weights(BTreeMap<String, (Vec<usize>, Vec<f32>)>);
 pub struct Loaded {
     /// Tensors of the network that were set.
     pub copied: usize,
-    /// Tensors that are larger here: the file's values in their first channels, see [`Weights::load_into`].
+    /// Tensors of convolutions that are larger here: the file's values in their first channels, see [`Weights::load_into`].
     pub widened: usize,
     /// Tensors of the network that the file does not hold, or in another shape: left as they were.
     pub left: Vec<String>,
+    /// Of those left, the ones that are larger in the file: it is of a wider network.
+    pub larger: Vec<String>,
     /// Tensors of the file that the network does not have.
     pub unused: Vec<String>,
 }
@@ -66,9 +68,10 @@ impl Weights {
 
     /// Sets every tensor of `network` that the file holds; the tensors' names are their paths in the network.
     ///
-    /// Where the network is wider than the file's, the file's values fill the first channels, new channels begin as they
-    /// were initialised, and nothing flows from them into the old ones yet: the wider network computes what the narrow
-    /// one did and learns on from there (Chen et al. 2016, "Net2Net", with zeros in place of copies).
+    /// Where a convolution is wider than the file's, the file's values fill the first channels, new channels begin as they
+    /// were initialised, and nothing flows from them into the old ones yet: a wider network of convolutions computes what
+    /// the narrow one did and learns on from there (Chen et al. 2016, "Net2Net", with zeros in place of copies). Other
+    /// layers have no first channels (the gates of a GRU lie side by side in one tensor), and are left if they differ.
     pub fn load_into<M: Module>(self, network: M) -> (M, Loaded) {
         let mut load = Load { path: Vec::new(), containers: Vec::new(), weights: self, loaded: Loaded::default() };
         let network = network.map(&mut load);
@@ -121,14 +124,14 @@ impl ModuleMapper for Load {
                 })
             }
             Some((found, values))
-                if found.len() == D
+                if self.is_of_convolution(D)
+                    && found.len() == D
                     && found.iter().zip(&shape).all(|(a, b)| a <= b)
-                    // The last layer's outputs are samples of the picture: more of them lie in another order.
-                    && !(name.starts_with("tail.") && found[0] != shape[0]) =>
+                    && !is_of_other_samples(&name, &found, &shape) =>
             {
                 self.loaded.widened += 1;
                 // Transposed convolutions keep their inputs first.
-                let transposed = self.containers.last().is_some_and(|container| container.contains("Upconv"));
+                let transposed = self.is_in("Upconv");
                 param.map(|old| {
                     let mut wide: Vec<f32> = old.to_data().iter::<f32>().collect();
                     widen(&mut wide, &shape, &values, &found, transposed);
@@ -137,7 +140,12 @@ impl ModuleMapper for Load {
                 })
             }
             Some((found, _)) => {
-                self.loaded.left.push(format!("{name} is {found:?} there, {shape:?} here"));
+                let what = format!("{name} is {found:?} there, {shape:?} here");
+                let larger = found.len() == D && found.iter().zip(&shape).any(|(a, b)| a > b);
+                if larger && !is_of_other_samples(&name, &found, &shape) {
+                    self.loaded.larger.push(what.clone());
+                }
+                self.loaded.left.push(what);
                 param
             }
             None => {
@@ -146,6 +154,23 @@ impl ModuleMapper for Load {
             }
         }
     }
+}
+
+impl Load {
+    /// Whether the parameter at hand, of so many axes, is a convolution's, or a value for each of its channels.
+    fn is_of_convolution(&self, axes: usize) -> bool {
+        axes == 4 || (axes == 1 && (self.is_in("Conv") || self.is_in("Upconv")))
+    }
+
+    /// Whether the module that the parameter at hand lies in is of this type.
+    fn is_in(&self, kind: &str) -> bool {
+        self.containers.last().is_some_and(|container| container.rsplit(':').next() == Some(kind))
+    }
+}
+
+/// Whether this is the last layer with another number of outputs: they are samples of the picture, and more or fewer of them lie in another order.
+fn is_of_other_samples(name: &str, found: &[usize], shape: &[usize]) -> bool {
+    name.starts_with("tail.") && found[0] != shape[0]
 }
 
 /// Puts `values` of shape `found` into the first channels of `wide`, and zeros where a new input meets an old output.

@@ -77,7 +77,7 @@ impl Publication {
     /// Writes the network as ONNX, runs burn and tract on the same input and compares.
     ///
     /// # Errors
-    /// When tract cannot run the file or its output differs by more than [`TOLERANCE`].
+    /// When tract cannot run the file or its output differs by more than [`TOLERANCE`], or its card would be refused.
     pub fn new<R: Publish>(
         recipe: &R,
         network: &R::Network,
@@ -112,14 +112,18 @@ impl Publication {
         let draws = draws.map(|draws| draws.to_bytes()).transpose().map_err(|error| anyhow!("{error}"))?;
         let mut card = model.card.clone();
         recipe.measure(&model, &mut card).context("the written model cannot be run")?;
+        // As whoever loads the model reads it.
+        let card = Card::from_yaml(&card.to_yaml()?).context("not published: the card cannot be loaded")?;
         Ok(Self { onnx, golden, draws, card, difference })
     }
 
     /// Puts the model's folder in place, whole or not at all, over one that may be there.
     ///
     /// # Errors
-    /// When the folder cannot be written.
+    /// When the folder holds anything but a model, or cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
+        // Somebody may have put something there since the training began.
+        check_folder(folder)?;
         let card = self.card.to_yaml().map_err(|error| anyhow!("{error}"))?;
         let mut files: Vec<(&str, &[u8])> =
             vec![(MODEL_FILE, &self.onnx), (GOLDEN_FILE, &self.golden), (CARD_FILE, card.as_bytes())];
@@ -128,16 +132,41 @@ impl Publication {
     }
 }
 
-/// Refuses, before hours of training, an output folder that holds anything but a model.
+/// Refuses, before hours of training, a name that no card may have.
 ///
 /// # Errors
-/// When it does.
+/// When it is one.
+pub fn check_name(name: &str) -> Result<()> {
+    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        bail!("`{name}` cannot be a model's name, which may hold letters, digits and `-` only; end --out in another");
+    }
+    Ok(())
+}
+
+/// Refuses, before hours of training, an output folder that holds anything but a model, or cannot be made.
+///
+/// # Errors
+/// When it is one.
 pub fn check_folder(folder: &Path) -> Result<()> {
     folder::check(folder, &[MODEL_FILE, GOLDEN_FILE, DRAWS_FILE, CARD_FILE])
 }
 
 #[cfg(test)]
 mod tests {
+    use latentd::media::MediaKind;
+    use latentd::model::{Card, Task};
+
+    /// A model of another name was trained for hours, published, and could not be loaded.
+    #[test]
+    fn names_are_refused_that_cards_refuse() {
+        for name in ["a-b2", "a_b", "a.b", "a b", "caf\u{e9}", ""] {
+            let card = Card { name: name.to_owned(), ..Card::new(Task::Denoise, MediaKind::Image) };
+            let refused =
+                Card::from_yaml(&card.to_yaml().expect("YAML")).expect_err("nothing else is told").to_string();
+            assert_eq!(super::check_name(name).is_err(), refused.contains("letters, digits and `-` only"), "{name}");
+        }
+    }
+
     #[test]
     fn cards_name_the_burn_that_is_built_in() {
         let lock = include_str!("../../../../Cargo.lock");

@@ -30,6 +30,9 @@ pub struct State {
     /// Steps and seconds that the first weights had taken, where they came from an earlier state of the same model.
     #[serde(default)]
     pub earlier: (u64, f64),
+    /// The recipe, its options and its data in words; older checkpoints tell nothing of them.
+    #[serde(default)]
+    pub told: Option<String>,
 }
 
 /// Everything that a run needs to go on.
@@ -130,4 +133,17 @@ fn remove(folder: &Path) -> Result<()> {
 
 fn record<T, E: std::fmt::Display>(result: Result<T, E>) -> Result<T> {
     result.map_err(|error| anyhow!("checkpoint: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::State;
+
+    /// Runs last for days: a checkpoint of an older program is gone on from.
+    #[test]
+    fn checkpoints_that_tell_less_are_read() {
+        let state: State =
+            serde_json::from_str(r#"{ "network": {}, "step": 5, "seconds": 2.5, "seed": 1 }"#).expect("a state");
+        assert_eq!((state.step, state.earlier, state.told), (5, (0, 0.0), None));
+    }
 }

@@ -3,11 +3,13 @@
 pub(crate) mod average;
 mod checkpoint;
 mod curve;
+mod lock;
 mod log;
 mod progress;
 mod schedule;
 mod train;
 
 pub use checkpoint::{Checkpoint, State};
+pub use lock::lock;
 pub use schedule::{Length, Schedule};
 pub use train::{Options, Outcome, optimizer, train};

@@ -104,14 +104,15 @@ pub fn train<R: Recipe>(
                 };
                 display.show(progress, &entry);
                 log.write(entry)?;
-                // Only here, where the loss is known to be a number: a checkpoint must be worth going on from.
-                if saved.elapsed() >= options.save_every {
-                    save(&now, &log, options, R::SCORE)?;
-                    saved = Instant::now();
-                }
+            }
+            if saved.elapsed() >= options.save_every {
+                // A checkpoint must be worth going on from.
+                losses.mean(&now.state, options)?;
+                save(&now, &log, options, R::SCORE)?;
+                saved = Instant::now();
             }
         }
-        losses.take_mean(&now.state, options)?;
+        losses.mean(&now.state, options)?;
         anyhow::Ok(now)
     })?;
 
@@ -154,11 +155,17 @@ impl Losses {
         self.count += 1;
     }
 
-    /// The mean since the last call; an error if it is not a number.
+    /// The mean, and an end of what it is of.
     fn take_mean(&mut self, state: &State, options: &Options) -> Result<f64> {
+        let mean = self.mean(state, options)?;
+        *self = Self::new(&self.device);
+        Ok(mean)
+    }
+
+    /// The mean since it was last taken; an error if it is not a number.
+    fn mean(&self, state: &State, options: &Options) -> Result<f64> {
         let sum = self.sum.clone().into_scalar::<f32>();
         let mean = f64::from(sum) / self.count.max(1) as f64;
-        *self = Self::new(&self.device);
         if !mean.is_finite() {
             bail!(
                 "the loss is {mean} at step {}; go on from the last checkpoint in {}, which is from before, with a \

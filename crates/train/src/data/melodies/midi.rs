@@ -1,23 +1,31 @@
 //! MIDI files as training data: the melody of a song, its drums, or melody, bass and drums together.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 
+use anyhow::{Context, Result, anyhow};
 use latentd::media::melody::{
     self, Choice, DRUM_CHANNEL, Line, Melody, Note, Part, bar_starts, choose, choose_bass, drum_pattern, quantise,
 };
 
 use super::Tune;
 
-/// The lines of a file that a network of `parts` learns from; `None` for a file that has them not, or is no music.
+/// The lines of a file that a network of `parts` learns from; `None` for a file that has them not, or, with a warning, cannot be read.
 pub fn read(path: &Path, parts: &[Part], splits: &Splits) -> Option<Tune> {
     let held_out = splits.held_out(path)?;
-    let song = melody::midi::read(std::fs::File::open(path).ok()?).ok()?;
+    let song = open(path).inspect_err(|error| eprintln!("warning: {error:#}: passed over")).ok()?;
     let lines = parts.iter().map(|part| line(&song, *part)).collect::<Option<Vec<_>>>()?;
     let steps = lines.iter().map(Line::len).max()?;
     let bars = bar_starts(&song, steps).ok()?;
     let piece = path.to_string_lossy().into_owned();
     Some(Tune { piece, path: path.to_owned(), lines, bars, held_out })
+}
+
+fn open(path: &Path) -> Result<Melody> {
+    let cannot_read = || format!("cannot read {}", path.display());
+    let file = File::open(path).with_context(cannot_read)?;
+    melody::midi::read(file).map_err(|error| anyhow!("{error}")).with_context(cannot_read)
 }
 
 fn line(song: &Melody, part: Part) -> Option<Line> {

@@ -61,8 +61,9 @@ pub fn load(folder: &Path, parts: &[Part]) -> Result<Vec<Tune>> {
         if name.ends_with(".mid") || name.ends_with(".midi") {
             tunes.extend(midi::read(path, parts, &splits));
         } else if alone && name.ends_with(".abc") {
-            // Old collections are in Latin-1; only titles have letters beyond ASCII.
+            // Old collections are in Latin-1; only titles have letters beyond ASCII. Some editors mark UTF-8 before all else.
             let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
             let text: String = bytes.iter().map(|byte| char::from(*byte)).collect();
             tunes.extend(abc::read(&text).into_iter().map(|tune| from_abc(tune, path)));
         } else if alone && name == chorales::FILE {
@@ -118,5 +119,19 @@ fn from_abc(tune: abc::AbcTune, path: &Path) -> Tune {
         lines: vec![Line::Notes(quantise(&notes, abc::TICKS_PER_QUARTER))],
         bars: bars.collect(),
         held_out: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The mark hid the first tune, mostly the only one.
+    #[test]
+    fn abc_files_may_begin_with_the_mark_of_utf_8() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tune = "\u{feff}X:1\nT:Marked\nM:4/4\nL:1/8\nK:C\nCDEF GABc|CDEF GABc|CDEF GABc|\n";
+        std::fs::write(folder.path().join("marked.abc"), tune).expect("a file");
+        assert_eq!(load(folder.path(), &[Part::Melody]).expect("a tune").len(), 1);
     }
 }

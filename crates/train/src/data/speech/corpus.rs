@@ -57,10 +57,10 @@ pub struct Corpus {
 
 impl Corpus {
     /// Reads `speech` and `noise`, folders of audio files, with all their subfolders and whose voices they are. The speech
-    /// loses its steady hiss.
+    /// loses its steady hiss. Files that cannot be read are passed over with a warning.
     ///
     /// # Errors
-    /// When a file cannot be read, or a folder has none.
+    /// When a folder has no file that can be read, or none is long enough.
     pub fn load(speech: &[PathBuf], noise: &[PathBuf]) -> Result<Corpus> {
         let load = |folders: &[PathBuf], mend: fn(&[f32]) -> Vec<f32>| -> Result<Material> {
             let mut recordings = Vec::new();
@@ -88,8 +88,14 @@ fn load(folder: &Path, mend: fn(&[f32]) -> Vec<f32>) -> Result<Vec<Recording>> {
         bail!("no audio files ({}) below {}", EXTENSIONS.join(", "), folder.display());
     }
     let mut speakers = speakers(folder)?;
-    let recordings: Result<Vec<_>> = files.par_iter().map(|path| Recording::open(path, mend)).collect();
-    let long = recordings?.into_iter().filter(|recording| recording.samples.len() >= SHORTEST);
+    let open = |path: &PathBuf| {
+        Recording::open(path, mend).inspect_err(|error| eprintln!("warning: {error:#}: passed over")).ok()
+    };
+    let recordings: Vec<Recording> = files.par_iter().filter_map(open).collect();
+    if recordings.is_empty() {
+        bail!("none of the {} audio files below {} can be read", files.len(), folder.display());
+    }
+    let long = recordings.into_iter().filter(|recording| recording.samples.len() >= SHORTEST);
     Ok(long.map(|recording| Recording { speaker: speakers.remove(&recording.path), ..recording }).collect())
 }
 

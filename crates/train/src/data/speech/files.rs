@@ -1,7 +1,7 @@
 //! Audio files: Opus, and all that latentd itself reads.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -18,7 +18,7 @@ const LONGEST_PACKET: usize = 5760;
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 8 << 30;
 
-/// Endings of the files that are read.
+/// Endings of the files that are read; what an Ogg file holds, its ending does not tell.
 pub const EXTENSIONS: [&str; 5] = ["opus", "wav", "flac", "ogg", "mp3"];
 
 /// Opens a file as a stream.
@@ -27,11 +27,12 @@ pub const EXTENSIONS: [&str; 5] = ["opus", "wav", "flac", "ogg", "mp3"];
 /// When it cannot be read or is no sound.
 pub fn open(path: &Path) -> Result<Audio> {
     let open = || -> Result<Audio> {
-        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("opus")) {
-            let samples = read_opus(path)?;
+        let mut file = File::open(path)?;
+        if is_opus(&mut file)? {
+            let samples = read_opus(file)?;
             return Ok(Audio::new(Memory::new(OPUS_RATE, Block::from_planes(vec![samples])), Depth::Float));
         }
-        decode::read(File::open(path)?, path, LARGEST).map_err(|error| anyhow!("{error}"))
+        decode::read(file, path, LARGEST).map_err(|error| anyhow!("{error}"))
     };
     open().with_context(|| format!("cannot read {}", path.display()))
 }
@@ -56,9 +57,17 @@ pub fn read(path: &Path, rate: u32) -> Result<Vec<f32>> {
     Ok(samples)
 }
 
+/// Whether the header of Opus is what the first page of an Ogg file holds: it has that page for itself.
+fn is_opus(file: &mut File) -> Result<bool> {
+    let mut page = Vec::new();
+    file.by_ref().take(36).read_to_end(&mut page)?;
+    file.rewind()?;
+    Ok(page.starts_with(b"OggS") && page.ends_with(b"OpusHead"))
+}
+
 /// Ogg Opus (RFC 7845): a header with the samples to skip, comments, then packets; the last page tells the length.
-fn read_opus(path: &Path) -> Result<Vec<f32>> {
-    let mut packets = PacketReader::new(BufReader::new(File::open(path)?));
+fn read_opus(file: File) -> Result<Vec<f32>> {
+    let mut packets = PacketReader::new(BufReader::new(file));
     let header = packets.read_packet_expected()?.data;
     if header.len() < 19 || !header.starts_with(b"OpusHead") {
         bail!("it has no Opus header");

@@ -1,0 +1,67 @@
+//! A published model to start from.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use burn::module::Module;
+use latentd::model::{CARD_FILE, Card};
+
+use super::train::Job;
+use crate::onnx::{Loaded, Weights};
+
+/// The network of a recipe with the weights of a published model, and what became of each.
+pub fn load<M: Module>(model: &Path, network: M, job: &Job) -> Result<(M, Loaded)> {
+    let (network, report) = Weights::read(model)?.load_into(network);
+    if let Some(larger) = report.larger.first() {
+        let mend = match mend(model, job) {
+            Some(options) => format!("add {options}"),
+            None => "give the options that it was trained with".to_owned(),
+        };
+        bail!("{} is wider than this network ({larger}); {mend}", model.display());
+    }
+    if report.copied + report.widened == 0 {
+        bail!("{} has no tensor in common with {}", model.display(), job.name);
+    }
+    Ok((network, report))
+}
+
+/// The card of a published model, if it has one that can be read.
+pub fn card(model: &Path) -> Option<Card> {
+    Card::from_yaml(&std::fs::read_to_string(model.join(CARD_FILE)).ok()?).ok()
+}
+
+/// The options that the model was trained with where this training has others.
+fn mend(model: &Path, job: &Job) -> Option<String> {
+    let options = other_options(&card(model)?.training?.recipe, &job.options);
+    (!options.is_empty()).then_some(options)
+}
+
+fn other_options(there: &str, here: &str) -> String {
+    let names = here.split_whitespace().filter(|word| word.starts_with("--"));
+    let others = names.filter_map(|name| {
+        let value = option(there, name)?;
+        (option(here, name) != Some(value)).then(|| format!("{name} {value}"))
+    });
+    others.collect::<Vec<_>>().join(" ")
+}
+
+/// The value that follows an option in a recipe's words.
+pub fn option<'a>(recipe: &'a str, name: &str) -> Option<&'a str> {
+    let mut words = recipe.split_whitespace();
+    words.find(|word| *word == name)?;
+    words.next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{option, other_options};
+
+    #[test]
+    fn only_the_options_that_differ_are_named() {
+        let there = "denoise-photo --widths 48,96,128 --blocks 1,2,2 --patch 64 --batch 16 --learning-rate 0.0008";
+        let here = "--widths 32,64,96 --blocks 1,1,2 --patch 64";
+        assert_eq!(other_options(there, here), "--widths 48,96,128 --blocks 1,2,2");
+        assert_eq!(other_options("a recipe of somebody else's", here), "");
+        assert_eq!((option(there, "--batch"), option(there, "--game")), (Some("16"), None));
+    }
+}
