@@ -4,7 +4,9 @@
 mod images_common;
 
 use images_common::*;
-use latentd::media::image::{Depth, Format, Image, Layout, Metadata, Samples, resize};
+use latentd::Kind;
+use latentd::media::image::{Depth, Format, Image, Layout, Limits, Metadata, Samples, Work, decode, resize};
+use std::io::Cursor;
 
 const WITH_METADATA: [Format; 4] = [Format::Png, Format::Jpeg, Format::WebP, Format::Tiff];
 
@@ -126,8 +128,12 @@ fn carried(image: &Image, width: &str, height: &str, label: &str) {
 /// A file of `format` as a camera or another program would have left it: orientation and sizes untouched by us.
 fn original(format: Format, orientation: u8, layout: Layout, space: &[u8; 4]) -> Vec<u8> {
     let mut image = picture(30, 20, layout, Depth::Eight);
-    image.metadata =
-        Metadata { icc: Some(profile(space, 500)), exif: Some(exif(orientation)), xmp: Some(XMP.as_bytes().to_vec()) };
+    image.metadata = Metadata {
+        icc: Some(profile(space, 500)),
+        exif: Some(exif(orientation)),
+        xmp: Some(XMP.as_bytes().to_vec()),
+        ..Metadata::default()
+    };
     let mut bytes = encoded(&image, format);
     if format == Format::Tiff {
         // Orientation is a tag of the picture's own, which the encoder does not write because decoding applied it: a
@@ -217,7 +223,12 @@ fn broken_metadata_is_dropped_not_fatal() {
     for format in WITH_METADATA {
         let mut image = picture(9, 8, Layout::Rgb, Depth::Eight);
         for exif in [&b"garbage"[..], b"II\x2a\0\xff\xff\xff\xff", b"MM\0\x2a\0\0\0\x08\xff\xff", b""] {
-            image.metadata = Metadata { icc: Some(vec![1; 50]), exif: Some(exif.to_vec()), xmp: Some(vec![0xff; 9]) };
+            image.metadata = Metadata {
+                icc: Some(vec![1; 50]),
+                exif: Some(exif.to_vec()),
+                xmp: Some(vec![0xff; 9]),
+                ..Metadata::default()
+            };
             // An XMP packet that is no text cannot even be written into a PNG; the rest can.
             let back = decoded(&encoded(&image, format), format).unwrap();
             assert_eq!(back.metadata, Metadata::default(), "{format:?}");
@@ -276,6 +287,26 @@ fn orientations() {
             let image = decoded(&original(format, orientation, Layout::Rgb, b"RGB "), format).unwrap();
             let expected = if orientation < 5 { (30, 20) } else { (20, 30) };
             assert_eq!((image.width, image.height), expected, "{format:?} {orientation}");
+        }
+    }
+}
+
+/// Only the way a picture is stored was counted, and one that its EXIF turns took more memory than the limit.
+#[test]
+fn a_turned_picture_counts_both_ways() {
+    // Work that takes memory by the row, and by the column.
+    let by_row = Work::new(|header| header.height as u64 * 100_000);
+    let by_column = Work::new(|header| header.width as u64 * 100_000);
+    for format in WITH_METADATA {
+        // Stored as 30 x 20, upright 20 x 30.
+        let bytes = original(format, 6, Layout::Rgb, b"RGB ");
+        for work in [&by_row, &by_column] {
+            let read = |max_alloc| {
+                let limits = Limits { max_alloc, work: work.clone(), ..Limits::default() };
+                decode::read(Cursor::new(&bytes), &name(format), &limits)
+            };
+            assert_eq!(read(2_999_999).unwrap_err().kind(), Kind::Input, "{format:?} {work:?}");
+            assert!(read(3_000_000).is_ok(), "{format:?}");
         }
     }
 }

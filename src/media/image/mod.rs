@@ -4,6 +4,7 @@
 //! [`decode::read`] makes one from a file, [`encode::write`] makes a file of one; tiles, [`fill_under_alpha`] and [`resize()`] are
 //! what stages need in between.
 
+mod chunks;
 mod convert;
 pub mod decode;
 pub mod encode;
@@ -100,6 +101,9 @@ pub struct Metadata {
     pub exif: Option<Vec<u8>>,
     /// XMP packet.
     pub xmp: Option<Vec<u8>>,
+    /// Chunks of a PNG that tell, beside a profile, what its samples mean and how large its pixels are (cICP, mDCV, cLLI, gAMA,
+    /// cHRM, sRGB, pHYs): name and content.
+    pub chunks: Vec<([u8; 4], Vec<u8>)>,
 }
 
 /// A picture.

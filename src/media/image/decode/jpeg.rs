@@ -15,7 +15,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 pub(super) fn read(mut file: impl Read, length: u64, limits: &Limits) -> Result<Decoded> {
     let mut bytes = Vec::with_capacity(length as usize);
     (&mut file).take(limits.max_bytes).read_to_end(&mut bytes).map_err(truncated)?;
-    let picture = &bytes[..walk(&bytes)?];
+    let (picture, behind) = bytes.split_at(walk(&bytes)?);
 
     // The widest that the format has: the limit that counts is checked below.
     let options = DecoderOptions::default().set_strict_mode(true).set_max_width(65_535).set_max_height(65_535);
@@ -35,12 +35,24 @@ pub(super) fn read(mut file: impl Read, length: u64, limits: &Limits) -> Result<
     if let Samples::U8(samples) = &mut samples {
         decoder.decode_into(samples).map_err(failed)?;
     }
-    let metadata = Metadata { icc: decoder.icc_profile(), exif: decoder.exif().cloned(), xmp: decoder.xmp().cloned() };
+    let metadata = Metadata {
+        icc: decoder.icc_profile(),
+        exif: decoder.exif().cloned(),
+        xmp: decoder.xmp().cloned(),
+        ..Metadata::default()
+    };
+    if holds_more(behind) {
+        tracing::warn!("the second picture or film in it is not carried over");
+    }
     Ok(Decoded::new(width, height, layout, samples, metadata))
 }
 
-/// Follows the markers to the end of the first picture; what some cameras put behind it (a second, smaller picture) is not
-/// looked at. Tells where the picture ends.
+/// Whether a second picture (of another eye, or a map of what HDR screens make brighter) or a film stands behind the first.
+fn holds_more(behind: &[u8]) -> bool {
+    behind.windows(4).any(|bytes| bytes.starts_with(&[0xff, 0xd8, 0xff]) || bytes == b"ftyp")
+}
+
+/// Follows the markers to the end of the first picture, behind which some cameras put more. Tells where it ends.
 fn walk(bytes: &[u8]) -> Result<usize> {
     let cut = || truncated("no end-of-image marker");
     let mut at = 2;
@@ -84,5 +96,21 @@ fn failed(error: DecodeErrors) -> Error {
             undecodable(error, true)
         }
         error => undecodable(format!("{error:?}"), false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// They went without a word.
+    #[test]
+    fn a_second_picture_and_a_film_are_seen() {
+        for behind in [&b"\0\0\xff\xd8\xff\xe1"[..], b"\0\0\0\x18ftypmp42"] {
+            assert!(holds_more(behind), "{behind:x?}");
+        }
+        for behind in [&b""[..], &[0; 100], b"\xff\xd8", b"SEFT"] {
+            assert!(!holds_more(behind), "{behind:x?}");
+        }
     }
 }

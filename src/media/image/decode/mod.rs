@@ -205,7 +205,7 @@ const FOREIGN_EXTENSIONS: [&str; 13] =
 
 /// Makes the metadata true of the upright picture; what cannot be made true is dropped with a warning.
 fn settle_metadata(image: &mut Image, name: &Path) {
-    let Metadata { icc, exif, xmp } = std::mem::take(&mut image.metadata);
+    let Metadata { icc, exif, xmp, chunks } = std::mem::take(&mut image.metadata);
     let lost = |what| warn!(file = %crate::error::show_path(name), "{what}");
     let icc = icc.filter(|profile| {
         let fits = icc::fits(profile, image.layout);
@@ -223,7 +223,7 @@ fn settle_metadata(image: &mut Image, name: &Path) {
     };
     let exif = settle(exif, exif::settle, "the EXIF block is broken and is dropped");
     let xmp = settle(xmp, xmp::settle, "the XMP packet is not UTF-8 and is dropped");
-    image.metadata = Metadata { icc, exif, xmp };
+    image.metadata = Metadata { icc, exif, xmp, chunks };
 }
 
 /// Remembers a failure of reading itself, which a decoder would report as if the content were at fault.

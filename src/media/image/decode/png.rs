@@ -3,7 +3,7 @@
 
 use super::{Decoded, Header, Limits, animated, damaged, samples, truncated, undecodable};
 use crate::error::{Error, Result};
-use crate::media::image::{Depth, Layout, Metadata, Samples};
+use crate::media::image::{Depth, Layout, Metadata, Samples, chunks};
 use png::{BitDepth, ColorType, Decoder, DecodingError, Transformations};
 use std::io::{BufRead, ErrorKind, Seek};
 
@@ -59,6 +59,7 @@ pub(super) fn read(file: impl BufRead + Seek, limits: &Limits) -> Result<Decoded
         icc: info.icc_profile.as_ref().map(|p| p.to_vec()),
         exif: info.exif_metadata.as_ref().map(|e| e.to_vec()),
         xmp: xmp.map(String::into_bytes),
+        chunks: chunks::of(info),
     };
     Ok(Decoded::new(width, height, layout, samples, metadata))
 }

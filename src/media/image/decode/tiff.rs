@@ -39,6 +39,7 @@ pub(super) fn read(file: &mut (impl Read + Seek), limits: &Limits) -> Result<Dec
         icc: decoder.get_tag_u8_vec(Tag::IccProfile).ok(),
         exif: exif.as_ref().ok().filter(|e| !e.is_empty()).map(Exif::to_block),
         xmp: decoder.get_tag_u8_vec(XMP).ok(),
+        ..Metadata::default()
     };
     // Whatever else is wrong, the picture shall stand upright.
     let orientation = decoder.find_tag_unsigned::<u16>(Tag::Orientation).ok().flatten();

@@ -33,6 +33,7 @@ pub(super) fn read(mut file: impl BufRead + Seek, length: u64, limits: &Limits) 
         icc: decoder.icc_profile().ok().flatten(),
         exif: decoder.exif_metadata().ok().flatten(),
         xmp: decoder.xmp_metadata().ok().flatten(),
+        ..Metadata::default()
     };
     let mut samples = samples(Depth::Eight, width, height, layout);
     if let Samples::U8(samples) = &mut samples {

@@ -1,13 +1,14 @@
 //! From a picture to a file.
 //!
 //! What a format cannot hold is changed as little as possible: 16 bits are rounded to 8 for JPEG, WebP and BMP; for JPEG,
-//! transparent colours are laid over white. BMP has no place for metadata, JPEG none for EXIF and XMP beyond 64 KB.
+//! transparent colours are laid over white. BMP has no place for metadata, JPEG none for EXIF and XMP beyond 64 KB, and PNG alone
+//! for what its own chunks say of colours.
 
 mod tiff;
 
 use super::convert::{gray_alpha_to_rgba, narrow, over_white};
 use super::format::Format;
-use super::{Depth, Image, Layout, Metadata, Samples, exif, icc, xmp};
+use super::{Depth, Image, Layout, Metadata, Samples, chunks, exif, icc, xmp};
 use crate::error::{Error, Kind, Result};
 use jpeg_encoder::{ChromaSubsamplingMethod, SamplingFactor};
 use std::borrow::Cow;
@@ -118,17 +119,24 @@ fn check_size(image: &Image, format: Format) -> Result<(u32, u32)> {
 
 /// The metadata that `format` has a place for, its statements of size made true.
 fn metadata(image: &Image, format: Format) -> Metadata {
+    if format != Format::Png && chunks::matter(&image.metadata) {
+        warn!(
+            mend = "write PNG, or convert the picture to sRGB first",
+            "{} has no place for what the PNG says of its colours (cICP, gAMA or cHRM), and they will look different",
+            format.name()
+        );
+    }
     if format == Format::Bmp {
         return Metadata::default();
     }
-    let Metadata { icc, exif, xmp } = &image.metadata;
+    let Metadata { icc, exif, xmp, chunks } = &image.metadata;
     let icc = icc.clone().filter(|profile| icc::fits(profile, image.layout));
     let mut exif = exif.clone();
     if let Some(exif) = &mut exif {
         exif::set_size(exif, image.width, image.height);
     }
     let xmp = xmp.clone().map(|packet| xmp::set_size(packet, image.width, image.height));
-    Metadata { icc, exif, xmp }
+    Metadata { icc, exif, xmp, chunks: chunks.clone() }
 }
 
 fn png(
@@ -160,8 +168,11 @@ fn png(
         Depth::Eight => png::BitDepth::Eight,
         Depth::Sixteen => png::BitDepth::Sixteen,
     });
-    // Row by row, so that neither the big-endian samples nor the compressed file are held in memory.
     let mut writer = encoder.write_header()?;
+    for (name, content) in &metadata.chunks {
+        writer.write_chunk(png::chunk::ChunkType(*name), content)?;
+    }
+    // Row by row, so that neither the big-endian samples nor the compressed file are held in memory.
     let mut stream = writer.stream_writer_with_size(PNG_CHUNK)?;
     let row = image.width * image.layout.channels();
     match (image.depth, &image.samples) {
