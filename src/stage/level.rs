@@ -54,8 +54,10 @@ impl Stage for Level {
 
     fn run(&self, media: Vec<Media>, _: &Context) -> Result<Vec<Media>> {
         each_audio(media, |audio| {
-            let depth = audio.depth;
-            Ok(Audio::new(Levelled::Unmeasured { audio, level: *self }, depth))
+            let (depth, speakers) = (audio.depth, audio.speakers);
+            let mut levelled = Audio::new(Levelled::Unmeasured { audio, level: *self }, depth);
+            levelled.speakers = speakers;
+            Ok(levelled)
         })
     }
 

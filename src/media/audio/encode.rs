@@ -1,6 +1,6 @@
 //! Streams of sound to WAV files. A result has the depth of its input; floats beyond full scale are clipped where the file holds integers.
 
-use std::io::{Seek, Write};
+use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
 use hound::{SampleFormat, WavSpec, WavWriter};
@@ -42,7 +42,7 @@ pub fn write(mut audio: Audio, out: &mut (impl Write + Seek)) -> Result<()> {
     }
     let channels = u16::try_from(format.channels).map_err(|_| Error::new(Kind::Input, "too many channels"))?;
     let spec = WavSpec { channels, sample_rate: format.rate, bits_per_sample: bits, sample_format };
-    let mut writer = WavWriter::new(out, spec).map_err(tell)?;
+    let mut writer = WavWriter::new(&mut *out, spec).map_err(tell)?;
     let mut block = Block::new(format.channels);
     let (mut written, mut clipped) = (0u64, 0u64);
     loop {
@@ -68,7 +68,30 @@ pub fn write(mut audio: Audio, out: &mut (impl Write + Seek)) -> Result<()> {
     if clipped > 0 {
         tracing::warn!(samples = clipped, "louder than full scale in places, and clipped there");
     }
-    writer.finalize().map_err(tell)
+    writer.finalize().map_err(tell)?;
+    // hound's longer header, which it writes for these, tells of speakers that it makes up.
+    if format.channels > 2 || bits > 16 {
+        let usual = match format.channels {
+            1 => CENTRE,
+            2 => LEFT_AND_RIGHT,
+            _ => UNTOLD,
+        };
+        tell_speakers(out, audio.speakers.unwrap_or(usual)).map_err(|e| tell(e.into()))?;
+    }
+    Ok(())
+}
+
+/// Speakers as the channel mask of WAV tells them.
+const CENTRE: u32 = 4;
+const LEFT_AND_RIGHT: u32 = 3;
+const UNTOLD: u32 = 0;
+
+/// Puts the channel mask where it lies in the longer header.
+fn tell_speakers(out: &mut (impl Write + Seek), mask: u32) -> std::io::Result<()> {
+    out.seek(SeekFrom::Start(40))?;
+    out.write_all(&mask.to_le_bytes())?;
+    out.seek(SeekFrom::End(0))?;
+    out.flush()
 }
 
 /// The nearest integer of `bits` bits, and whether the value had to be clipped.

@@ -69,6 +69,8 @@ pub struct Audio {
     reader: Reader,
     /// What the file it came from held, and the file it becomes will hold.
     pub depth: Depth,
+    /// Which speaker each channel is for, as the channel mask of WAV tells it, where the file it came from does.
+    pub speakers: Option<u32>,
 }
 
 /// What is read: a source, or one behind a chain that may still grow.
@@ -93,9 +95,9 @@ impl std::fmt::Debug for Audio {
 }
 
 impl Audio {
-    /// A stretch of sound from a reader.
+    /// A stretch of sound from a reader, its speakers untold.
     pub fn new(reader: impl AudioRead + 'static, depth: Depth) -> Audio {
-        Audio { reader: Reader::Plain(Box::new(reader)), depth }
+        Audio { reader: Reader::Plain(Box::new(reader)), depth, speakers: None }
     }
 
     /// Rate and channels.
@@ -131,7 +133,7 @@ impl Audio {
             Reader::Plain(reader) => process::Through::new(reader),
         };
         reader.push(Box::new(process));
-        Audio { reader: Reader::Through(reader), depth: self.depth }
+        Audio { reader: Reader::Through(reader), depth: self.depth, speakers: self.speakers }
     }
 
     /// The rest of the stream in memory; for tests and short sounds.

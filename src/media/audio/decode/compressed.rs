@@ -1,30 +1,49 @@
 //! FLAC, MP3, Ogg Vorbis and M4A by Symphonia, whose rules forbid panics and unbounded memory.
 
 use std::fs::File;
+use std::io::Seek;
 
+use symphonia::core::audio::Channels;
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as Trouble;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatReader, TrackType};
 use symphonia::core::io::MediaSourceStream;
+use symphonia::core::units::TimeBase;
 
-use super::{Container, Opened, damaged};
+use super::{Container, Opened, damaged, edits, unreadable};
 use crate::error::{Error, Kind, Result};
 use crate::media::audio::{AudioRead, Block, Depth, Format};
+
+/// Frames of a packet of MP3, at most.
+const PACKET: u64 = 1152;
 
 struct Compressed {
     reader: Box<dyn FormatReader>,
     decoder: Box<dyn AudioDecoder>,
     track: u32,
+    container: Container,
     format: Format,
-    frames: Option<u64>,
-    read: u64,
     /// FLAC counts its frames exactly; elsewhere the count is a hint.
-    exact: bool,
+    frames: Option<u64>,
+    decoded: u64,
+    /// Frames still to be left out, and then to be given at most.
+    skip: u64,
+    left: u64,
+    /// Whether an MP3 has the tag of an encoder, which counts its packets.
+    tagged: bool,
+    /// Frames at the end that are no sound, by the tag, and those held back because they may be.
+    padding: usize,
+    held: Vec<Vec<f32>>,
     planes: Vec<Vec<f32>>,
 }
 
-pub(super) fn open(file: File, container: Container) -> Result<Opened> {
+pub(super) fn open(mut file: File, size: u64, container: Container) -> Result<Opened> {
+    let edits = match container {
+        Container::Mp4 => edits::of(&mut file, size).map_err(unreadable)?,
+        _ => Vec::new(),
+    };
+    file.rewind().map_err(unreadable)?;
     let stream = MediaSourceStream::new(Box::new(file), Default::default());
     let mut hint = Hint::new();
     hint.with_extension(container.endings()[0]);
@@ -46,12 +65,31 @@ pub(super) fn open(file: File, container: Container) -> Result<Opened> {
         _ => Depth::Integer(16),
     };
     let (id, frames) = (track.id, track.num_frames);
+    let (tagged, padding) = (track.delay.is_some_and(|delay| delay > 0), track.padding.unwrap_or(0) as usize);
+    let (mut skip, mut left) = (0, u64::MAX);
+    if let Some(edit) = edits.into_iter().find(|e| e.track == id) {
+        let rate = decoder.codec_params().sample_rate;
+        skip = on_clock(edit.start, track.time_base, rate);
+        if let Some(duration) = edit.duration {
+            let movie = reader.media_info().time_base;
+            // A coarse clock may have rounded it down; the packets tell exactly when they end.
+            let coarse = movie.zip(rate).is_some_and(|(clock, rate)| clock.denom.get() < rate);
+            let most = on_clock(duration.saturating_add(u64::from(coarse)), movie, rate);
+            left = most.min(frames.unwrap_or(u64::MAX).saturating_sub(skip));
+        }
+    }
+    let speakers = speakers(decoder.codec_params().channels.as_ref());
     let mut compressed = Compressed {
-        exact: container == Container::Flac && frames.is_some_and(|n| n > 0),
         track: id,
+        container,
         format: Format { rate: 0, channels: 0 },
         frames,
-        read: 0,
+        decoded: 0,
+        skip,
+        left,
+        tagged,
+        padding,
+        held: Vec::new(),
         planes: Vec::new(),
         reader,
         decoder,
@@ -60,17 +98,34 @@ pub(super) fn open(file: File, container: Container) -> Result<Opened> {
     if !compressed.decode()? {
         return Err(damaged("the file holds no sound"));
     }
-    Ok((Box::new(compressed), depth))
+    Ok(Opened { reader: Box::new(compressed), depth, speakers })
+}
+
+/// Ticks of a clock as frames.
+fn on_clock(ticks: u64, clock: Option<TimeBase>, rate: Option<u32>) -> u64 {
+    let (Some(clock), Some(rate)) = (clock, rate) else { return ticks };
+    let frames = u128::from(ticks) * u128::from(clock.numer.get()) * u128::from(rate);
+    u64::try_from(frames.div_ceil(u128::from(clock.denom.get()))).unwrap_or(u64::MAX)
+}
+
+/// The channel mask of WAV, whose bits are Symphonia's. Of one or two channels Symphonia tells no more than their number.
+fn speakers(channels: Option<&Channels>) -> Option<u32> {
+    match channels {
+        Some(Channels::Positioned(positions)) if positions.bits().count_ones() > 2 => {
+            u32::try_from(positions.bits()).ok().filter(|mask| *mask >> 18 == 0)
+        }
+        _ => None,
+    }
 }
 
 impl Compressed {
     /// Decodes the next packet that holds sound into `planes`; false at the end.
     fn decode(&mut self) -> Result<bool> {
         loop {
-            let packet = match self.reader.next_packet() {
+            let mut packet = match self.reader.next_packet() {
                 Ok(Some(packet)) => packet,
-                Ok(None) => return self.end(),
-                Err(Trouble::IoError(e)) if e.kind() == std::io::ErrorKind::UnexpectedEof => return self.end(),
+                Ok(None) => return self.end(false),
+                Err(Trouble::IoError(e)) if e.kind() == std::io::ErrorKind::UnexpectedEof => return self.end(true),
                 Err(Trouble::ResetRequired) => {
                     return Err(damaged("several pieces chained in one file").mend("split it"));
                 }
@@ -79,6 +134,10 @@ impl Compressed {
             if packet.track_id != self.track {
                 continue;
             }
+            let behind = match self.container {
+                Container::Mp3 => std::mem::take(&mut packet.trim_end).get(),
+                _ => 0,
+            };
             let sound = self.decoder.decode(&packet).map_err(tell_damage)?;
             let format = Format { rate: sound.spec().rate(), channels: sound.num_planes() };
             if self.format.rate == 0 {
@@ -87,17 +146,68 @@ impl Compressed {
                 return Err(damaged("rate or channels change within the file"));
             }
             sound.copy_to_vecs_planar(&mut self.planes);
-            if self.planes.first().is_some_and(|p| !p.is_empty()) {
+            self.decoded += self.waiting() as u64;
+            self.hold_back(behind);
+            self.cut();
+            if self.waiting() > 0 {
                 return Ok(true);
             }
         }
     }
 
-    fn end(&mut self) -> Result<bool> {
-        match self.frames {
-            Some(frames) if self.exact && self.read < frames => Err(damaged("the file ends early")),
-            _ => Ok(false),
+    /// Frames in `planes`.
+    fn waiting(&self) -> usize {
+        self.planes.first().map_or(0, Vec::len)
+    }
+
+    /// Keeps the last `behind` frames, which lie behind the end that an MP3's tag tells, and drops them by never giving them. Where there are
+    /// more than the padding that the tag tells, they are sound: the end was but estimated, or the tag is that of the first of several joined files.
+    fn hold_back(&mut self, behind: u64) {
+        if behind == 0 {
+            return;
         }
+        let frames = self.waiting();
+        let kept = frames - usize::try_from(behind).map_or(frames, |behind| behind.min(frames));
+        self.held.resize(self.planes.len(), Vec::new());
+        let mut most = 0;
+        for (held, plane) in self.held.iter_mut().zip(&mut self.planes) {
+            held.extend(plane.drain(kept..));
+            most = held.len();
+        }
+        if most > self.padding {
+            self.padding = 0;
+            for (held, plane) in self.held.iter_mut().zip(&mut self.planes) {
+                plane.append(held);
+            }
+        }
+    }
+
+    /// Takes away what an edit list leaves out.
+    fn cut(&mut self) {
+        let frames = self.waiting() as u64;
+        let skipped = self.skip.min(frames);
+        let kept = self.left.min(frames - skipped);
+        self.skip -= skipped;
+        self.left -= kept;
+        for plane in &mut self.planes {
+            plane.truncate((skipped + kept) as usize);
+            plane.drain(..skipped as usize);
+        }
+    }
+
+    /// The end of the file; `cut_off` where the reader expected more.
+    fn end(&self, cut_off: bool) -> Result<bool> {
+        let told = self.frames.unwrap_or(0);
+        let early = match self.container {
+            Container::Flac => self.decoded < told,
+            // Some tags count themselves.
+            Container::Mp3 => self.tagged && self.decoded + PACKET < told,
+            // The last page is marked.
+            Container::Ogg => cut_off,
+            Container::Mp4 => cut_off && self.decoded < told,
+            Container::Wav => false,
+        };
+        if early { Err(damaged("the file ends early")) } else { Ok(false) }
     }
 }
 
@@ -107,14 +217,12 @@ impl AudioRead for Compressed {
     }
 
     fn frames(&self) -> Option<u64> {
-        self.frames.filter(|_| self.exact)
+        self.frames.filter(|frames| *frames > 0 && self.container == Container::Flac)
     }
 
     fn read(&mut self, block: &mut Block) -> Result<()> {
         block.clear();
-        let waiting = self.planes.first().is_some_and(|p| !p.is_empty());
-        if waiting || self.decode()? {
-            self.read += self.planes[0].len() as u64;
+        if self.waiting() > 0 || self.decode()? {
             for (plane, decoded) in block.planes_mut().iter_mut().zip(&mut self.planes) {
                 plane.append(decoded);
             }
@@ -134,9 +242,7 @@ fn tell_damage(error: Trouble) -> Error {
 /// What the system says is not the file's fault. The decoders tell damage as I/O errors too, but without the system's number.
 fn blame(error: Trouble, damage: String) -> Error {
     match error {
-        Trouble::IoError(e) if e.raw_os_error().is_some() => {
-            Error::new(Kind::Transient, "the file cannot be read").because(e)
-        }
+        Trouble::IoError(e) if e.raw_os_error().is_some() => unreadable(e),
         e => damaged(damage).because(e),
     }
 }

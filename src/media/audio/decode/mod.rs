@@ -2,6 +2,8 @@
 //! to the place.
 
 mod compressed;
+mod edits;
+mod riff;
 mod wav;
 
 use std::fs::File;
@@ -85,21 +87,51 @@ pub fn read(mut file: File, name: &Path, max_bytes: u64) -> Result<Audio> {
             .at(name)
             .mend("copy it again; its writer may have failed"));
     }
-    let mut head = Vec::new();
-    file.by_ref().take(16).read_to_end(&mut head).map_err(io)?;
-    file.seek(SeekFrom::Start(0)).map_err(io)?;
-    let Some(container) = Container::of(&head) else { return Err(unknown(&head).at(name)) };
+    let head = part(&mut file, 0, HEAD).map_err(io)?;
+    let Some(mut container) = Container::of(&head) else { return Err(unknown(&head).at(name)) };
+    // Programs that tag everything as if it were MP3 do so to FLAC. Symphonia passes over the tag.
+    if let Some(end) = tag_end(&head)
+        && Container::of(&part(&mut file, end, HEAD).map_err(io)?) == Some(Container::Flac)
+    {
+        container = Container::Flac;
+    }
     check_ending(container, name)?;
     let opened = guarded(|| match container {
         Container::Wav => wav::open(file, size),
-        _ => compressed::open(file, container),
+        _ => compressed::open(file, size, container),
     });
-    let (reader, depth) = opened.map_err(|e| e.at(name))?;
+    let Opened { reader, depth, speakers } = opened.map_err(|e| e.at(name))?;
     check_format(reader.format()).map_err(|e| e.at(name))?;
-    Ok(Audio::new(Checked { reader, name: name.to_path_buf(), at: 0 }, depth))
+    let mut audio = Audio::new(Checked { reader, name: name.to_path_buf(), at: 0 }, depth);
+    audio.speakers = speakers;
+    Ok(audio)
 }
 
-type Opened = (Box<dyn AudioRead>, Depth);
+/// A file whose first bytes were understood.
+struct Opened {
+    reader: Box<dyn AudioRead>,
+    depth: Depth,
+    /// The channel mask of WAV.
+    speakers: Option<u32>,
+}
+
+/// Bytes that tell what a file is.
+const HEAD: u64 = 16;
+
+/// Up to `count` bytes of a file from `at` on.
+fn part(file: &mut File, at: u64, count: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(at))?;
+    file.by_ref().take(count).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Where an ID3v2 tag at the start of a file ends; its length has 7 bits a byte, and counts neither header nor footer.
+fn tag_end(head: &[u8]) -> Option<u64> {
+    let [b'I', b'D', b'3', _, _, flags, rest @ ..] = head else { return None };
+    let length = rest.get(..4)?.iter().fold(0u64, |length, byte| (length << 7) | u64::from(*byte & 0x7f));
+    Some(length + if *flags & 0x10 == 0 { 10 } else { 20 })
+}
 
 fn unknown(head: &[u8]) -> Error {
     let what = match head {
@@ -148,6 +180,11 @@ const REPAIR: &str = "export the file again, or repair it: `ffmpeg -i FILE new.w
 /// The error of a file that is damaged.
 fn damaged(what: impl Into<String>) -> Error {
     Error::new(Kind::Input, what).mend(REPAIR)
+}
+
+/// The error of a file that the system does not read now.
+fn unreadable(error: std::io::Error) -> Error {
+    Error::new(Kind::Transient, "the file cannot be read").because(error)
 }
 
 /// A reader whose samples are looked at, and whose errors tell file and time.

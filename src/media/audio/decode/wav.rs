@@ -1,16 +1,19 @@
 //! WAV files by hound: integers of 8 to 32 bits and floats of 32.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Chain, Cursor, Read};
 
-use hound::{SampleFormat, WavReader};
+use hound::WavReader;
 
-use super::{Opened, damaged};
-use crate::error::{Error, Kind, Result};
+use super::{Opened, damaged, riff, unreadable};
+use crate::error::{Error, Result};
 use crate::media::audio::{AudioRead, BLOCK, Block, Depth, Format};
 
+/// A header of our own, and then the samples.
+type Source = Chain<Cursor<[u8; 44]>, File>;
+
 struct Wav {
-    reader: WavReader<BufReader<File>>,
+    reader: WavReader<BufReader<Source>>,
     format: Format,
     frames: u64,
     read: u64,
@@ -18,33 +21,31 @@ struct Wav {
     scale: Option<f32>,
 }
 
-pub(super) fn open(file: File, size: u64) -> Result<Opened> {
-    let reader = WavReader::new(BufReader::with_capacity(1 << 16, file)).map_err(tell)?;
-    let spec = reader.spec();
-    let (depth, scale) = match (spec.sample_format, spec.bits_per_sample) {
-        (SampleFormat::Int, bits @ 1..=32) => {
-            (Depth::Integer(bits.div_ceil(8) * 8), Some(0.5f32.powi(i32::from(bits) - 1)))
+pub(super) fn open(mut file: File, size: u64) -> Result<Opened> {
+    let header = riff::find(&mut file, size)?;
+    let (depth, scale) = match (header.tag, header.bytes) {
+        // Samples are read as wide as they lie there: those of fewer bits are the upper ones, and what is below is 0.
+        (riff::PCM, bytes @ 1..=4) => {
+            (Depth::Integer(header.bits.div_ceil(8) * 8), Some(0.5f32.powi(i32::from(bytes) * 8 - 1)))
         }
-        (SampleFormat::Float, 32) => (Depth::Float, None),
-        (_, bits) => {
+        (riff::FLOAT, 4) => (Depth::Float, None),
+        (riff::PCM | riff::FLOAT, bytes) => {
+            let bits = u32::from(bytes) * 8;
             return Err(damaged(format!(
                 "samples of {bits} bits; latentd reads integers of 8 to 32 bits and floats of 32"
             )));
         }
+        _ => return Err(tell(hound::Error::Unsupported)),
     };
+    let source = Cursor::new(header.plain()).chain(file);
+    let reader = WavReader::new(BufReader::with_capacity(1 << 16, source)).map_err(tell)?;
     let frames = u64::from(reader.duration());
     if frames == 0 {
         return Err(damaged("the file holds no sound").mend("record it again; what wrote it may have been cut off"));
     }
-    // The header counts more than there is: a copy that was cut off, or a program that never wrote the true length.
-    let bytes = u64::from(reader.len()) * u64::from(spec.bits_per_sample.div_ceil(8));
-    if bytes > size {
-        let what =
-            format!("the file ends early: its header promises {bytes} bytes of sound, and the whole file has {size}");
-        return Err(damaged(what));
-    }
-    let format = Format { rate: spec.sample_rate, channels: usize::from(spec.channels) };
-    Ok((Box::new(Wav { reader, format, frames, read: 0, scale }), depth))
+    let format = Format { rate: header.rate, channels: usize::from(header.channels) };
+    let reader = Box::new(Wav { reader, format, frames, read: 0, scale });
+    Ok(Opened { reader, depth, speakers: header.speakers })
 }
 
 impl AudioRead for Wav {
@@ -82,9 +83,9 @@ fn tell(error: hound::Error) -> Error {
     use std::io::ErrorKind;
     match error {
         hound::Error::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => damaged("the file ends early"),
-        // How hound's header reader tells the same.
+        // How hound tells the same.
         hound::Error::IoError(e) if e.kind() == ErrorKind::Other => damaged("the file ends early").because(e),
-        hound::Error::IoError(e) => Error::new(Kind::Transient, "the file cannot be read").because(e),
+        hound::Error::IoError(e) => unreadable(e),
         hound::Error::FormatError(what) => damaged(format!("the WAV header is damaged: {what}")),
         hound::Error::Unsupported => damaged("a kind of WAV file that latentd does not read (compressed, perhaps)"),
         e => damaged("the WAV file is damaged").because(e),
