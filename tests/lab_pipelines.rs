@@ -64,7 +64,7 @@ fn latents_of_a_pipeline_keep_their_names_and_their_model() {
     assert!(home.run(&["decode", "digits-vae20", &first, "-o", "again", "--models", models]).status.success());
     let stem = |path: &std::path::Path| path.file_stem().unwrap().to_owned();
     assert_eq!(stem(&common::files(&home.path("again"))[0]), stem(&encoded[0]));
-    home.pipeline("", "encode: { model: digits-vae2 }\n  - decode: { model: digits-vae20 }", "");
+    home.pipeline("", "encode: { model: digits-vae2 }, decode: { model: digits-vae20 }", "");
     let output = home.run(&["check", pipeline, "--models", models]);
     let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.code() == Some(78) && told.contains("mean nothing to `digits-vae20`"), "{told}");

@@ -139,10 +139,8 @@ pub fn bar(length: usize) -> ProgressBar {
 pub fn write(media: Media, folder: &Path, name: &str) -> Result<PathBuf> {
     // A name comes from a file of latents, which may be a stranger's: nothing of it may lead out of the folder.
     let name: PathBuf = Path::new(name).components().filter(|c| matches!(c, std::path::Component::Normal(_))).collect();
-    let mut path = folder.join(name).with_added_extension(media.kind().extension());
-    if path.file_stem().is_none_or(|stem| stem.is_empty()) {
-        path = folder.join("unnamed").with_added_extension(media.kind().extension());
-    }
+    let name = if name.as_os_str().is_empty() { Path::new("unnamed") } else { &name };
+    let path = folder.join(name).with_added_extension(media.kind().extension());
     let draft = Draft::new(&path)?.fill(|out| media::write(media, &path, &EncodeOptions::default(), out))?;
     draft.publish(Collision::Rename)
 }

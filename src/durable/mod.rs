@@ -15,7 +15,9 @@ mod publish;
 mod stamp;
 mod sweep;
 
-pub use moving::{LONGEST, delete, move_file, move_to, names, numbered, rename_to_free_name, replace, shorten};
+pub use moving::{
+    LONGEST, delete, is_reservation, move_file, move_to, names, numbered, rename_to_free_name, replace, shorten,
+};
 pub use publish::{Publication, Sealed, digest, digest_of, publish, sign};
 pub use stamp::Stamp;
 pub use sweep::sweep;

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
@@ -154,7 +155,20 @@ pub(super) fn rename_noreplace(from: &Path, to: &Path) -> std::io::Result<()> {
 fn link_and_unlink(from: &Path, to: &Path) -> std::io::Result<()> {
     match std::fs::hard_link(from, to) {
         Err(e) if cannot_link(&e) => reserve_and_rename(from, to),
-        linked => linked.and_then(|()| std::fs::remove_file(from)),
+        Err(e) => Err(e),
+        // Two names of one file: the new one alone is to stay, or the old one.
+        Ok(()) => std::fs::remove_file(from).or_else(|e| withdraw(from, to, e)),
+    }
+}
+
+/// Takes the new name away again, but only while the old one is there: elsewhere than on a disk an error may come of what has happened all the same.
+fn withdraw(from: &Path, to: &Path, e: std::io::Error) -> std::io::Result<()> {
+    match std::fs::symlink_metadata(from) {
+        Ok(_) => {
+            let _ = std::fs::remove_file(to);
+            Err(e)
+        }
+        Err(_) => Ok(()),
     }
 }
 
@@ -166,10 +180,20 @@ fn cannot_link(e: &std::io::Error) -> bool {
         .any(|no| e.raw_os_error() == Some(no.raw_os_error()))
 }
 
-/// Takes the name by an empty file that only one can make, and puts the file in its place. An end in between leaves the empty file.
+/// Takes the name by a file that only one can make, which says for what, and puts the file in its place.
 fn reserve_and_rename(from: &Path, to: &Path) -> std::io::Result<()> {
-    File::options().write(true).create_new(true).open(to)?;
-    std::fs::rename(from, to).inspect_err(|_| drop(std::fs::remove_file(to)))
+    let mut reservation = File::options().write(true).create_new(true).open(to)?;
+    reservation
+        .write_all(from.file_name().unwrap_or_default().as_encoded_bytes())
+        .or_else(|e| withdraw(from, to, e))?;
+    std::fs::rename(from, to).or_else(|e| withdraw(from, to, e))
+}
+
+/// Whether `to` is a name that was only taken for `from` when the program ended.
+pub fn is_reservation(from: &Path, to: &Path) -> bool {
+    let name = from.file_name().unwrap_or_default().as_encoded_bytes();
+    let is_short = std::fs::symlink_metadata(to).is_ok_and(|m| m.is_file() && m.len() == name.len() as u64);
+    is_short && std::fs::read(to).is_ok_and(|text| text == name)
 }
 
 /// `cat.png` becomes `cat-3.png`; of a very long name the end of the stem goes.
@@ -210,7 +234,14 @@ mod tests {
         assert!(!from.exists() && std::fs::read(&to).unwrap() == b"words");
         std::fs::write(&from, "more").unwrap();
         assert_eq!(reserve_and_rename(&from, &to).unwrap_err().kind(), std::io::ErrorKind::AlreadyExists);
-        assert!(std::fs::read(&to).unwrap() == b"words" && from.exists());
+        assert!(std::fs::read(&to).unwrap() == b"words" && from.exists() && !is_reservation(&from, &to));
+        // The program ended in between.
+        std::fs::write(&to, "a").unwrap();
+        assert!(is_reservation(&from, &to));
+        // An error that comes of what has happened takes nothing away.
+        std::fs::rename(&from, &to).unwrap();
+        withdraw(&from, &to, std::io::Error::other("late")).unwrap();
+        assert_eq!(std::fs::read(&to).unwrap(), b"more");
         assert!(cannot_link(&rustix::io::Errno::PERM.into()) && !cannot_link(&rustix::io::Errno::EXIST.into()));
     }
 

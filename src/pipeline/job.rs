@@ -153,7 +153,14 @@ impl Attempt<'_> {
         if pipeline.sink.gathers() {
             self.insist()?;
         }
-        for (index, result) in results.into_iter().enumerate() {
+        let each_its_own = results.len() == relative.len();
+        for (index, mut result) in results.into_iter().enumerate() {
+            // By which `decode` gives results their names again.
+            if let Media::Latent(latent) = &mut result {
+                let input = relative.get(if each_its_own { index } else { 0 });
+                let source = || input.map(|input| input.to_string_lossy().into_owned());
+                latent.source = latent.source.take().or_else(source);
+            }
             match pipeline.sink.draft(result, &relative, &pipeline.name, index + 1).map_err(all)? {
                 Written::Sealed(file) => sealed.push(file),
                 Written::Gathered(table) => gathered.push(table),

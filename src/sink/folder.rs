@@ -191,13 +191,7 @@ impl FolderSink {
     ///
     /// # Errors
     /// Kind config: the ending is no format. Kind input: the format cannot hold the picture. Kind output or transient: it cannot be written.
-    pub fn draft(&self, mut media: Media, inputs: &[&Path], pipeline: &str, index: usize) -> Result<Written> {
-        // By which `decode` gives results their names again.
-        if let Media::Latent(latent) = &mut media {
-            let input = inputs.get(index - 1).or(inputs.first());
-            let source = || input.map(|input| input.to_string_lossy().into_owned());
-            latent.source = latent.source.take().or_else(source);
-        }
+    pub fn draft(&self, media: Media, inputs: &[&Path], pipeline: &str, index: usize) -> Result<Written> {
         if let Some((name, table)) = &self.gather {
             let table = table.get_or_init(|| Table::new(self.root.join(name)));
             table.append(media)?;

@@ -1,16 +1,16 @@
 //! A table that grows: results are appended as whole lines to one CSV file. A line that is there already is not appended again, so work that is
-//! done twice, after a crash say, leaves no trace; a line that a crash has torn is cut off before the next one. Lines may end as Windows ends them.
+//! done twice, after a crash say, leaves no trace; a line that a crash has torn is put aside before the next one. Lines may end as Windows ends them.
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{FlockOperation, flock};
 
 use crate::durable;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, show_path};
 use crate::media::Media;
 use crate::media::latent::{csv_header, csv_rows};
 
@@ -61,7 +61,7 @@ impl Table {
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(&self.path).map_err(failed)?;
         // Until the file is closed no other program appends.
         flock(&file, FlockOperation::LockExclusive).map_err(|e| failed(e.into()))?;
-        self.catch_up(&mut file, known, header, rows)?;
+        self.catch_up(&mut file, known)?;
         if known.length > 0 && !known.has(header) {
             return Err(Error::new(Kind::Config, "the table has other columns than what is to be appended")
                 .at(&self.path)
@@ -83,12 +83,17 @@ impl Table {
         Ok(())
     }
 
-    /// Reads what was appended since, by others too, and sees to a line that has no end: a torn one is cut off, a whole one, as editors leave it, gets its
-    /// end.
-    fn catch_up(&self, file: &mut File, known: &mut Known, header: &[u8], rows: &[u8]) -> Result<()> {
+    /// Reads what was appended since, by others too, and puts aside a line that has no end: nobody can tell whether a crash has torn it or an editor left it
+    /// so.
+    fn catch_up(&self, file: &mut File, known: &mut Known) -> Result<()> {
         let failed = |e: std::io::Error| Error::io("read", &self.path, e);
         let length = file.metadata().map_err(failed)?.len();
-        if length < known.length {
+        let mut before = *b"\n";
+        if (1..=length).contains(&known.length) {
+            file.seek(SeekFrom::Start(known.length - 1)).map_err(failed)?;
+            file.read_exact(&mut before).map_err(failed)?;
+        }
+        if length < known.length || before != *b"\n" {
             // Somebody has written the file anew.
             *known = Known::default();
         }
@@ -102,16 +107,13 @@ impl Table {
         if line.is_empty() {
             return Ok(());
         }
-        let of_these = || rows.split(|&byte| byte == b'\n').any(|row| row.len() > line.len() && row.starts_with(&line));
-        if fields(&line) == fields(header) && !of_these() {
-            file.write_all(b"\n").map_err(|e| Error::io("write", &self.path, e))?;
-            line.push(b'\n');
-            known.learn(&line);
-        } else {
-            tracing::warn!("the last line of {} was cut off in the middle; it is taken away", self.path.display());
-            file.set_len(known.length).map_err(|e| Error::io("write", &self.path, e))?;
-        }
-        Ok(())
+        line.push(b'\n');
+        let aside = self.path.with_added_extension("cut");
+        let kept = OpenOptions::new().append(true).create(true).open(&aside);
+        kept.and_then(|mut aside| aside.write_all(&line).and_then(|()| aside.sync_data()))
+            .map_err(|e| Error::io("write", &aside, e))?;
+        tracing::warn!("the last line of {} has no end; it is put into {}", show_path(&self.path), show_path(&aside));
+        file.set_len(known.length).map_err(|e| Error::io("write", &self.path, e))
     }
 }
 
@@ -128,19 +130,6 @@ impl Known {
     fn has(&self, line: &[u8]) -> bool {
         self.lines.contains(&durable::sign(line))
     }
-}
-
-/// How many fields a line of CSV has.
-fn fields(line: &[u8]) -> usize {
-    let (mut quoted, mut count) = (false, 1);
-    for byte in line {
-        match byte {
-            b'"' => quoted = !quoted,
-            b',' if !quoted => count += 1,
-            _ => {}
-        }
-    }
-    count
 }
 
 #[cfg(test)]
@@ -167,12 +156,14 @@ mod tests {
         table.append(latent(2.0, "c.png")).unwrap();
         table.append(latent(1.0, "a,b.png")).unwrap();
         assert_eq!(text(), "source,model,row,z0,z1\n\"a,b.png\",m,0,1,0.5\nc.png,m,0,2,0.5\n");
-        // A row that somebody wrote in an editor which ends neither the last line nor any other as we do.
-        let by_hand = "source,model,row,z0,z1\r\n\"a,b.png\",m,0,1,0.5\r\nmine.png,m,0,3,4";
-        std::fs::write(&path, by_hand).unwrap();
+        // An editor ends neither the last line nor any other as we do: nothing is lost, nor appended twice.
+        let by_hand = "source,model,row,z0,z1\r\n\"a,b.png\",m,0,1,0.5\r\n";
+        std::fs::write(&path, format!("{by_hand}mine.png,m,0,3,4")).unwrap();
         table.append(latent(1.0, "a,b.png")).unwrap();
         table.append(latent(2.0, "c.png")).unwrap();
-        assert_eq!(text(), format!("{by_hand}\nc.png,m,0,2,0.5\n"));
+        assert_eq!(text(), format!("{by_hand}c.png,m,0,2,0.5\n"));
+        let aside = std::fs::read_to_string(path.with_added_extension("cut")).unwrap();
+        assert_eq!(aside, "c.png,m,0,7\nmine.png,m,0,3,4\n");
         std::fs::write(&path, "other\n").unwrap();
         assert_eq!(table.append(latent(1.0, "a")).unwrap_err().kind(), Kind::Config);
     }

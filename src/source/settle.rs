@@ -13,6 +13,8 @@ pub enum Mark {
     Written,
     /// It was closed by a writer, or moved in whole.
     Complete,
+    /// It is no file that somebody could write to.
+    Whole,
     /// It appeared, and nothing is known of a writer.
     Seen,
     /// It was there before anybody watched: its age counts as time waited.
@@ -119,7 +121,7 @@ impl Pending {
         match self.mark {
             // A file that is still empty: its writer has yet to begin, or has only taken the name and comes back to write.
             Mark::Complete | Mark::Seen if self.stamp.length == 0 => quiet.max(LOST_CLOSE),
-            Mark::Complete => settle,
+            Mark::Complete | Mark::Whole => settle,
             Mark::Seen | Mark::Present => quiet,
             Mark::Written => quiet.max(LOST_CLOSE),
         }

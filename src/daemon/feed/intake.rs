@@ -36,7 +36,7 @@ impl Feed {
             }
             match std::fs::symlink_metadata(&path) {
                 // A link or a pipe is as whole as it will ever be.
-                Ok(metadata) if !metadata.is_file() => self.mark(path, Mark::Complete, Stamp::from(&metadata)),
+                Ok(metadata) if !metadata.is_file() => self.mark(path, Mark::Whole, Stamp::from(&metadata)),
                 Ok(metadata) => self.mark(path, mark, Stamp::from(&metadata)),
                 Err(_) => self.settle.forget(&path),
             }
@@ -117,12 +117,13 @@ impl Feed {
             }
         });
         // Once, since every scan finds them.
-        for (path, e) in unreadable {
-            if !self.unreadable.contains(&path) {
-                tracing::warn!("the folder {} cannot be read: {e}", show_path(&path));
-                self.unreadable.insert(path);
-            }
+        for (path, e) in unreadable.iter().filter(|(path, _)| !self.unreadable.contains(path)) {
+            tracing::warn!("the folder {} cannot be read: {e}", show_path(path));
         }
+        if folder == pipeline.source.root {
+            self.unreadable.clear();
+        }
+        self.unreadable.extend(unreadable.into_iter().map(|(path, _)| path));
     }
 
     pub(super) fn take_ready(&mut self) {

@@ -87,6 +87,9 @@ fn finish(publications: &[Publication], collision: Collision) -> Option<Vec<Publ
             target.clone()
         } else if holds(draft) {
             let given = match collision {
+                Collision::Rename if durable::is_reservation(draft, target) => {
+                    durable::replace(draft, target).map(|()| target.clone())
+                }
                 Collision::Rename => durable::rename_to_free_name(draft, target),
                 Collision::Replace => durable::replace(draft, target).map(|()| target.clone()),
             };

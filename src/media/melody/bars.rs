@@ -13,6 +13,13 @@ pub struct Stretch {
     pub length: usize,
 }
 
+impl Stretch {
+    /// The step after its last.
+    pub fn end(&self) -> usize {
+        self.start + self.length
+    }
+}
+
 /// Cuts the first `steps` steps of a piece into stretches of as many whole bars as fit into `window` steps. The last reaches to the end
 /// of its last bar, or to `window` steps.
 ///

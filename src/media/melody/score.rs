@@ -142,47 +142,57 @@ impl Score {
         piece
     }
 
-    /// Lets tempo, meter and loudness of the first `steps` steps come `times` times.
-    fn repeat(&mut self, steps: usize, times: usize) {
-        let period = steps as u64 * u64::from(self.frame.ticks_per_quarter) / GRID_PER_QUARTER;
-        let again = || (1..times as u64).map(|time| time * period);
+    /// Lets tempo, meter and loudness of the first `steps` steps come again until there are `all`. Of each there is one a step, however many a stranger
+    /// has put there.
+    fn repeat(&mut self, steps: usize, all: usize) {
+        let quarter = u64::from(self.frame.ticks_per_quarter);
+        let [period, end] = [steps, all].map(|steps| steps as u64 * quarter / GRID_PER_QUARTER);
+        let step = |tick: u64| tick * GRID_PER_QUARTER / quarter;
+        let again = || (1..all.div_ceil(steps) as u64).map(|time| time * period);
         let Melody { tempos, meters, .. } = &mut self.frame;
         tempos.retain(|tempo| tempo.tick < period);
         meters.retain(|meter| meter.tick < period);
+        tempos.dedup_by_key(|tempo| step(tempo.tick));
+        meters.dedup_by_key(|meter| step(meter.tick));
         let (first_tempos, first_meters) = (tempos.clone(), meters.clone());
         for shift in again() {
             tempos.extend(first_tempos.iter().map(|tempo| Tempo { tick: tempo.tick + shift, ..*tempo }));
             meters.extend(first_meters.iter().map(|meter| Meter { tick: meter.tick + shift, ..*meter }));
         }
+        tempos.retain(|tempo| tempo.tick < end);
+        meters.retain(|meter| meter.tick < end);
         for voice in &mut self.voices {
             voice.notes.retain(|note| note.start < period);
+            voice.notes.dedup_by_key(|note| step(note.start));
             let first_notes = voice.notes.clone();
             for shift in again() {
                 let later = |note: &Note| Note { start: note.start + shift, end: note.end + shift, ..*note };
                 voice.notes.extend(first_notes.iter().map(later));
             }
+            voice.notes.retain(|note| note.start < end);
         }
     }
 
     /// A score between others, each with its weight: stretches as many as the longest has, all else as the heaviest has it, the tempo between
-    /// all. What is shorter begins anew when it is over.
+    /// all. What is shorter begins anew when it is over, and the silence with it that fills the last of the `windows` that are one point of a latent.
     ///
     /// # Panics
     /// When there are no others.
-    pub fn between(scores: &[(&Score, f32)]) -> Score {
+    pub fn between(scores: &[(&Score, f32)], windows: usize) -> Score {
         let (nearest, _) = scores.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1)).expect("scores to be between");
         let mut score = nearest.clone();
         let count = scores.iter().map(|(score, _)| score.stretches.len()).max().unwrap_or(0);
         let own = nearest.stretches.len();
-        if let Some(last) = nearest.stretches.last().filter(|_| count > own) {
-            score.repeat(last.start + last.length, count.div_ceil(own));
-        }
+        let period = own.next_multiple_of(windows.max(1));
         for at in own..count {
-            let start = score.stretches.last().map_or(0, |last| last.start + last.length);
-            score.stretches.push(Stretch { start, length: nearest.stretches[at % own.max(1)].length });
+            let start = score.stretches.last().map_or(0, Stretch::end);
+            let like = nearest.stretches.get(at % period.max(1)).or(nearest.stretches.first());
+            score.stretches.push(Stretch { start, length: like.map_or(1, |stretch| stretch.length) });
         }
-        if let Some(last) = score.stretches.last().filter(|_| count > own) {
-            let steps = last.start + last.length;
+        if let Some(steps) = score.stretches.last().map(Stretch::end).filter(|_| count > own) {
+            if let Some(once) = score.stretches.get(period.saturating_sub(1)).filter(|_| count > period) {
+                score.repeat(once.end().max(1), steps);
+            }
             score.lines = score.lines.iter().map(|line| line.window(0, steps, false)).collect();
         }
         let tempo = |score: &Score| f64::from(score.frame.tempo_at(0)).ln();

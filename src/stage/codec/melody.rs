@@ -183,7 +183,8 @@ impl Codec for MelodyCodec {
         }
         let scores = ends.iter().map(|(media, weight)| Ok((self.score(self.piece(media)?)?, *weight)));
         let scores = scores.collect::<Result<Vec<(Score, f32)>>>()?;
-        let score = Score::between(&scores.iter().map(|(score, weight)| (score, *weight)).collect::<Vec<_>>());
+        let ends: Vec<(&Score, f32)> = scores.iter().map(|(score, weight)| (score, *weight)).collect();
+        let score = Score::between(&ends, self.melody.windows);
         Ok(Media::Melody(score.compose(&self.lines(&self.rows(latent)?, &score)?)))
     }
 
@@ -192,7 +193,7 @@ impl Codec for MelodyCodec {
         let (first, second) = (windows(latents[0])?, windows(latents[1])?);
         let scores = [self.score(self.piece(ends[0])?)?, self.score(self.piece(ends[1])?)?];
         let piece = |share: &f32| {
-            let score = Score::between(&[(&scores[0], 1.0 - share), (&scores[1], *share)]);
+            let score = Score::between(&[(&scores[0], 1.0 - share), (&scores[1], *share)], self.melody.windows);
             let lines = mixed(&score.assemble(&first), &score.assemble(&second), *share);
             Media::Melody(score.compose(&lines))
         };

@@ -185,6 +185,10 @@ impl Training {
             report.left.iter().for_each(|what| eprintln!("left as initialised: {what}"));
             report.unused.iter().for_each(|what| eprintln!("not used: {what}"));
         }
+        // Told now, and not when it is to be mixed in after hours.
+        if let (Some(_), Some(model)) = (&saved, self.init.as_ref().filter(|_| self.keep > 0.0)) {
+            init::load(model, network.clone(), job)?;
+        }
         let init =
             self.init.as_ref().and_then(|model| model.file_name()).map(|name| name.to_string_lossy().into_owned());
         let told = Some(self.told(job));
