@@ -43,6 +43,21 @@ fn get(port: u16, path: &str) -> (u16, String) {
     http(port, &format!("GET {path} HTTP/1.0\r\nHost: localhost:{port}\r\n\r\n"))
 }
 
+/// Until all models were measured it neither answered nor heard.
+#[test]
+fn a_first_start_answers_and_can_be_stopped() {
+    let home = Home::new();
+    let pipeline = home.pipeline("", "denoise: { model: denoise-photo }, upscale: { model: upscale-photo-x4 }", "");
+    let mut command = home.latentd();
+    command.env_remove("LATENTD_KERNEL").arg("run").arg(&pipeline);
+    let log = home.path("log.txt");
+    let child = command.stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
+    let daemon = common::Daemon::of(child, log);
+    wait_for("the measuring", LONG, || daemon.log().contains("measuring"));
+    assert!(status(&home)["pid"].is_number());
+    assert_eq!(daemon.stop(), Some(0));
+}
+
 #[test]
 fn the_socket_is_its_owners_alone() {
     let home = Home::new();
@@ -95,7 +110,7 @@ fn status_and_history_tell_what_happened() {
     assert_eq!((&seen["version"], &seen["ready"]), (&Value::from(1), &Value::from(true)));
     assert!(seen["pipelines"][0]["last"]["results"][0].as_str().unwrap().ends_with("outbox/good.png"));
     let text = String::from_utf8(home.run(&["status"]).stdout).unwrap();
-    assert!(text.contains("test: running") && text.contains("1 done, 1 in quarantine"), "{text}");
+    assert!(text.contains("test: running") && text.contains("1 done, 1 put into quarantine"), "{text}");
 
     let output = home.run(&["history", "--json"]);
     let lines: Vec<Value> =

@@ -177,7 +177,7 @@ fn plots_are_pictures() {
         ("grid", "plot grid digits-vae2 --steps 5"),
         ("grid-plain", "plot grid digits-vae2 --steps 5 --range 3"),
         ("grid-classes", "plot grid digits-cvae --steps 4"),
-        ("reconstruct", "plot reconstruct digits-ae,digits-vae2 digits --latents"),
+        ("reconstruct", "plot reconstruct digits-ae,digits-vae2 digits/3 digits/4 --latents"),
         ("compare", "plot compare digits kept"),
         ("curves", "plot curves run"),
     ] {

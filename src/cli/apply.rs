@@ -70,7 +70,12 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
         None if nothing => {
             Err(Error::new(Kind::NoInput, "there is nothing to do: no file fits the pipeline's patterns"))
         }
-        None => Ok(ExitCode::SUCCESS),
+        None => {
+            if !args.dry_run {
+                tracing::info!("{done} done, in {}", show_path(&pipeline.sink.root));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Some((_, error)) => {
             terminal::note(&format!("{done} done, {} failed", failures.len()));
             Ok(error.kind().exit_code().into())

@@ -21,7 +21,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
-    let given = run::given(&args.files)?;
+    let given = run::given(&args.files, "latentd doctor pipelines/clean-photos.yaml")?;
     let (read, failed) = run::load_some(&given, common)?;
     let mut checks = examine(&read.pipelines, &paths::state());
     checks.extend(failed.iter().map(|e| Check::bad("pipeline", e)));

@@ -172,7 +172,7 @@ fn parse_and_do() -> ExitCode {
             return end(Ok(ExitCode::SUCCESS));
         }
     };
-    terminal::start_logging(&cli.common);
+    terminal::start_logging(&cli.common, matches!(cli.verb, Verb::Run(_)));
     end(dispatch(&cli))
 }
 

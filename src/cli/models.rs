@@ -91,7 +91,7 @@ fn list(common: &Common, json: bool) -> Result<ExitCode> {
                     "scale": card.scale, "size": card.size, "summary": card.summary, "metrics": card.metrics });
                 say!("{object}");
             }
-            Ok(card) => say!("{name:<24} {:<9} {}", card.task.name(), summary(&card, &place.to_string())),
+            Ok(card) => say!("{name:<24} {:<10} {}", card.task.name(), summary(&card, &place.to_string())),
             Err(e) => {
                 code = e.kind().exit_code().into();
                 terminal::print_error(&e);

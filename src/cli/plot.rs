@@ -106,8 +106,9 @@ pub struct GridArgs {
 #[derive(Debug, clap::Args)]
 pub struct ReconstructArgs {
     /// Autoencoders of pictures: names or paths, with commas between them
-    #[arg(value_delimiter = ',', required = true)]
-    autoencoders: Vec<String>,
+    // One value: a list here would take the inputs too.
+    #[arg(value_name = "MODEL,..")]
+    autoencoders: String,
     /// Files and folders
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
@@ -285,7 +286,8 @@ fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Sheet> {
     let pictures = inputs.iter().map(|input| files::read_picture(&input.path)).collect::<Result<Vec<_>>>()?;
     let mut sheet =
         Sheet { zoom: args.out.zoom, title: args.out.title.clone().unwrap_or_default(), ..Sheet::default() };
-    for name in &args.autoencoders {
+    let autoencoders: Vec<&str> = args.autoencoders.split(',').filter(|name| !name.is_empty()).collect();
+    for name in &autoencoders {
         let model = models::find(common, name)?;
         // Beside others that are told none.
         let conditional = model.card.latent.as_ref().is_some_and(|space| space.classes > 0);
@@ -293,7 +295,7 @@ fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Sheet> {
         let [_, height, width] = codec.shape();
         if sheet.rows.is_empty() {
             sheet.picture = (width, height);
-            let below = args.autoencoders.len() * if args.latents { 2 } else { 1 };
+            let below = autoencoders.len() * if args.latents { 2 } else { 1 };
             sheet.check(1 + below, pictures.len())?;
             let views = pictures.iter().map(|picture| codec.view(picture)).collect::<Result<_>>()?;
             sheet.rows.push(("original".to_owned(), views));

@@ -45,6 +45,9 @@ pub enum Verb {
     },
 }
 
+/// How a pipeline is named.
+const EXAMPLE: &str = "latentd quarantine list -p pipelines/clean-photos.yaml";
+
 /// Whose quarantine.
 #[derive(Debug, clap::Args)]
 pub struct Of {
@@ -67,7 +70,7 @@ pub struct What {
 pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode> {
     match verb {
         Verb::List { json, of } => {
-            let (read, failed) = run::load_some(&run::given(&of.files)?, common)?;
+            let (read, failed) = run::load_some(&run::given(&of.files, EXAMPLE)?, common)?;
             for (pipeline, kept) in kept_by(&read.pipelines) {
                 if *json {
                     let (name, file) = (kept.name.to_string_lossy(), kept.file.as_deref().map(Path::to_string_lossy));
@@ -114,7 +117,7 @@ fn quarantine(pipeline: &Pipeline) -> Quarantine<'_> {
 /// Everything in quarantine. Whoever moves or deletes it must know all pipelines: of a folder that several share, one that cannot be read would seem
 /// to have nothing.
 fn everything(of: &Of, common: &Common) -> Result<Vec<(Arc<Pipeline>, Kept)>> {
-    Ok(kept_by(&run::first_load(&run::given(&of.files)?, common)?.pipelines))
+    Ok(kept_by(&run::first_load(&run::given(&of.files, EXAMPLE)?, common)?.pipelines))
 }
 
 /// What pipelines have in quarantine. In a folder that several share each file is that pipeline's whose source it came from; what came from

@@ -54,7 +54,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
-    let given = given(&args.files)?;
+    let given = given(&args.files, "latentd run pipelines/clean-photos.yaml")?;
     let doors = Doors {
         socket: (!args.no_socket).then(|| args.socket.clone().unwrap_or_else(paths::socket)),
         http: args.http,
@@ -64,13 +64,16 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let events = unbounded();
     listen_to_signals(events.0.clone())?;
     let first = first_load(&given, common)?;
-    first.models.tune();
     if args.watch_config {
         watch(&given, &events.0)?;
     }
     let threads = threads(args.threads);
     let board = Arc::new(Board::new(threads));
     let listening = listen(&doors, &board, &events.0)?;
+    let models = first.models;
+    if !models.recall().is_empty() && !daemon::prepare(move || models.tune(), &board, &events)? {
+        return Ok(ExitCode::SUCCESS);
+    }
     // From here on only the supervisor and what it starts: those are the threads that see what strangers have made.
     daemon::confine();
     let options = Options { threads, state: paths::state(), again: args.again };
@@ -82,8 +85,8 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is named, or else the user's folder of pipelines.
-pub(super) fn given(files: &[PathBuf]) -> Result<Vec<PathBuf>> {
+/// What is named, or else the user's folder of pipelines; `example` shows how one is named.
+pub(super) fn given(files: &[PathBuf], example: &str) -> Result<Vec<PathBuf>> {
     if !files.is_empty() {
         return Ok(files.to_vec());
     }
@@ -92,7 +95,7 @@ pub(super) fn given(files: &[PathBuf]) -> Result<Vec<PathBuf>> {
         return Ok(vec![folder]);
     }
     let e = Error::new(Kind::Usage, "no pipeline is named, and there is no folder of pipelines").at(&folder);
-    Err(e.mend("name a pipeline: `latentd run pipelines/clean-photos.yaml`"))
+    Err(e.mend(format!("name a pipeline: `{example}`")))
 }
 
 /// What was read.

@@ -38,7 +38,7 @@ fn print(status: &Status) {
             continue;
         }
         say!(
-            "  {} done, {} in quarantine; {} being written, {} waiting, {} worked on, {} to be tried again",
+            "  since the start {} done, {} put into quarantine; {} being written, {} waiting, {} worked on, {} to be tried again",
             counts.done,
             counts.quarantined,
             queue.settling,

@@ -15,8 +15,8 @@ pub fn colour() -> bool {
     wanted && able && std::io::stderr().is_terminal()
 }
 
-/// Logs to stderr at the level that the flags ask for; `LATENTD_LOG` overrides it by target, as in `LATENTD_LOG=latentd=debug`.
-pub fn start_logging(common: &Common) {
+/// Logs to stderr at the level that the flags ask for, with the time where it goes on for long; `LATENTD_LOG` overrides it by target, as in `LATENTD_LOG=latentd=debug`.
+pub fn start_logging(common: &Common, long: bool) {
     use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
     let level = match (common.quiet, common.verbose) {
         (true, _) => "error",
@@ -29,9 +29,12 @@ pub fn start_logging(common: &Common) {
     let log = fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
     let layer = match common.log_format {
         LogFormat::Json => log.json().flatten_event(true).with_filter(Repeats::default()).boxed(),
-        // journald has a clock of its own.
+        // journald has a clock of its own, and colours of its own.
         LogFormat::Human if std::env::var_os("JOURNAL_STREAM").is_some() => {
             log.with_ansi(false).without_time().with_target(false).with_filter(Repeats::default()).boxed()
+        }
+        LogFormat::Human if !long => {
+            log.with_ansi(colour()).without_time().with_target(false).with_filter(Repeats::default()).boxed()
         }
         LogFormat::Human => log.with_ansi(colour()).with_target(false).with_filter(Repeats::default()).boxed(),
     };

@@ -154,6 +154,11 @@ fn scalar(kind: &Kind, node: &Node, base: &Path) -> Result<Value, Option<String>
                 "`~` has no meaning here; write the whole path, such as `/home/anna/Pictures`".to_owned(),
             ));
         }
+        (Kind::Path, Content::Text(text)) if text.starts_with('$') => {
+            return Err(Some(
+                "variables have no meaning here; write the whole path, such as `/home/anna/Pictures`".to_owned(),
+            ));
+        }
         (Kind::Path, Content::Text(text)) if !text.is_empty() && !text.contains('\0') => {
             Some(Value::Path(join(base, text)))
         }

@@ -12,6 +12,7 @@ mod live;
 mod member;
 mod metrics;
 mod notify;
+mod prepare;
 pub mod service;
 pub mod status;
 mod supervisor;
@@ -31,6 +32,7 @@ use supervisor::Supervisor;
 
 pub use board::Board;
 pub use confine::confine;
+pub use prepare::prepare;
 
 /// How to run.
 #[derive(Debug, Clone)]

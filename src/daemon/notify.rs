@@ -18,6 +18,12 @@ fn tell(states: &[NotifyState]) {
     }
 }
 
+/// The start takes longer, for at least this time.
+pub fn preparing(time: Duration) {
+    let micros = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
+    tell(&[NotifyState::ExtendTimeoutUsec(micros), NotifyState::Status("measuring how models run fastest here")]);
+}
+
 /// Everything is started, or reloaded.
 pub fn ready() {
     tell(&[NotifyState::Ready]);

@@ -24,6 +24,22 @@ macro_rules! builtin {
     };
 }
 
+/// Those that are shipped beside the program.
+pub const BESIDE: &[&str] = &[
+    "digits-aae",
+    "digits-ae",
+    "digits-ae16",
+    "digits-ae2",
+    "digits-cvae",
+    "digits-denoise",
+    "digits-upscale-x2",
+    "digits-vae2",
+    "digits-vae20",
+    "drums-2bar",
+    "melody-16bar",
+    "trio-4bar",
+];
+
 /// All of them, by name.
 pub const BUILTIN: &[Builtin] = builtin![
     "denoise-camera",
@@ -40,3 +56,19 @@ pub const BUILTIN: &[Builtin] = builtin![
     "upscale-photo-x4",
     "upscale-photo-x4-fast",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_model_of_the_repository_is_one_or_the_other() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/models");
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut there: Vec<String> = entries.collect();
+        there.sort();
+        let mut known: Vec<&str> = BUILTIN.iter().map(|builtin| builtin.name).chain(BESIDE.iter().copied()).collect();
+        known.sort_unstable();
+        assert_eq!(there, known);
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::builtin::BUILTIN;
+use super::builtin::{BESIDE, BUILTIN};
 use super::tune::{self, Choice, Tuned};
 use super::{CARD_FILE, Card, Kernel, Model};
 use crate::error::{Error, Kind, Result};
@@ -160,6 +160,9 @@ impl Models {
         }
         let names: Vec<String> = self.list(beside).into_iter().map(|(n, _, _)| n).collect();
         let mend = match crate::did_you_mean(name, names.iter().map(String::as_str)) {
+            _ if BESIDE.contains(&name) => format!(
+                "it is shipped beside the program: copy `models/{name}` of latentd to ~/.local/share/latentd/models, or name its folder with `--models DIR`"
+            ),
             Some(near) => format!("did you mean `{near}`?"),
             None if names.is_empty() => {
                 "there are no models in reach; name their folder with `--models DIR`".to_owned()

@@ -148,6 +148,7 @@ impl Picture for Sounds {
             let seconds = strip.seconds.max(1e-3);
             let peak = strip.columns.iter().fold(0.05f32, |p, c| p.max(c.most.abs()).max(c.least.abs()));
             let mut chart = ChartBuilder::on(&wave)
+                .margin_left(12)
                 .margin_right(20)
                 .set_label_area_size(LabelAreaPosition::Left, 60)
                 .build_cartesian_2d(0.0..seconds, -peak..peak)?;
@@ -157,6 +158,7 @@ impl Picture for Sounds {
                 Rectangle::new([(from, c.least), (to.min(strip.seconds), c.most)], CLASSES[0].filled())
             }))?;
             let mut chart = ChartBuilder::on(&below)
+                .margin_left(12)
                 .margin_right(20)
                 .margin_top(6)
                 .set_label_area_size(LabelAreaPosition::Left, 60)

@@ -20,6 +20,7 @@ use super::{Fingerprint, Parts};
 use crate::config::Problem;
 use crate::device::{self, Counters, Devices, Direction, RATE};
 use crate::error::{Error, Kind, Result};
+use crate::media::MediaKind;
 use crate::media::audio::{Chain, Format};
 use crate::sink::Speaker;
 use crate::source::Microphone;
@@ -83,6 +84,12 @@ impl LivePipeline {
         for component in parts.stages {
             match stage::build(component, site) {
                 Err(more) => problems.extend(more),
+                Ok(stage) if stage.takes() != MediaKind::Audio => {
+                    let (name, takes) = (component.description.name, stage.takes().with_article());
+                    let text = format!("`{name}` takes {takes} here, and a microphone gives sound");
+                    let mend = "choose a model of sound, such as `denoise-speech`, or leave the stage out";
+                    problems.push(Problem::new(component.span, text).mend(mend));
+                }
                 Ok(stage) => match stage.live(format) {
                     Ok(Some(process)) if process.output() != format => {
                         let text =
