@@ -42,6 +42,17 @@ fn the_log_has_colours_on_a_terminal() {
     assert!(text.contains("there is no kernel `none`") && !text.contains('\x1b'), "{text:?}");
 }
 
+/// ALSA wrote dozens of lines of its own, at each try to find a device.
+#[test]
+fn alsa_keeps_to_itself() {
+    let home = Home::new();
+    let pipeline = concat!(env!("CARGO_MANIFEST_DIR"), "/pipelines/clean-microphone.yaml");
+    let mut doctor = home.latentd();
+    let output = doctor.args(["doctor", pipeline]).env("PULSE_SERVER", "unix:/nowhere").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!text.contains("ALSA lib"), "{text}");
+}
+
 /// What went wrong before the first pipeline ran was told in plain words.
 #[test]
 fn a_log_in_json_holds_what_ends_the_program_too() {

@@ -41,12 +41,20 @@ enum Running {
     Pulse(#[expect(dead_code, reason = "held until it is dropped")] super::pulse::Recording),
 }
 
+/// Keeps from stderr what ALSA has to say, on this thread: of each device that it tries and does not find, several lines at every try. What it has said
+/// since the last call is let go of.
+pub fn hush() {
+    #[cfg(target_os = "linux")]
+    let _ = alsa::Output::local_error_handler();
+}
+
 impl Devices {
     /// Those of this machine: PipeWire where latentd is built with it, PulseAudio (or what speaks its language), ALSA.
     ///
     /// # Errors
     /// Kind device: no sound system answers.
     pub fn system() -> Result<Devices> {
+        hush();
         let mut ids = cpal::available_hosts();
         #[cfg(target_os = "linux")]
         let silent = ids.contains(&HostId::PulseAudio) && !super::pulse::answers(ANSWER);

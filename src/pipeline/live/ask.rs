@@ -130,6 +130,7 @@ impl Asking {
         let (tell, news) = bounded(1);
         let ask = move || {
             while matches!(halted.recv_timeout(ASK), Err(RecvTimeoutError::Timeout)) {
+                device::hush();
                 // Where no server answered when the devices were opened, one may by now.
                 if !follows.is_empty()
                     && !devices.has_server()
