@@ -9,7 +9,7 @@ mod system;
 
 pub use ring::{Counters, Feed, Moment, Tap, feed, tap};
 pub(crate) use system::hangs;
-pub use system::{hush, Devices, Stream};
+pub use system::{Devices, Stream, hush};
 
 /// Frames a second that devices are asked for, and that live stages work at.
 pub const RATE: u32 = 48_000;
