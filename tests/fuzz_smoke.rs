@@ -111,8 +111,8 @@ fn no_recording_panics() {
     (0..200).for_each(|n| writer.write_sample((n * 321 % 9999) as i16).unwrap());
     writer.finalize().unwrap();
     let mut seeds = vec![wav.into_inner()];
-    for name in ["flac", "m4a", "mp3", "ogg"] {
-        let mut bytes = std::fs::read(format!("tests/fixtures/audio/tones.{name}")).unwrap();
+    for name in ["tones.flac", "tones.m4a", "tones.mp3", "tones.ogg", "sweep.opus"] {
+        let mut bytes = std::fs::read(format!("tests/fixtures/audio/{name}")).unwrap();
         bytes.truncate(4096);
         seeds.push(bytes);
     }

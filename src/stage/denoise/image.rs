@@ -46,7 +46,9 @@ impl Stage for Denoise {
                 None if told => match noise::estimate_sigma(&image) {
                     // Even when told of no noise, a network harms a clean picture.
                     clean if clean <= 0.0 => {
-                        tracing::info!("it measures clean and stays as it is; for the noise of phones and cameras: `denoise-camera`");
+                        tracing::info!(
+                            "it measures clean and stays as it is; for the noise of phones and cameras: `denoise-camera`"
+                        );
                         return Ok(image);
                     }
                     sigma => sigma,

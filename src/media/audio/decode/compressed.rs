@@ -1,17 +1,20 @@
-//! FLAC, MP3, Ogg Vorbis and M4A by Symphonia, whose rules forbid panics and unbounded memory.
+//! FLAC, MP3, Ogg Vorbis, Ogg Opus and M4A by Symphonia, whose rules forbid panics and unbounded memory. It has no decoder of Opus, but finds its
+//! packets in Ogg.
 
 use std::fs::File;
 use std::io::Seek;
 
 use symphonia::core::audio::Channels;
-use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
+use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
+use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as Trouble;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatReader, TrackType};
 use symphonia::core::io::MediaSourceStream;
+use symphonia::core::packet::Packet;
 use symphonia::core::units::TimeBase;
 
-use super::{Container, Opened, damaged, edits, unreadable};
+use super::{Container, Opened, damaged, edits, opus, part, unreadable};
 use crate::error::{Error, Kind, Result};
 use crate::media::audio::{AudioRead, Block, Depth, Format};
 
@@ -20,7 +23,7 @@ const PACKET: u64 = 1152;
 
 struct Compressed {
     reader: Box<dyn FormatReader>,
-    decoder: Box<dyn AudioDecoder>,
+    codec: Codec,
     track: u32,
     container: Container,
     format: Format,
@@ -32,10 +35,59 @@ struct Compressed {
     left: u64,
     /// Whether an MP3 has the tag of an encoder, which counts its packets.
     tagged: bool,
-    /// Frames at the end that are no sound, by the tag, and those held back because they may be.
+    /// Frames at the end that are no sound, by the tag, or may be for Opus, and those held back because they may be.
     padding: usize,
     held: Vec<Vec<f32>>,
     planes: Vec<Vec<f32>>,
+}
+
+/// Who makes sound of the packets.
+enum Codec {
+    Symphonia(Box<dyn AudioDecoder>),
+    Opus(Box<opus::Decoder>),
+}
+
+impl Codec {
+    fn new(parameters: &AudioCodecParameters, container: Container) -> Result<Codec> {
+        if container == Container::Ogg && parameters.codec == CODEC_ID_OPUS {
+            let header = parameters.extra_data.as_deref().unwrap_or_default();
+            return Ok(Codec::Opus(Box::new(opus::Decoder::new(header)?)));
+        }
+        let unread = |_| {
+            Error::new(Kind::Input, format!("a codec in {} that latentd does not read", container.name()))
+                .mend("latentd reads Vorbis and Opus in Ogg and AAC in M4A; convert it: `ffmpeg -i FILE new.wav`")
+        };
+        symphonia::default::get_codecs()
+            .make_audio_decoder(parameters, &AudioDecoderOptions::default())
+            .map(Codec::Symphonia)
+            .map_err(unread)
+    }
+
+    fn rate(&self) -> Option<u32> {
+        match self {
+            Codec::Symphonia(decoder) => decoder.codec_params().sample_rate,
+            Codec::Opus(_) => Some(opus::RATE),
+        }
+    }
+
+    fn speakers(&self) -> Option<u32> {
+        match self {
+            Codec::Symphonia(decoder) => speakers(decoder.codec_params().channels.as_ref()),
+            Codec::Opus(decoder) => decoder.speakers,
+        }
+    }
+
+    /// Decodes a packet into `planes`, whatever they held before.
+    fn decode(&mut self, packet: &Packet, planes: &mut Vec<Vec<f32>>) -> Result<Format> {
+        match self {
+            Codec::Symphonia(decoder) => {
+                let sound = decoder.decode(packet).map_err(tell_damage)?;
+                sound.copy_to_vecs_planar(planes);
+                Ok(Format { rate: sound.spec().rate(), channels: sound.num_planes() })
+            }
+            Codec::Opus(decoder) => decoder.decode(&packet.data, planes),
+        }
+    }
 }
 
 pub(super) fn open(mut file: File, size: u64, container: Container) -> Result<Opened> {
@@ -43,6 +95,9 @@ pub(super) fn open(mut file: File, size: u64, container: Container) -> Result<Op
         Container::Mp4 => edits::of(&mut file, size).map_err(unreadable)?,
         _ => Vec::new(),
     };
+    if container == Container::Ogg {
+        opus::check(&part(&mut file, 0, opus::FIRST_PAGE).map_err(unreadable)?)?;
+    }
     file.rewind().map_err(unreadable)?;
     let stream = MediaSourceStream::new(Box::new(file), Default::default());
     let mut hint = Hint::new();
@@ -53,22 +108,20 @@ pub(super) fn open(mut file: File, size: u64, container: Container) -> Result<Op
     let track = reader.default_track(TrackType::Audio).ok_or_else(|| damaged("there is no sound in the file"))?;
     let parameters = track.codec_params.as_ref().and_then(|p| p.audio());
     let parameters = parameters.ok_or_else(|| damaged("the file does not tell how its sound is coded"))?;
-    let unread = |_| {
-        Error::new(Kind::Input, format!("a codec in {} that latentd does not read", container.name()))
-            .mend("latentd reads Vorbis in Ogg and AAC in M4A; convert it: `ffmpeg -i FILE new.wav`")
-    };
-    let decoder = symphonia::default::get_codecs()
-        .make_audio_decoder(parameters, &AudioDecoderOptions::default())
-        .map_err(unread)?;
+    let codec = Codec::new(parameters, container)?;
     let depth = match (container, parameters.bits_per_sample) {
         (Container::Flac, Some(bits @ 17..=32)) => Depth::Integer(bits.div_ceil(8) as u16 * 8),
         _ => Depth::Integer(16),
     };
     let (id, frames) = (track.id, track.num_frames);
-    let (tagged, padding) = (track.delay.is_some_and(|delay| delay > 0), track.padding.unwrap_or(0) as usize);
-    let (mut skip, mut left) = (0, u64::MAX);
+    let tagged = track.delay.is_some_and(|delay| delay > 0);
+    let (mut skip, padding) = match &codec {
+        Codec::Opus(decoder) => (decoder.skip, opus::MOST_TRIMMED),
+        Codec::Symphonia(_) => (0, track.padding.unwrap_or(0) as usize),
+    };
+    let mut left = u64::MAX;
     if let Some(edit) = edits.into_iter().find(|e| e.track == id) {
-        let rate = decoder.codec_params().sample_rate;
+        let rate = codec.rate();
         skip = on_clock(edit.start, track.time_base, rate);
         if let Some(duration) = edit.duration {
             let movie = reader.media_info().time_base;
@@ -78,7 +131,7 @@ pub(super) fn open(mut file: File, size: u64, container: Container) -> Result<Op
             left = most.min(frames.unwrap_or(u64::MAX).saturating_sub(skip));
         }
     }
-    let speakers = speakers(decoder.codec_params().channels.as_ref());
+    let speakers = codec.speakers();
     let mut compressed = Compressed {
         track: id,
         container,
@@ -92,7 +145,7 @@ pub(super) fn open(mut file: File, size: u64, container: Container) -> Result<Op
         held: Vec::new(),
         planes: Vec::new(),
         reader,
-        decoder,
+        codec,
     };
     // Only the first packet surely tells rate and channels; it is kept for the first block.
     if !compressed.decode()? {
@@ -134,18 +187,16 @@ impl Compressed {
             if packet.track_id != self.track {
                 continue;
             }
-            let behind = match self.container {
-                Container::Mp3 => std::mem::take(&mut packet.trim_end).get(),
+            let behind = match (self.container, &self.codec) {
+                (Container::Mp3, _) | (_, Codec::Opus(_)) => std::mem::take(&mut packet.trim_end).get(),
                 _ => 0,
             };
-            let sound = self.decoder.decode(&packet).map_err(tell_damage)?;
-            let format = Format { rate: sound.spec().rate(), channels: sound.num_planes() };
+            let format = self.codec.decode(&packet, &mut self.planes)?;
             if self.format.rate == 0 {
                 self.format = format;
             } else if self.format != format {
                 return Err(damaged("rate or channels change within the file"));
             }
-            sound.copy_to_vecs_planar(&mut self.planes);
             self.decoded += self.waiting() as u64;
             self.hold_back(behind);
             self.cut();
@@ -160,14 +211,21 @@ impl Compressed {
         self.planes.first().map_or(0, Vec::len)
     }
 
-    /// Keeps the last `behind` frames, which lie behind the end that an MP3's tag tells, and drops them by never giving them. Where there are
-    /// more than the padding that the tag tells, they are sound: the end was but estimated, or the tag is that of the first of several joined files.
+    /// Keeps the last `behind` frames, which lie behind the end that an MP3's tag or a page of Opus tells, and drops them by never giving them.
+    /// Where there are more than the padding that the tag tells, they are sound: the end was but estimated, or the tag is that of the first of
+    /// several joined files. So they are where sound follows: only the last page of Opus tells an end.
     fn hold_back(&mut self, behind: u64) {
+        let behind = usize::try_from(behind).unwrap_or(usize::MAX).min(self.waiting());
+        if behind < self.waiting() {
+            for (held, plane) in self.held.iter_mut().zip(&mut self.planes) {
+                held.append(plane);
+                std::mem::swap(held, plane);
+            }
+        }
         if behind == 0 {
             return;
         }
-        let frames = self.waiting();
-        let kept = frames - usize::try_from(behind).map_or(frames, |behind| behind.min(frames));
+        let kept = self.waiting() - behind;
         self.held.resize(self.planes.len(), Vec::new());
         let mut most = 0;
         for (held, plane) in self.held.iter_mut().zip(&mut self.planes) {
@@ -182,7 +240,7 @@ impl Compressed {
         }
     }
 
-    /// Takes away what an edit list leaves out.
+    /// Takes away what an edit list or the header of Opus leaves out.
     fn cut(&mut self) {
         let frames = self.waiting() as u64;
         let skipped = self.skip.min(frames);

@@ -3,6 +3,7 @@
 
 mod compressed;
 mod edits;
+mod opus;
 mod riff;
 mod wav;
 
@@ -42,7 +43,7 @@ impl Container {
         match self {
             Container::Wav => &["wav", "wave"],
             Container::Flac => &["flac"],
-            Container::Ogg => &["ogg", "oga"],
+            Container::Ogg => &["ogg", "oga", "opus"],
             Container::Mp3 => &["mp3"],
             Container::Mp4 => &["m4a", "mp4", "aac"],
         }
@@ -141,7 +142,7 @@ fn unknown(head: &[u8]) -> Error {
         _ => "not a sound that latentd reads",
     };
     Error::new(Kind::Input, what)
-        .mend("latentd reads WAV, FLAC, MP3, Ogg Vorbis and M4A; convert it: `ffmpeg -i FILE new.wav`")
+        .mend("latentd reads WAV, FLAC, MP3, Ogg Vorbis, Ogg Opus and M4A; convert it: `ffmpeg -i FILE new.wav`")
 }
 
 /// A name that lies about its file misleads every other program as well; one that tells nothing does no harm.
