@@ -257,7 +257,7 @@ fn paths_for_programs_are_the_paths_themselves() {
     let text = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines.iter().any(|l| l["inputs"][0] == "inbox/a\nb.png" && l["results"][0] == "out/a\nb.png"), "{text}");
-    assert!(lines.iter().any(|l| l["input"] == "inbox/c\nd.png" && l["kind"] == "input"), "{text}");
+    assert!(lines.iter().any(|l| l["inputs"][0] == "inbox/c\nd.png" && l["kind"] == "input"), "{text}");
     let output = home.run(&["check", "--json", "no\nsuch.yaml"]);
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(told["file"], "no\nsuch.yaml");

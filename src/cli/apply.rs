@@ -61,7 +61,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     }
     for (path, error) in &failures {
         if args.json {
-            let json = serde_json::json!({ "input": path.to_string_lossy(), "error": error.to_string(), "kind": error.kind().name(), "mend": error.mend_text() });
+            let json = serde_json::json!({ "inputs": plain([path]), "error": error.to_string(), "kind": error.kind().name(), "mend": error.mend_text() });
             say!("{json}");
         }
         terminal::print_error(error);

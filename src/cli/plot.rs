@@ -287,6 +287,9 @@ fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Sheet> {
     let mut sheet =
         Sheet { zoom: args.out.zoom, title: args.out.title.clone().unwrap_or_default(), ..Sheet::default() };
     let autoencoders: Vec<&str> = args.autoencoders.split(',').filter(|name| !name.is_empty()).collect();
+    if autoencoders.is_empty() {
+        return Err(Error::new(Kind::Usage, "no model is named").mend("write one, such as `digits-ae`"));
+    }
     for name in &autoencoders {
         let model = models::find(common, name)?;
         // Beside others that are told none.

@@ -18,6 +18,9 @@ use super::{Container, Opened, damaged, edits, opus, part, unreadable};
 use crate::error::{Error, Kind, Result};
 use crate::media::audio::{AudioRead, Block, Depth, Format};
 
+/// By how much less than the last page tells an Ogg file may have: Vorbis drops its first block, of 8,192 frames at most.
+const OGG_SLACK: u64 = 8192;
+
 /// Frames of a packet of MP3, at most.
 const PACKET: u64 = 1152;
 
@@ -113,7 +116,15 @@ pub(super) fn open(mut file: File, size: u64, container: Container) -> Result<Op
         (Container::Flac, Some(bits @ 17..=32)) => Depth::Integer(bits.div_ceil(8) as u16 * 8),
         _ => Depth::Integer(16),
     };
-    let (id, frames) = (track.id, track.num_frames);
+    let begin = u64::try_from(track.start_ts.get()).unwrap_or(0);
+    let frames = match container {
+        // Symphonia tells where the last page ends, which is no length where the first does not begin at 0.
+        Container::Ogg => {
+            track.num_frames.filter(|end| i64::try_from(*end).is_ok()).map(|end| end.saturating_sub(begin))
+        }
+        _ => track.num_frames,
+    };
+    let id = track.id;
     let tagged = track.delay.is_some_and(|delay| delay > 0);
     let (mut skip, padding) = match &codec {
         Codec::Opus(decoder) => (decoder.skip, opus::MOST_TRIMMED),
@@ -260,12 +271,21 @@ impl Compressed {
             Container::Flac => self.decoded < told,
             // Some tags count themselves.
             Container::Mp3 => self.tagged && self.decoded + PACKET < told,
-            // The last page is marked.
-            Container::Ogg => cut_off,
+            // The last page is marked. Pages that are damaged in between are passed over by Symphonia without a word.
+            Container::Ogg => {
+                if !cut_off && self.decoded + OGG_SLACK < told {
+                    tracing::warn!("some of the file's sound is damaged and left out: the result is shorter");
+                }
+                cut_off
+            }
             Container::Mp4 => cut_off && self.decoded < told,
             Container::Wav => false,
         };
-        if early { Err(damaged("the file ends early")) } else { Ok(false) }
+        let what = match self.container {
+            Container::Mp3 => "the file ends early, or lacks sound in between",
+            _ => "the file ends early",
+        };
+        if early { Err(damaged(what)) } else { Ok(false) }
     }
 }
 
