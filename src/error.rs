@@ -182,6 +182,11 @@ pub fn show_path(path: &Path) -> String {
     if text.chars().any(|c| c.is_control() || turns(c)) { text.escape_debug().to_string() } else { text.into_owned() }
 }
 
+/// Paths for programs, as they are.
+pub fn plain_paths<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Vec<String> {
+    paths.into_iter().map(|path| path.as_ref().to_string_lossy().into_owned()).collect()
+}
+
 /// Several paths, as [`show_path`] shows each.
 pub fn show_paths<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> String {
     paths.into_iter().map(|path| show_path(path.as_ref())).collect::<Vec<_>>().join(", ")

@@ -8,22 +8,11 @@ use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 
-use audio_common::{open, read};
+use audio_common::{decoded, fixture, open, read};
 use common::Home;
 use latentd::Kind;
 use latentd::media::Audio;
 use latentd::media::audio::{Block, Depth, Memory, encode};
-
-fn fixture(name: &str) -> Vec<u8> {
-    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/audio").join(name)).unwrap()
-}
-
-/// The sound of a file of these bytes, or what is wrong with it.
-fn decoded(home: &Home, name: &str, bytes: &[u8]) -> latentd::Result<Block> {
-    let path = home.path(name);
-    fs::write(&path, bytes).unwrap();
-    open(&path)?.read_all()
-}
 
 fn chunk(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
     [name.as_slice(), &(body.len() as u32).to_le_bytes(), body].concat()
@@ -63,16 +52,16 @@ fn sound_behind_the_end_that_was_estimated_for_an_mp3_is_kept() {
     let home = Home::new();
     // Large packets first, so that many fewer are estimated than there are.
     let bytes = [silent_packet(14, 1044).repeat(20), silent_packet(1, 104).repeat(200)].concat();
-    assert_eq!(decoded(&home, "a.mp3", &bytes).unwrap().frames(), 220 * 1152);
+    assert_eq!(decoded(&home.path("a.mp3"), &bytes).unwrap().frames(), 220 * 1152);
 }
 
 #[test]
 fn joined_mp3s_are_read_to_the_end() {
     let home = Home::new();
     let one = fixture("tones.mp3");
-    assert_eq!(decoded(&home, "one.mp3", &one).unwrap().frames(), 22_050);
+    assert_eq!(decoded(&home.path("one.mp3"), &one).unwrap().frames(), 22_050);
     // Only the first one's delay is known: 576 and the decoder's 529.
-    assert_eq!(decoded(&home, "two.mp3", &one.repeat(2)).unwrap().frames(), 2 * 21 * 1152 - 576 - 529);
+    assert_eq!(decoded(&home.path("two.mp3"), &one.repeat(2)).unwrap().frames(), 2 * 21 * 1152 - 576 - 529);
 }
 
 #[test]
@@ -82,7 +71,7 @@ fn samples_of_24_bits_in_4_bytes_are_the_upper_ones() {
     let data: Vec<u8> = values.iter().flat_map(|v: &i32| (*v << 8).to_le_bytes()).collect();
     let expected: Vec<f32> = values.iter().map(|v| *v as f32 / 8_388_608.0).collect();
     for (name, format) in [("extensible.wav", extensible(1, 4, 24, 4)), ("plain.wav", plain(1, 4, 24))] {
-        let found = decoded(&home, name, &wav(&[chunk(b"fmt ", &format), chunk(b"data", &data)])).unwrap();
+        let found = decoded(&home.path(name), &wav(&[chunk(b"fmt ", &format), chunk(b"data", &data)])).unwrap();
         assert_eq!(found.plane(0), expected, "{name}");
         assert_eq!(open(&home.path(name)).unwrap().depth, Depth::Integer(24), "{name}");
     }
@@ -96,7 +85,7 @@ fn an_odd_chunk_before_the_sound_is_passed_over() {
     let even = [odd.clone(), vec![0]].concat();
     // Some programs forget the byte that makes it even.
     for (name, list) in [("even.wav", even), ("odd.wav", odd)] {
-        let found = decoded(&home, name, &wav(&[format.clone(), list, data.clone()])).unwrap();
+        let found = decoded(&home.path(name), &wav(&[format.clone(), list, data.clone()])).unwrap();
         assert_eq!(found.plane(0), [0.5, -0.5], "{name}");
     }
 }
@@ -110,7 +99,7 @@ fn a_streamed_wav_goes_on_to_the_end_of_the_file() {
         bytes[at..at + 4].fill(0xff);
     }
     bytes.push(1);
-    assert_eq!(decoded(&home, "a.wav", &bytes).unwrap().plane(0), [0.5, -0.5]);
+    assert_eq!(decoded(&home.path("a.wav"), &bytes).unwrap().plane(0), [0.5, -0.5]);
 }
 
 #[test]
@@ -118,8 +107,11 @@ fn a_flac_with_an_id3_tag_is_flac() {
     let home = Home::new();
     let tag = [b"ID3\x04\0\0\0\0\x02\x0a".as_slice(), &[0; 0x10a]].concat();
     let tagged = [tag, fixture("tones.flac")].concat();
-    assert_eq!(decoded(&home, "a.flac", &tagged).unwrap(), decoded(&home, "b.flac", &fixture("tones.flac")).unwrap());
-    let error = decoded(&home, "a.mp3", &tagged).unwrap_err();
+    assert_eq!(
+        decoded(&home.path("a.flac"), &tagged).unwrap(),
+        decoded(&home.path("b.flac"), &fixture("tones.flac")).unwrap()
+    );
+    let error = decoded(&home.path("a.mp3"), &tagged).unwrap_err();
     assert!(error.to_string().contains("the file is FLAC"), "{error}");
 }
 
@@ -160,13 +152,13 @@ fn mp3_and_ogg_files_that_were_cut_off_are_told_from_whole_ones() {
     let sum = checksum(&lacks_pages[last..]);
     lacks_pages[last + 22..last + 26].copy_from_slice(&sum.to_le_bytes());
     for (name, bytes) in [("cut.mp3", &mp3[..mp3.len() / 2]), ("cut.ogg", &lacks_pages[..])] {
-        let error = decoded(&home, name, bytes).unwrap_err();
+        let error = decoded(&home.path(name), bytes).unwrap_err();
         assert_eq!(error.kind(), Kind::Input, "{error}");
         assert!(error.to_string().contains("ends early"), "{error}");
     }
     let tag = [b"TAG".as_slice(), &[0; 125]].concat();
     for (name, bytes) in [("whole.mp3", [mp3, tag].concat()), ("whole.ogg", [ogg, vec![0; 3000]].concat())] {
-        assert_eq!(decoded(&home, name, &bytes).unwrap().frames(), 22_050, "{name}");
+        assert_eq!(decoded(&home.path(name), &bytes).unwrap().frames(), 22_050, "{name}");
     }
 }
 

@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use audio_common::{noise, open, pipeline, write_wav};
+use audio_common::{fixture, noise, open, pipeline, write_wav};
 use common::Home;
 use latentd::media::audio::Block;
 use latentd::{Kind, Result};
@@ -112,10 +112,6 @@ fn a_bad_recording_goes_to_quarantine_and_leaves_no_result() {
     assert!(note.contains("no numbers") && note.contains("2.2 s") && note.contains("mend:"), "{note}");
     assert_eq!(common::files(&home.path("out")).len(), 1, "a half result was left");
     assert_eq!(daemon.stop(), Some(0));
-}
-
-fn fixture(name: &str) -> Vec<u8> {
-    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/audio").join(name)).unwrap()
 }
 
 #[test]

@@ -9,32 +9,19 @@ mod audio_common;
 mod common;
 
 use std::f64::consts::PI;
-use std::fs;
 use std::ops::Range;
-use std::path::Path;
 
-use audio_common::{Dice, open, rms, si_sdr};
+use audio_common::{Dice, decoded, fixture, open, rms, si_sdr};
 use common::Home;
-use latentd::media::audio::{Block, Depth, Format};
+use latentd::media::audio::{Depth, Format};
 use latentd::{Error, Kind};
 
 /// Frames of `sweep.opus`.
 const FRAMES: usize = 50_001;
 
-fn fixture(name: &str) -> Vec<u8> {
-    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/audio").join(name)).unwrap()
-}
-
-/// The sound of a file of these bytes, or what is wrong with it.
-fn decoded(home: &Home, name: &str, bytes: &[u8]) -> latentd::Result<Block> {
-    let path = home.path(name);
-    fs::write(&path, bytes).unwrap();
-    open(&path)?.read_all()
-}
-
 /// What is wrong with a file of these bytes, which must be the file's own fault and have a mend.
 fn refused(home: &Home, bytes: &[u8]) -> Error {
-    let error = decoded(home, "a.opus", bytes).unwrap_err();
+    let error = decoded(&home.path("a.opus"), bytes).unwrap_err();
     assert_eq!(error.kind(), Kind::Input, "{error}");
     assert!(error.mend_text().is_some(), "{error}");
     error
@@ -100,7 +87,7 @@ fn opus_is_read_to_the_sample_under_any_of_its_names() {
     };
     let expected: Vec<f32> = (0..FRAMES).map(sweep).collect();
     for name in ["a.opus", "a.ogg", "A.OGA", "without-an-ending"] {
-        let found = decoded(&home, name, &fixture("sweep.opus")).unwrap();
+        let found = decoded(&home.path(name), &fixture("sweep.opus")).unwrap();
         assert_eq!(found.frames(), FRAMES, "{name}");
         // One frame early or late is 18 dB.
         let fit = si_sdr(found.plane(0), &expected);
@@ -111,24 +98,24 @@ fn opus_is_read_to_the_sample_under_any_of_its_names() {
         assert_eq!(audio.format(), Format { rate: 48_000, channels: 1 });
         assert_eq!((audio.depth, audio.speakers), (Depth::Integer(16), None));
     }
-    let error = decoded(&home, "a.mp3", &fixture("sweep.opus")).unwrap_err();
+    let error = decoded(&home.path("a.mp3"), &fixture("sweep.opus")).unwrap_err();
     assert!(error.to_string().contains("the file is Ogg"), "{error}");
 }
 
 #[test]
 fn only_the_last_page_tells_where_the_sound_ends() {
     let home = Home::new();
-    let (bytes, whole) = (fixture("sweep.opus"), decoded(&home, "a.opus", &fixture("sweep.opus")).unwrap());
+    let (bytes, whole) = (fixture("sweep.opus"), decoded(&home.path("a.opus"), &fixture("sweep.opus")).unwrap());
     let last = pages(&bytes).len() - 1;
     // Less than a packet, and more than one.
     for less in [300i64, 2000] {
-        let found = decoded(&home, "a.opus", &moved(bytes.clone(), last..last + 1, -less)).unwrap();
+        let found = decoded(&home.path("a.opus"), &moved(bytes.clone(), last..last + 1, -less)).unwrap();
         assert_eq!(found.frames(), FRAMES - less as usize);
         assert_eq!(found.plane(0), &whole.plane(0)[..found.frames()]);
     }
     // A recording that was joined while it went on; a page that is mistaken about its end.
     for (which, by) in [(2..last + 1, 1_000_000i64), (3..4, -3000)] {
-        assert_eq!(decoded(&home, "a.opus", &moved(bytes.clone(), which, by)).unwrap(), whole);
+        assert_eq!(decoded(&home.path("a.opus"), &moved(bytes.clone(), which, by)).unwrap(), whole);
     }
 }
 
@@ -136,10 +123,10 @@ fn only_the_last_page_tells_where_the_sound_ends() {
 fn the_gain_of_the_header_is_applied() {
     let home = Home::new();
     let bytes = fixture("sweep.opus");
-    let whole = decoded(&home, "a.opus", &bytes).unwrap();
+    let whole = decoded(&home.path("a.opus"), &bytes).unwrap();
     // Minus and plus 6.02 dB.
     for (gain, factor) in [(-1541i16, 0.5f32), (1541, 2.0)] {
-        let found = decoded(&home, "a.opus", &headed(bytes.clone(), 16, &gain.to_le_bytes())).unwrap();
+        let found = decoded(&home.path("a.opus"), &headed(bytes.clone(), 16, &gain.to_le_bytes())).unwrap();
         let wrong = found.plane(0).iter().zip(whole.plane(0)).find(|(v, w)| (**v - factor * **w).abs() > 1e-3);
         assert_eq!(wrong, None, "{gain}");
     }
@@ -148,7 +135,7 @@ fn the_gain_of_the_header_is_applied() {
 #[test]
 fn several_streams_become_channels_in_the_order_of_wav() {
     let home = Home::new();
-    let found = decoded(&home, "a.opus", &fixture("surround.opus")).unwrap();
+    let found = decoded(&home.path("a.opus"), &fixture("surround.opus")).unwrap();
     assert_eq!((found.frames(), found.channels()), (12_001, 6));
     assert_eq!(open(&home.path("a.opus")).unwrap().speakers, Some(0x3f));
     // Front left and right, centre, the one for low tones, rear left and right.
@@ -201,7 +188,7 @@ fn what_was_cut_off_or_chained_is_refused() {
     let error = refused(&home, &bytes.repeat(2));
     assert!(error.to_string().contains("chained"), "{error}");
     // What other programs leave behind the end does no harm.
-    assert_eq!(decoded(&home, "a.opus", &[bytes, vec![0; 3000]].concat()).unwrap().frames(), FRAMES);
+    assert_eq!(decoded(&home.path("a.opus"), &[bytes, vec![0; 3000]].concat()).unwrap().frames(), FRAMES);
 }
 
 #[test]
@@ -237,7 +224,7 @@ fn packets_of_a_stranger_never_panic() {
                 }
             }
         }
-        if let Err(error) = decoded(&home, "a.opus", &sealed(bytes)) {
+        if let Err(error) = decoded(&home.path("a.opus"), &sealed(bytes)) {
             assert_eq!(error.kind(), Kind::Input, "{error}");
             assert!(!error.to_string().contains("stumbles"), "{round}: {error}");
         }

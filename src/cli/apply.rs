@@ -9,7 +9,7 @@ use crossbeam::channel::{Receiver, unbounded};
 
 use super::{Common, files, load, terminal, threads};
 use crate::durable::{Collision, Stamp, names};
-use crate::error::{Error, Kind, Result, show_path, show_paths};
+use crate::error::{Error, Kind, Result, plain_paths, show_path, show_paths};
 use crate::pipeline::{Forgetful, Input, Job, Outcome, Pipeline, Pool, Ticket};
 use crate::sink::Originals;
 use crate::source::{FolderSource, resolve};
@@ -61,7 +61,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     }
     for (path, error) in &failures {
         if args.json {
-            let json = serde_json::json!({ "inputs": plain([path]), "error": error.to_string(), "kind": error.kind().name(), "mend": error.mend_text() });
+            let json = serde_json::json!({ "inputs": plain_paths([path]), "error": error.to_string(), "kind": error.kind().name(), "mend": error.mend_text() });
             say!("{json}");
         }
         terminal::print_error(error);
@@ -134,11 +134,6 @@ fn group(inputs: Vec<Input>, size: usize) -> Result<Vec<Vec<Input>>> {
     Ok(inputs.chunks(size).map(<[Input]>::to_vec).collect())
 }
 
-/// Paths for programs.
-fn plain<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Vec<String> {
-    paths.into_iter().map(|path| path.as_ref().to_string_lossy().into_owned()).collect()
-}
-
 /// Where the result of a job would go if nothing else had its name.
 fn expected(pipeline: &Pipeline, inputs: &[Input]) -> PathBuf {
     let relative: Vec<&Path> = inputs.iter().map(|input| input.relative.as_path()).collect();
@@ -159,7 +154,7 @@ fn foretell(args: &Args, pipeline: &Pipeline, groups: &[Vec<Input>]) {
         }
         let paths = inputs.iter().map(|input| &input.path);
         if args.json {
-            say!("{}", serde_json::json!({ "inputs": plain(paths), "results": plain([&result]) }));
+            say!("{}", serde_json::json!({ "inputs": plain_paths(paths), "results": plain_paths([&result]) }));
         } else {
             say!("{} -> {}", show_paths(paths), show_path(&result));
         }
@@ -198,8 +193,8 @@ fn report(args: &Args, count: usize, tickets: &Receiver<Ticket>, failures: &mut 
             Outcome::Done(results) | Outcome::Known(results) => {
                 done += 1;
                 if args.json {
-                    let inputs = plain(inputs.iter().map(|input| &input.path));
-                    let json = serde_json::json!({ "inputs": inputs, "results": plain(&results), "seconds": elapsed.as_secs_f64() });
+                    let inputs = plain_paths(inputs.iter().map(|input| &input.path));
+                    let json = serde_json::json!({ "inputs": inputs, "results": plain_paths(&results), "seconds": elapsed.as_secs_f64() });
                     bar.suspend(|| say!("{json}"));
                 }
             }

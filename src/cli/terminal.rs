@@ -29,14 +29,15 @@ pub fn start_logging(common: &Common, long: bool) {
     let log = fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
     let layer = match common.log_format {
         LogFormat::Json => log.json().flatten_event(true).with_filter(Repeats::default()).boxed(),
-        // journald has a clock of its own, and colours of its own.
-        LogFormat::Human if std::env::var_os("JOURNAL_STREAM").is_some() => {
-            log.with_ansi(false).without_time().with_target(false).with_filter(Repeats::default()).boxed()
+        LogFormat::Human => {
+            // journald has a clock of its own, and no colours.
+            let journal = std::env::var_os("JOURNAL_STREAM").is_some();
+            let log = log.with_ansi(colour() && !journal).with_target(false);
+            match long && !journal {
+                true => log.with_filter(Repeats::default()).boxed(),
+                false => log.without_time().with_filter(Repeats::default()).boxed(),
+            }
         }
-        LogFormat::Human if !long => {
-            log.with_ansi(colour()).without_time().with_target(false).with_filter(Repeats::default()).boxed()
-        }
-        LogFormat::Human => log.with_ansi(colour()).with_target(false).with_filter(Repeats::default()).boxed(),
     };
     // A second start in one process (a test) keeps the first.
     let _ = tracing_subscriber::registry().with(layer).with(filter).try_init();

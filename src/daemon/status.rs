@@ -1,6 +1,5 @@
 //! How the daemon is, for people, scripts and monitors. Feeds write into slots; whoever asks reads them and waits for nobody.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -128,9 +127,8 @@ pub struct LastResult {
 
 impl LastResult {
     /// One that has just come.
-    pub fn now<'a>(inputs: impl Iterator<Item = &'a Path>, results: impl Iterator<Item = &'a Path>) -> LastResult {
-        let text = |path: &Path| path.to_string_lossy().into_owned();
-        LastResult { time: now(), inputs: inputs.map(text).collect(), results: results.map(text).collect() }
+    pub fn now(inputs: Vec<String>, results: Vec<String>) -> LastResult {
+        LastResult { time: now(), inputs, results }
     }
 }
 

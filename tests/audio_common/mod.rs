@@ -149,6 +149,17 @@ pub struct Tiny {
 
 pub const HALF: Tiny = Tiny { rate: 48_000, window: 960, hop: 480, pairs: false, gain: 0.5, fades: false };
 
+/// A file of sound that the tests bring along.
+pub fn fixture(name: &str) -> Vec<u8> {
+    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/audio").join(name)).unwrap()
+}
+
+/// The sound of a file of these bytes, written to `path`, or what is wrong with it.
+pub fn decoded(path: &Path, bytes: &[u8]) -> latentd::Result<Block> {
+    fs::write(path, bytes).unwrap();
+    open(path)?.read_all()
+}
+
 /// A number that a network holds.
 pub fn constant(name: &str, value: f32) -> TensorProto {
     TensorProto {

@@ -7,7 +7,7 @@ use super::super::journal::sign_of;
 use super::super::status::LastResult;
 use super::Feed;
 use crate::durable::Stamp;
-use crate::error::{Error, Kind, show_path, show_paths};
+use crate::error::{Error, Kind, plain_paths, show_path, show_paths};
 use crate::pipeline::{Input, Outcome, Ticket};
 use crate::sink::Quarantine;
 use crate::source::Mark;
@@ -61,12 +61,11 @@ impl Feed {
         match outcome {
             Outcome::Done(results) => {
                 let seconds = elapsed.as_secs_f64();
-                let from = inputs.iter().map(|input| input.path.as_path());
-                let (shown, to) = (show_paths(from.clone()), show_paths(&results));
-                tracing::info!(seconds = format!("{seconds:.2}"), "{shown} -> {to}");
+                let from = || inputs.iter().map(|input| &input.path);
+                tracing::info!(seconds = format!("{seconds:.2}"), "{} -> {}", show_paths(from()), show_paths(&results));
                 self.counts.done += 1;
                 self.counts.seconds += seconds;
-                self.slot.lock().last = Some(LastResult::now(from, results.iter().map(PathBuf::as_path)));
+                self.slot.lock().last = Some(LastResult::now(plain_paths(from()), plain_paths(&results)));
                 self.go_on();
                 self.note_all_done(inputs);
             }

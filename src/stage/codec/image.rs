@@ -1,4 +1,4 @@
-use super::{Codec, check_latent, space_of};
+use super::{Codec, check_finite, check_latent, space_of};
 use crate::error::{Error, Kind, Result};
 use crate::media::image::{Depth, Layout, Tile, fill_under_alpha, resize};
 use crate::media::{Image, Latent, Media, MediaKind};
@@ -117,7 +117,7 @@ impl ImageCodec {
     pub fn posterior(&self, planes: &[f32]) -> Result<Posterior> {
         let mut outputs = self.encoder.run(&self.inputs(planes))?.into_iter();
         let (mean, log_var) = (outputs.next().unwrap_or_default(), outputs.next());
-        self.finite(&mean)?;
+        check_finite(&self.model, &mean)?;
         Ok(Posterior { mean, log_var })
     }
 
@@ -127,7 +127,7 @@ impl ImageCodec {
     /// Kind model: the model failed, or gave something that is not a number.
     pub fn planes(&self, point: &[f32]) -> Result<Vec<f32>> {
         let planes = self.decoder.run(&self.inputs(point))?.into_iter().next().unwrap_or_default();
-        self.finite(&planes)?;
+        check_finite(&self.model, &planes)?;
         Ok(planes)
     }
 
@@ -143,7 +143,7 @@ impl ImageCodec {
         let error: f32 = planes.iter().zip(&reconstruction).map(|(a, b)| (a - b) * (a - b)).sum();
         let score = error + posterior.divergence();
         // What is not a number is above no bound, and would pass every gate.
-        self.finite(&[score])?;
+        check_finite(&self.model, &[score])?;
         Ok(score)
     }
 
@@ -163,13 +163,6 @@ impl ImageCodec {
 
     fn inputs<'a>(&'a self, first: &'a [f32]) -> Vec<&'a [f32]> {
         [first].into_iter().chain(self.class.as_deref()).collect()
-    }
-
-    fn finite(&self, values: &[f32]) -> Result<()> {
-        match values.iter().all(|v| v.is_finite()) {
-            true => Ok(()),
-            false => Err(Error::new(Kind::Model, format!("`{}` gave something that is not a number", self.model))),
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 use std::sync::{Arc, OnceLock};
 
-use super::{Codec, check_latent};
+use super::{Codec, check_finite, check_latent};
 use crate::error::{Error, Kind, Result};
 use crate::media::melody::{Choice, Line, Part, Score, lines, roll};
 use crate::media::{Latent, Media, MediaKind, Melody};
@@ -99,9 +99,7 @@ impl MelodyCodec {
     pub fn windows(&self, points: &[Vec<f32>]) -> Result<Vec<Vec<Line>>> {
         let one = self.melody.steps * self.melody.values();
         let scores = self.decoder.run(points)?;
-        if scores.iter().flatten().any(|score| !score.is_finite()) {
-            return Err(Error::new(Kind::Model, format!("`{}` gave something that is not a number", self.name)));
-        }
+        scores.iter().try_for_each(|row| check_finite(&self.name, row))?;
         Ok(scores.iter().flat_map(|row| row.chunks_exact(one)).map(|row| lines(row, &self.melody.parts)).collect())
     }
 

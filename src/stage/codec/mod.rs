@@ -176,3 +176,11 @@ fn check_latent(name: &str, space: &LatentSpace, latent: &Latent) -> Result<()> 
     }
     Ok(())
 }
+
+/// Refuses what the model `name` gave if it is no numbers.
+fn check_finite(name: &str, values: &[f32]) -> Result<()> {
+    match values.iter().all(|value| value.is_finite()) {
+        true => Ok(()),
+        false => Err(Error::new(Kind::Model, format!("`{name}` gave something that is not a number"))),
+    }
+}
