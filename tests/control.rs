@@ -148,14 +148,26 @@ fn history_knows_a_file_by_every_path() {
     wait_for("the original to go", LONG, || !deep.join("good.png").exists());
     let whole = deep.join("good.png").display().to_string();
     let paths = ["good", &whole, "inbox/deep/good.png", "./linked/../inbox/deep/good.png", "linked/deep", "link.png"];
-    for path in paths {
-        let text = String::from_utf8(home.run(&["history", path]).stdout).unwrap();
-        assert!(text.contains("deep/good.png ->") && text.lines().count() == 1, "{path}: {text}");
-    }
-    assert_eq!(home.run(&["history", "elsewhere/deep/good.png"]).status.code(), Some(66));
-    let event: Value = serde_json::from_slice(&home.run(&["history", "other", "--json"]).stdout).unwrap();
+    let ask = || {
+        for path in paths {
+            let text = String::from_utf8(home.run(&["history", path]).stdout).unwrap();
+            assert!(text.contains("deep/good.png ->") && text.lines().count() == 1, "{path}: {text}");
+        }
+        assert_eq!(home.run(&["history", "elsewhere/deep/good.png"]).status.code(), Some(66));
+        assert_eq!(home.run(&["history", "good", "--since", "0s"]).status.code(), Some(66));
+        serde_json::from_slice(&home.run(&["history", "other", "--json"]).stdout).unwrap()
+    };
+    let event: Value = ask();
     assert_eq!(event["inputs"][0], "other\n.png");
     assert_eq!(daemon.stop(), Some(0));
+    assert_eq!(ask(), event, "the journals tell the same when no daemon runs");
+    // Nor does one that was killed keep them to itself.
+    let mut daemon = home.daemon(&pipeline, &[]);
+    wait_for("an answer", LONG, || home.run(&["status"]).status.code() == Some(0));
+    daemon.child.kill().unwrap();
+    daemon.child.wait().unwrap();
+    assert_eq!(ask(), event);
+    assert_eq!(home.run(&["history", "--socket", "nowhere"]).status.code(), Some(69));
 }
 
 #[test]

@@ -121,3 +121,29 @@ fn a_reason_is_never_written_over_anything_else() {
     assert!(list.lines().count() == 4 && long.iter().all(|name| list.contains(name)), "{list}");
     assert_eq!(daemon.stop(), Some(0));
 }
+
+/// A reason that asks for another ending was told beside a file that could then be found under no name.
+#[test]
+fn a_file_that_was_renamed_in_quarantine_is_tried_again() {
+    let home = Home::new();
+    let pipeline = home.pipeline(", quiet: 200ms", "resize: { long_side: 4 }", "");
+    let of = ["--pipeline", "pipeline.yaml"];
+    let daemon = home.daemon(&pipeline, &[]);
+    for name in ["one.jpg", "two.jpg"] {
+        fs::write(home.path("inbox").join(name), png(6, 6)).unwrap();
+    }
+    wait_for("both in quarantine", LONG, || count(&home.path("quarantine")) == 4);
+    fs::rename(home.path("quarantine/one.jpg"), home.path("quarantine/one.png")).unwrap();
+    // Which of these the note is about, nobody knows.
+    fs::remove_file(home.path("quarantine/two.jpg")).unwrap();
+    for name in ["two.png", "two.txt"] {
+        fs::write(home.path("quarantine").join(name), png(6, 6)).unwrap();
+    }
+    let list = text(&home, &[&["quarantine", "list"], &of[..]].concat(), 0);
+    assert!(list.contains("test: one.png: ") && list.contains("test: two.jpg (not here): "), "{list}");
+    text(&home, &[&["quarantine", "retry", "one.png"], &of[..]].concat(), 0);
+    wait_for("its result", LONG, || home.path("outbox/one.png").is_file());
+    assert_eq!(count(&home.path("quarantine")), 3, "its reason is gone, what is not known is left");
+    text(&home, &[&["quarantine", "retry", "two.png"], &of[..]].concat(), 66);
+    assert_eq!(daemon.stop(), Some(0));
+}

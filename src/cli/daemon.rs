@@ -20,6 +20,11 @@ impl Which {
         let usual = if !own.exists() && system.exists() { system } else { own };
         Client::new(self.socket.as_ref().unwrap_or(&usual))
     }
+
+    /// Whether none was named.
+    pub fn is_usual(&self) -> bool {
+        self.socket.is_none()
+    }
 }
 
 /// What a live pipeline tells of its streams, in a line.

@@ -3,8 +3,12 @@
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
+use serde_json::Value;
+
 use super::daemon::{Which, ago};
+use super::paths;
 use crate::daemon::control::encode;
+use crate::daemon::journal;
 use crate::daemon::status::now;
 use crate::error::{Error, Kind, Result, show_paths};
 use crate::source::resolve;
@@ -41,19 +45,7 @@ fn seconds(text: &str) -> std::result::Result<u64, String> {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let mut url = format!("/v1/history?limit={}", args.limit);
-    if let Some(since) = args.since {
-        url += &format!("&since={since}");
-    }
-    if let Some(file) = &args.file {
-        // `.` alone would be a part of nearly every name.
-        let named = file.components().any(|part| matches!(part, Component::Normal(_)));
-        for file in std::iter::once(&full(file)).chain(named.then_some(file)) {
-            url += &format!("&file={}", encode(&file.to_string_lossy()));
-        }
-    }
-    let answer = args.which.client().get(&url)?;
-    let events = answer["events"].as_array().cloned().unwrap_or_default();
+    let events = events(args)?;
     for event in &events {
         if args.json {
             say!("{event}");
@@ -75,6 +67,34 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         true => Err(Error::new(Kind::NoInput, "nothing of the kind has happened in the last 90 days")),
         false => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// From the daemon, or from the journals it has left when none runs.
+fn events(args: &Args) -> Result<Vec<Value>> {
+    let files: Vec<String> =
+        args.file.iter().flat_map(|file| names(file)).map(|file| file.to_string_lossy().into_owned()).collect();
+    let mut url = format!("/v1/history?limit={}", args.limit);
+    if let Some(since) = args.since {
+        url += &format!("&since={since}");
+    }
+    for file in &files {
+        url += &format!("&file={}", encode(file));
+    }
+    match args.which.client().get(&url) {
+        Ok(mut answer) => Ok(answer["events"].as_array_mut().map(std::mem::take).unwrap_or_default()),
+        Err(e) if e.kind() == Kind::Device && args.which.is_usual() => {
+            let since = args.since.map_or(0, |since| now().saturating_sub(since).saturating_mul(1_000_000));
+            journal::history(&paths::state(), since, args.limit.max(1), &files)?.ok_or(e)
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// What a file is looked for by.
+fn names(file: &Path) -> Vec<PathBuf> {
+    // `.` alone would be a part of nearly every name.
+    let named = file.components().any(|part| matches!(part, Component::Normal(_)));
+    std::iter::once(full(file)).chain(named.then(|| file.to_path_buf())).collect()
 }
 
 /// The path as the journal knows it, whether the file is still there or not.

@@ -98,6 +98,9 @@ impl Quarantine<'_> {
         if let Some(told) = told.filter(|told| told.parent() == file.parent() && told.exists()) {
             file = told;
         }
+        if let Some(renamed) = renamed(&file) {
+            file = renamed;
+        }
         let reason = text.lines().find_map(|line| line.strip_prefix("reason: "))?.to_owned();
         let from = text.lines().find_map(|line| line.strip_prefix(FROM)).map(PathBuf::from).unwrap_or_default();
         let name = file.strip_prefix(self.0).ok()?.to_path_buf();
@@ -133,6 +136,21 @@ impl Quarantine<'_> {
 
 fn remove(path: &Path) -> Result<()> {
     std::fs::remove_file(path).map_err(|e| Error::io("delete", path, e))
+}
+
+/// The file that a file which is gone must be now: the only one of its name with another ending, as `mend` often asks for, that has no note.
+fn renamed(file: &Path) -> Option<PathBuf> {
+    let is_there = |path: &Path| std::fs::symlink_metadata(path).is_ok();
+    if is_there(file) {
+        return None;
+    }
+    let is_free =
+        |path: &Path| !path.as_os_str().as_encoded_bytes().ends_with(NOTE.as_bytes()) && !is_there(&note_of(path));
+    let files =
+        std::fs::read_dir(file.parent()?).ok()?.flatten().filter(|entry| entry.file_type().is_ok_and(|t| t.is_file()));
+    let mut found =
+        files.map(|entry| entry.path()).filter(|path| path.file_stem() == file.file_stem() && is_free(path));
+    found.next().filter(|_| found.next().is_none())
 }
 
 fn strip_bytes(name: &std::ffi::OsStr) -> Option<OsString> {

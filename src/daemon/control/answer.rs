@@ -128,14 +128,7 @@ fn history(query: &str, board: &Board) -> Result<Answer> {
         }
     }
     let events = board.history(since, limit, &files)?;
-    let events: Vec<Value> = events
-        .into_iter()
-        .filter_map(|(name, event)| {
-            let mut value = serde_json::to_value(event).ok()?;
-            value.as_object_mut()?.insert("pipeline".into(), name.into());
-            Some(value)
-        })
-        .collect();
+    let events: Vec<Value> = events.into_iter().map(|(name, event)| event.of(&name)).collect();
     Ok(Answer::json(200, &json!({ "version": super::super::status::VERSION, "events": events })))
 }
 

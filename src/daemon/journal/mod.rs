@@ -4,6 +4,7 @@
 //! Why redb: one file, no server, every commit durable, tested by its authors with crash images and failing disks; a file of lines, which
 //! this was before, cannot take back a claim.
 
+mod offline;
 mod record;
 mod recover;
 mod store;
@@ -22,6 +23,7 @@ use crate::pipeline::{Claim, Input, Key, Ledger, Pipeline, Verdict};
 use record::{Record, State, now};
 use store::{Change, Store};
 
+pub use offline::history;
 pub use record::Event;
 
 /// An input that the program has ended with this often is not tried again.
@@ -105,6 +107,7 @@ pub fn path(state: &Path, pipeline: &Pipeline) -> PathBuf {
 pub fn open(state: &Path, pipeline: &Pipeline, again: bool) -> Result<(Book, Found)> {
     let mut store = Store::open(&path(state, pipeline))?;
     let found = store.change(|change| {
+        change.root(&pipeline.source.root)?;
         let mut found = recover::recover(change, pipeline)?;
         if again {
             change.forget(&change.all()?.into_iter().map(|(key, _)| key).collect::<Vec<_>>())?;
@@ -147,9 +150,7 @@ fn write(mut store: Store, root: &Path, requests: &Receiver<Request>) {
         }
         for question in questions {
             if let Request::History { since, limit, files, answer } = question {
-                let is_about = |event: &Event| files.iter().any(|file| event.is_about(file, root));
-                let wanted = |event: &Event| files.is_empty() || is_about(event);
-                let _ = answer.send(store.history(since, limit, wanted));
+                let _ = answer.send(store.history(since, limit, |event| event.is_wanted(&files, root)));
             }
         }
         if let Some(answer) = closing {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::durable::{Publication, Stamp, any_path};
 
@@ -94,10 +95,23 @@ impl Event {
         Event { time: now(), what, inputs: vec![], results: vec![], seconds: None, attempts: 0, reason: None }
     }
 
-    /// Whether one of its files has `text` in its path, or lies at the path `text` or below it. Its inputs lie below `root`.
-    pub fn is_about(&self, text: &str, root: &Path) -> bool {
-        let mut paths = self.inputs.iter().chain(&self.results);
-        paths.any(|path| path.contains(text) || root.join(path).starts_with(text))
+    /// Whether one of its files has one of `texts` in its path, or lies at that path or below it; anything is wanted if there is no text. Its inputs
+    /// lie below `root`.
+    pub fn is_wanted(&self, texts: &[String], root: &Path) -> bool {
+        let about = |text: &String| {
+            let mut paths = self.inputs.iter().chain(&self.results);
+            paths.any(|path| path.contains(text) || root.join(path).starts_with(text))
+        };
+        texts.is_empty() || texts.iter().any(about)
+    }
+
+    /// As it is shown to programs, with its pipeline's name.
+    pub fn of(self, pipeline: &str) -> Value {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        if let Some(fields) = value.as_object_mut() {
+            fields.insert("pipeline".into(), pipeline.into());
+        }
+        value
     }
 }
 

@@ -1,5 +1,7 @@
 //! The journal's tables in one redb file. Every change is one transaction, durable when it is committed.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +16,7 @@ use crate::pipeline::Key;
 const INPUTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("inputs");
 const HISTORY: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("history");
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
+const PATHS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("paths");
 
 /// Raised when a later version writes what this one cannot read.
 const FORMAT: u64 = 1;
@@ -111,6 +114,24 @@ impl Store {
         Err(Error::new(Kind::Transient, "the journal cannot be written").at(&self.path))
     }
 
+    /// A copy of the file as it is now, for who only reads: whoever writes it is not kept from it, and what a crash has left is mended in the copy.
+    ///
+    /// # Errors
+    /// Kind transient: it cannot be read, or is just being written.
+    pub fn copy(path: &Path) -> Result<Store> {
+        let unread = |e: &dyn std::fmt::Display| {
+            let e = Error::new(Kind::Transient, format!("the journal cannot be read: {e}")).at(path);
+            e.mend("try again; if it stays so, `latentd run` mends it or puts it aside")
+        };
+        let folder = tempfile::tempdir().map_err(|e| unread(&e))?;
+        let copy = folder.path().join("journal");
+        std::fs::copy(path, &copy).map_err(|e| unread(&e))?;
+        // It lives on without its name until it is closed.
+        let open = || Database::builder().set_cache_size(CACHE).open(&copy);
+        let database = catch_unwind(AssertUnwindSafe(open)).map_err(|_| unread(&"it is damaged"))?;
+        Ok(Store { path: path.to_path_buf(), database: Some(database.map_err(|e| unread(&e))?) })
+    }
+
     fn put_aside(&self, why: &str) -> Result<()> {
         tracing::error!("the journal is damaged ({why}); it is put aside, and kept originals are done anew");
         let aside = self.path.with_extension("damaged");
@@ -141,6 +162,13 @@ impl Store {
             Ok(events)
         };
         read().map_err(|e| trouble(&self.path, e))
+    }
+
+    /// The folder of the source, if a version wrote the file that noted it.
+    pub fn root(&self) -> Option<PathBuf> {
+        let table = self.database.as_ref()?.begin_read().ok()?.open_table(PATHS).ok()?;
+        let row = table.get("root").ok()??;
+        Some(PathBuf::from(OsStr::from_bytes(row.value())))
     }
 }
 
@@ -214,6 +242,16 @@ impl Change<'_> {
     pub fn forget_old_events(&self) -> Result<()> {
         let mut table = self.transaction.open_table(HISTORY).map_err(|e| trouble(self.path, e))?;
         table.retain_in(..ago(KEPT), |_, _| false).map_err(|e| trouble(self.path, e))
+    }
+
+    /// Notes the folder of the source.
+    ///
+    /// # Errors
+    /// Kind transient: the file cannot be written.
+    pub fn root(&self, root: &Path) -> Result<()> {
+        let mut table = self.transaction.open_table(PATHS).map_err(|e| trouble(self.path, e))?;
+        table.insert("root", root.as_os_str().as_bytes()).map_err(|e| trouble(self.path, e))?;
+        Ok(())
     }
 
     /// Replaces a number (0 at first) and gives the new one.
