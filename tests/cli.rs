@@ -285,8 +285,10 @@ fn a_dry_run_tells_the_names_that_come_out() {
     assert_eq!(lines[1], serde_json::json!({ "inputs": ["two/x.png"], "results": ["out/x-2.png"] }));
     apply(&["-j", "1"]);
     assert_eq!(files(&home.path("out")), ["x-1.png", "x-2.png", "x.png"].map(Path::new));
-    // What is written over keeps its name.
+    // What is written over keeps its name, and two of one name would write over each other.
     let text = fs::read_to_string(pipeline).unwrap().replace("./outbox", "./outbox, overwrite: true");
     fs::write(pipeline, text).unwrap();
-    assert_eq!(apply(&["--dry-run"]), "one/x.png -> out/x.png\ntwo/x.png -> out/x.png\n");
+    let output = home.run(&["apply", pipeline, inputs[0], "--out", "out", "--dry-run"]);
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "one/x.png -> out/x.png\n");
+    assert_eq!(home.run(&["apply", pipeline, inputs[0], inputs[1], "--out", "out"]).status.code(), Some(64));
 }

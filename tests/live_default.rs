@@ -65,9 +65,8 @@ fn a_server_that_hangs_is_told_and_keeps_nobody_waiting() {
     }
     let home = Home::new();
     let server = Server::new(&home);
-    pactl(&server, "set-default-source mic.monitor");
     pactl(&server, "set-default-sink out");
-    let daemon = server.listen(&home, "default", "high_pass", "default");
+    let daemon = server.listen(&home, "mic.monitor", "high_pass", "default");
     server.signal("-STOP");
     wait_for("it to be told", LONG, || daemon.log().contains("the sound server does not answer"));
     server.signal("-CONT");
@@ -78,4 +77,60 @@ fn a_server_that_hangs_is_told_and_keeps_nobody_waiting() {
     assert_eq!(daemon.stop(), Some(0));
     // Far below what a server that answers again after a minute would make of it.
     assert!(begin.elapsed() < Duration::from_secs(30));
+}
+
+/// Loads a module, and tells its number.
+fn load(server: &Server, words: &str) -> String {
+    let output = server.command("pactl").arg("load-module").args(words.split(' ')).output().unwrap();
+    assert!(output.status.success(), "{words}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// The server moved what was played to the loudspeakers when the virtual microphone was made anew, and nobody noticed.
+#[test]
+fn a_speaker_that_goes_is_never_replaced_by_another() {
+    if !available() {
+        return;
+    }
+    let home = Home::new();
+    let server = Server::new(&home);
+    pactl(&server, "set-default-sink out");
+    let sink = "module-null-sink sink_name=call";
+    let module = load(&server, sink);
+    let daemon = server.listen(&home, "mic.monitor", "high_pass", "call");
+    pactl(&server, &format!("unload-module {module}"));
+    load(&server, sink);
+    wait_for("the speaker to be opened again", LONG, || daemon.log().matches("listening to").count() == 2);
+    let told = |what: &str| {
+        let output = server.command("pactl").args(["list", "short", what]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let sinks = told("sinks");
+    let call = sinks.lines().find(|line| line.contains("\tcall\t")).and_then(|line| line.split('\t').next()).unwrap();
+    wait_for("the stream", LONG, || told("sink-inputs").lines().count() == 1);
+    let inputs = told("sink-inputs");
+    assert_eq!(inputs.split('\t').nth(1), Some(call), "{inputs}{sinks}");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// A server takes the sound of a speaker for its default then, and latentd heard itself.
+#[test]
+fn without_a_microphone_the_default_is_waited_for() {
+    if !available() {
+        return;
+    }
+    let home = Home::new();
+    let server = Server::new(&home);
+    let headset =
+        "module-remap-source master=mic.monitor source_name=headset source_properties=device.description=headset";
+    let module = load(&server, headset);
+    pactl(&server, "set-default-source headset");
+    let daemon = server.listen(&home, "default", "high_pass", "out");
+    pactl(&server, &format!("unload-module {module}"));
+    wait_for("the loss", LONG, || daemon.log().contains("no default microphone"));
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(daemon.log().matches("listening to").count(), 1, "{}", daemon.log());
+    load(&server, headset);
+    wait_for("the return", LONG, || daemon.log().matches("listening to").count() == 2);
+    assert_eq!(daemon.stop(), Some(0));
 }

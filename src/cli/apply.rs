@@ -49,7 +49,13 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let pipeline = Arc::new(pipeline);
     let mut done = 0;
     if pipeline.sink.collision == Collision::Replace && !pipeline.sink.gathers() {
+        let mut seen = HashSet::new();
         for inputs in &groups {
+            if !seen.insert(inputs.iter().map(|input| &input.relative).collect::<Vec<_>>()) {
+                let e = Error::new(Kind::Usage, "the results of two inputs of one name would replace each other");
+                let e = e.at(&inputs[0].path).mend("leave `overwrite` out, or name the folder that they are in");
+                return Err(e);
+            }
             files::check_apart(&expected(&pipeline, inputs), inputs.iter().map(|input| input.path.as_path()))?;
         }
     }

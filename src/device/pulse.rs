@@ -1,18 +1,23 @@
-//! A microphone of a PulseAudio server, or of PipeWire, which speaks the same. cpal 0.18 makes the server's queue for it as long as one fragment,
-//! and a server throws away what comes while a fragment is incomplete: three quarters of the sound, once the device works in pieces of its own.
+//! Devices of a PulseAudio server, or of PipeWire, which speaks the same. cpal 0.18 makes the server's queue for a microphone as long as one fragment,
+//! and a server throws away what comes while a fragment is incomplete: three quarters of the sound, once the device works in pieces of its own. And it
+//! lets the server move what plays to another speaker when one goes away: a call's voice would come out of the loudspeakers.
 
 use std::ffi::CString;
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use futures_executor::block_on;
-use pulseaudio::protocol::{self, ChannelMap, ChannelPosition, RecordStreamParams, SampleFormat, SampleSpec};
-use pulseaudio::{Client, ClientError, RecordStream};
+use pulseaudio::protocol::stream::{BufferAttr, StreamFlags};
+use pulseaudio::protocol::{ChannelMap, ChannelPosition, SampleFormat, SampleSpec};
+use pulseaudio::protocol::{PlaybackStreamParams, RecordStreamParams};
+use pulseaudio::{AsPlaybackSource, Client, ClientError, PlaybackStream, RecordStream};
 
 use super::system::PULSE;
-use super::{Counters, Moment, Opened, Tap};
+use super::{Counters, Feed, Moment, Opened, Tap};
 
 /// Fragments that the server keeps for a program that is late.
 const QUEUE: u32 = 16;
@@ -41,15 +46,25 @@ pub fn answers(patience: Duration) -> bool {
     !hangs
 }
 
-/// A microphone at work. It stops when this is dropped.
-pub struct Recording {
-    _stream: RecordStream,
+/// A device at work. It stops when this is dropped.
+pub struct Working {
+    stream: Stream,
     ended: Arc<AtomicBool>,
 }
 
-impl Drop for Recording {
+enum Stream {
+    Microphone(#[expect(dead_code, reason = "held until it is dropped")] RecordStream),
+    Speaker(PlaybackStream),
+}
+
+impl Drop for Working {
     fn drop(&mut self) {
         self.ended.store(true, Relaxed);
+        // Whoever asks for its latency would let it play on for a moment. The server is told, and its answer not waited for.
+        if let Stream::Speaker(stream) = &self.stream {
+            let ending = std::pin::pin!(stream.clone().delete());
+            let _ = ending.poll(&mut Context::from_waker(Waker::noop()));
+        }
     }
 }
 
@@ -63,28 +78,21 @@ pub fn record(
     mut tap: Tap,
     clock: fn() -> Instant,
     patience: Duration,
-) -> Result<Recording, ClientError> {
+) -> Result<Working, ClientError> {
     let counters = Arc::clone(tap.counters());
-    let source = CString::new(opened.id.trim_start_matches(PULSE)).map_err(|_| ClientError::ServerUnavailable)?;
     let (channels, rate) = (opened.channels, opened.rate);
-    let fragment = buffer.saturating_mul(channels as u32).saturating_mul(size_of::<f32>() as u32);
+    let fragment = bytes(buffer, channels);
     let params = RecordStreamParams {
-        sample_spec: SampleSpec { format: SampleFormat::Float32Le, channels: channels as u8, sample_rate: rate },
-        // Channels go by their number, whatever they are called.
-        channel_map: ChannelMap::new(std::iter::repeat_n(ChannelPosition::Mono, channels)),
-        source_name: Some(source),
-        buffer_attr: protocol::stream::BufferAttr {
+        sample_spec: spec(opened),
+        channel_map: by_number(channels),
+        source_name: Some(name(opened)?),
+        buffer_attr: BufferAttr {
             max_length: fragment.saturating_mul(QUEUE),
             fragment_size: fragment,
             ..Default::default()
         },
         // A device that goes away ends the stream, and is waited for: the server must not move us to another microphone.
-        flags: protocol::stream::StreamFlags {
-            no_remap_channels: true,
-            no_move: true,
-            adjust_latency: true,
-            ..Default::default()
-        },
+        flags: StreamFlags { no_remap_channels: true, no_move: true, adjust_latency: true, ..Default::default() },
         ..Default::default()
     };
     let latency = Arc::new(AtomicU64::new(0));
@@ -102,32 +110,132 @@ pub fn record(
             &Moment { at: clock(), latency: own + Duration::from_micros(known.load(Relaxed)) },
         );
     };
-    // A server that hangs must not hang us.
-    let (done, result) = mpsc::channel();
-    std::thread::spawn(move || {
-        let opened = Client::from_env(c"latentd")
-            .and_then(|client| Ok((block_on(client.create_record_stream(params, callback))?, client)));
-        let _ = done.send(opened);
-    });
-    let (stream, client) = result.recv_timeout(patience).map_err(|_| ClientError::Disconnected)??;
-    let ended = Arc::new(AtomicBool::new(false));
-    let (asked, over) = (stream.clone(), Arc::clone(&ended));
-    std::thread::Builder::new().name("microphone".into()).spawn(move || {
-        let _client = client;
-        ask(&asked, &latency, &counters, &over);
-    })?;
-    Ok(Recording { _stream: stream, ended })
+    let (stream, client) = connected(patience, move |client| block_on(client.create_record_stream(params, callback)))?;
+    let asked = stream.clone();
+    let question = move || Ok(block_on(asked.timing_info())?.source_usec);
+    watched("microphone", Stream::Microphone(stream), client, (latency, counters), question)
 }
 
-/// Keeps `latency` true until the recording is `over` or the server is gone.
-fn ask(stream: &RecordStream, latency: &AtomicU64, counters: &Counters, over: &AtomicBool) {
+/// Opens the device and asks `feed` for pieces of `buffer` frames.
+///
+/// # Errors
+/// As for [`record`].
+pub fn play(
+    opened: &Opened,
+    buffer: u32,
+    mut feed: Feed,
+    clock: fn() -> Instant,
+    patience: Duration,
+) -> Result<Working, ClientError> {
+    let counters = Arc::clone(feed.counters());
+    let (channels, rate) = (opened.channels, opened.rate);
+    let piece = bytes(buffer, channels);
+    let pair = [ChannelPosition::FrontLeft, ChannelPosition::FrontRight];
+    let params = PlaybackStreamParams {
+        sample_spec: spec(opened),
+        channel_map: if channels == 2 { ChannelMap::new(pair) } else { by_number(channels) },
+        sink_name: Some(name(opened)?),
+        // One piece plays while the next is asked for.
+        buffer_attr: BufferAttr {
+            max_length: piece.saturating_mul(2),
+            target_length: piece.saturating_mul(2),
+            minimum_request_length: piece,
+            ..Default::default()
+        },
+        // The server ends what plays on a speaker that goes away.
+        flags: StreamFlags {
+            no_remap_channels: channels > 2,
+            no_move: true,
+            adjust_latency: true,
+            ..Default::default()
+        },
+        ..Default::default()
+    };
+    let latency = Arc::new(AtomicU64::new(0));
+    let known = Arc::clone(&latency);
+    let mut samples = vec![0f32; (buffer * QUEUE) as usize * channels];
+    let callback = move |bytes: &mut [u8]| {
+        // Never more than there is room for, so that nothing is allocated here; a server asks for two pieces at most.
+        for bytes in bytes.chunks_mut(samples.len().max(1) * size_of::<f32>()) {
+            let samples = &mut samples[..bytes.len() / size_of::<f32>()];
+            feed.give(samples, channels, &Moment { at: clock(), latency: Duration::from_micros(known.load(Relaxed)) });
+            bytes
+                .chunks_exact_mut(size_of::<f32>())
+                .zip(samples)
+                .for_each(|(b, s)| b.copy_from_slice(&s.to_le_bytes()));
+        }
+        bytes.len()
+    };
+    let (stream, client) = connected(patience, move |client| {
+        block_on(client.create_playback_stream(params, callback.as_playback_source()))
+    })?;
+    let asked = stream.clone();
+    let second = f64::from(rate) * bytes(1, channels) as f64;
+    let question = move || {
+        let timing = block_on(asked.timing_info())?;
+        let waiting = (timing.write_offset - timing.read_offset).max(0) as f64 / second;
+        Ok(timing.sink_usec + (waiting * 1e6) as u64)
+    };
+    watched("speaker", Stream::Speaker(stream), client, (latency, counters), question)
+}
+
+fn bytes(frames: u32, channels: usize) -> u32 {
+    frames.saturating_mul(channels as u32).saturating_mul(size_of::<f32>() as u32)
+}
+
+fn spec(opened: &Opened) -> SampleSpec {
+    SampleSpec { format: SampleFormat::Float32Le, channels: opened.channels as u8, sample_rate: opened.rate }
+}
+
+/// Channels go by their number, whatever they are called.
+fn by_number(channels: usize) -> ChannelMap {
+    ChannelMap::new(std::iter::repeat_n(ChannelPosition::Mono, channels))
+}
+
+/// What the server calls the device.
+fn name(opened: &Opened) -> Result<CString, ClientError> {
+    CString::new(opened.id.trim_start_matches(PULSE)).map_err(|_| ClientError::ServerUnavailable)
+}
+
+/// What `open` makes with a connection of its own, if the server answers: one that hangs must not hang us.
+fn connected<S: Send + 'static>(
+    patience: Duration,
+    open: impl FnOnce(&Client) -> Result<S, ClientError> + Send + 'static,
+) -> Result<(S, Client), ClientError> {
+    let (done, result) = mpsc::channel();
+    std::thread::spawn(move || {
+        let opened = Client::from_env(c"latentd").and_then(|client| Ok((open(&client)?, client)));
+        let _ = done.send(opened);
+    });
+    result.recv_timeout(patience).map_err(|_| ClientError::Disconnected)?
+}
+
+/// The device with a thread that keeps its latency true by the answers to `question`, in microseconds.
+fn watched(
+    name: &str,
+    stream: Stream,
+    client: Client,
+    (latency, counters): (Arc<AtomicU64>, Arc<Counters>),
+    question: impl Fn() -> Result<u64, ClientError> + Send + 'static,
+) -> Result<Working, ClientError> {
+    let ended = Arc::new(AtomicBool::new(false));
+    let over = Arc::clone(&ended);
+    std::thread::Builder::new().name(name.into()).spawn(move || {
+        let _client = client;
+        ask(question, &latency, &counters, &over);
+    })?;
+    Ok(Working { stream, ended })
+}
+
+/// Keeps `latency` true until the work is `over` or the server, or the device, is gone.
+fn ask(question: impl Fn() -> Result<u64, ClientError>, latency: &AtomicU64, counters: &Counters, over: &AtomicBool) {
     let mut answers = [u64::MAX; ANSWERS];
     for number in (0..ANSWERS).cycle() {
         if over.load(Relaxed) {
             return;
         }
-        match block_on(stream.timing_info()) {
-            Ok(timing) => answers[number] = timing.source_usec,
+        match question() {
+            Ok(answer) => answers[number] = answer,
             Err(_) => {
                 counters.gone.store(true, Relaxed);
                 return;

@@ -36,9 +36,9 @@ pub struct Stream {
 enum Running {
     /// A stream of cpal.
     Cpal(#[expect(dead_code, reason = "held until it is dropped")] cpal::Stream),
-    /// A microphone of a PulseAudio server.
+    /// A device of a PulseAudio server.
     #[cfg(target_os = "linux")]
-    Pulse(#[expect(dead_code, reason = "held until it is dropped")] super::pulse::Recording),
+    Pulse(#[expect(dead_code, reason = "held until it is dropped")] super::pulse::Working),
 }
 
 /// Keeps from stderr what ALSA has to say, on this thread: of each device that it tries and does not find, several lines at every try. What it has said
@@ -113,11 +113,11 @@ impl Devices {
     }
 
     /// Whether the system takes another device than this one where none is named. That a user made latentd's own microphone the default for
-    /// other programs moves nothing, unless a server has come since.
+    /// other programs, or that there is only the sound of a speaker left, moves nothing, unless a server has come since.
     pub fn default_has_moved(&self, direction: Direction, id: &str) -> bool {
         let Some(now) = self.system_default(direction).and_then(|(_, device)| id_of(&device)) else { return false };
         let host = |id: &str| id.split_once(':').map(|(host, _)| host.to_owned());
-        now != id && !(direction == Direction::Microphone && is_own(&now) && host(&now) == host(id))
+        now != id && !(direction == Direction::Microphone && is_no_microphone(&now) && host(&now) == host(id))
     }
 
     /// Whether a sound server answered; else devices are those of ALSA alone.
@@ -129,15 +129,14 @@ impl Devices {
         self.hosts.iter().find_map(|host| Some((host, default_of(host, direction)?)))
     }
 
-    /// The system's default; in place of latentd's own microphone, which would hear what latentd plays, another one.
+    /// The system's default; in place of one that would hear what latentd plays, another one.
     fn default(&self, direction: Direction) -> Option<cpal::Device> {
         let (host, device) = self.system_default(direction)?;
-        let own = |device: &cpal::Device| id_of(device).is_some_and(|id| is_own(&id));
-        if direction == Direction::Speaker || !own(&device) {
+        let fits = |device: &cpal::Device| !id_of(device).is_some_and(|id| is_no_microphone(&id));
+        if direction == Direction::Speaker || fits(&device) {
             return Some(device);
         }
-        let monitor = |device: &cpal::Device| id_of(device).is_some_and(|id| id.ends_with(MONITOR));
-        devices_of(host, direction).into_iter().find(|device| !own(device) && !monitor(device))
+        devices_of(host, direction).into_iter().find(fits)
     }
 
     /// Whether a PulseAudio server that answers no longer has this device. Others tell in their streams' callbacks.
@@ -161,11 +160,7 @@ impl Devices {
         let mut tap = tap(&opened);
         #[cfg(target_os = "linux")]
         if opened.id.starts_with(PULSE) {
-            let buffer = match config.buffer_size {
-                BufferSize::Fixed(frames) => frames,
-                BufferSize::Default => wanted.buffer,
-            };
-            let recording = super::pulse::record(&opened, buffer, tap, self.clock, PATIENCE)
+            let recording = super::pulse::record(&opened, buffer(&config, wanted), tap, self.clock, PATIENCE)
                 .map_err(|e| refused(Direction::Microphone, &opened.name, ErrorKind::DeviceNotAvailable, e))?;
             return Ok(Stream { _running: Running::Pulse(recording), opened });
         }
@@ -199,6 +194,12 @@ impl Devices {
     pub fn speaker(&self, wanted: &Wanted, feed: impl FnOnce(&Opened) -> Feed) -> Result<Stream> {
         let (device, config, format, opened) = self.choose(Direction::Speaker, wanted)?;
         let mut feed = feed(&opened);
+        #[cfg(target_os = "linux")]
+        if opened.id.starts_with(PULSE) {
+            let playing = super::pulse::play(&opened, buffer(&config, wanted), feed, self.clock, PATIENCE)
+                .map_err(|e| refused(Direction::Speaker, &opened.name, ErrorKind::DeviceNotAvailable, e))?;
+            return Ok(Stream { _running: Running::Pulse(playing), opened });
+        }
         let counters = std::sync::Arc::clone(feed.counters());
         let (channels, clock) = (opened.channels, self.clock);
         let callback = move |data: &mut Data, info: &cpal::OutputCallbackInfo| {
@@ -311,9 +312,10 @@ pub(super) const PULSE: &str = "pulseaudio:";
 /// What a server calls the sound that goes to a speaker.
 const MONITOR: &str = ".monitor";
 
-/// Whether this is the microphone that latentd plays into, or what lies beneath it: examples/virtual-microphone.sh makes them.
-fn is_own(id: &str) -> bool {
-    id.split_once(':').is_some_and(|(_, own)| own == "latentd_microphone" || own == "latentd_sink.monitor")
+/// Whether this is the microphone that latentd plays into (examples/virtual-microphone.sh makes it), or the sound of a speaker, which a server takes for
+/// its default when the last microphone goes: a stream of it would hear itself. Who names one means it.
+fn is_no_microphone(id: &str) -> bool {
+    id.split_once(':').is_some_and(|(_, own)| own == "latentd_microphone" || own.ends_with(MONITOR))
 }
 
 /// The rank of a host without a server.
@@ -324,6 +326,15 @@ fn rank(id: &HostId) -> u8 {
         "pipewire" => 0,
         "pulseaudio" => 1,
         _ => ALONE,
+    }
+}
+
+/// Frames of a piece.
+#[cfg(target_os = "linux")]
+fn buffer(config: &StreamConfig, wanted: &Wanted) -> u32 {
+    match config.buffer_size {
+        BufferSize::Fixed(frames) => frames,
+        BufferSize::Default => wanted.buffer,
     }
 }
 

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::name::{Extension, NameTemplate, Names};
+use super::owners::Owners;
 use super::table::Table;
 use crate::config::{Component, Description, Field, Kind, Presence, Problem, Value};
 use crate::durable::{self, Collision, Draft, Sealed};
 use crate::error::Result;
-use crate::media::image::EncodeOptions;
+use crate::media::image::{Chroma, EncodeOptions};
 use crate::media::{self, Media, MediaKind};
 use crate::source::resolve;
 
@@ -40,7 +41,7 @@ pub const DESCRIPTION: Description = Description {
         },
         Field {
             name: "overwrite",
-            doc: "Whether a result may replace a file of the same name; otherwise it becomes `name-1`, `name-2`, ...",
+            doc: "Whether a result may replace a file of the same name; otherwise it becomes `name-1`, `name-2`, ... Where the name tells of the input, results of different inputs never replace each other.",
             kind: Kind::Flag,
             presence: Presence::Default("false"),
         },
@@ -49,6 +50,18 @@ pub const DESCRIPTION: Description = Description {
             doc: "Quality of JPEG files.",
             kind: Kind::Integer { min: 1, max: 100 },
             presence: Presence::Default("92"),
+        },
+        Field {
+            name: "chroma",
+            doc: "Colour in JPEG files at `full` resolution, or at `half`, for files that are a third smaller and a little softer at edges between colours.",
+            kind: Kind::Choice(&["full", "half"]),
+            presence: Presence::Default("full"),
+        },
+        Field {
+            name: "metadata",
+            doc: "What pictures say beside their pixels (where and when they were taken, by whom, captions): `keep` it, or `drop` all but what colours mean, as for the web.",
+            kind: Kind::Choice(&["keep", "drop"]),
+            presence: Presence::Default("keep"),
         },
         Field {
             name: "gather",
@@ -98,6 +111,8 @@ pub struct FolderSink {
     pub collision: Collision,
     /// See the description.
     pub options: EncodeOptions,
+    /// Whether pictures go without what they say beside their pixels, but for their colours.
+    pub bare: bool,
     /// Where bad inputs go.
     pub quarantine: PathBuf,
     /// The media it takes.
@@ -106,6 +121,8 @@ pub struct FolderSink {
     pub mark: OnceLock<String>,
     /// The name of the table below the folder that gathers results, and the table once it is used; without it, each gets a file of its own.
     pub gather: Option<(PathBuf, OnceLock<Table>)>,
+    /// Whose the names are that results may replace.
+    pub owners: Owners,
 }
 
 impl FolderSink {
@@ -160,6 +177,8 @@ impl FolderSink {
         };
         sink.collision = if settings.flag("overwrite") { Collision::Replace } else { Collision::Rename };
         sink.options.quality = u8::try_from(settings.integer("quality")).unwrap_or(92);
+        sink.options.chroma = if settings.text("chroma") == "half" { Chroma::Half } else { Chroma::Full };
+        sink.bare = settings.text("metadata") == "drop";
         if let Some(path) = settings.get("quarantine").and_then(Value::as_path) {
             sink.quarantine = resolve(path);
         }
@@ -174,10 +193,12 @@ impl FolderSink {
             originals: Originals::Keep,
             collision: Collision::Rename,
             options: EncodeOptions::default(),
+            bare: false,
             quarantine: root.parent().unwrap_or(root).join("quarantine"),
             takes,
             mark: OnceLock::new(),
             gather: None,
+            owners: Owners::default(),
         }
     }
 
@@ -191,14 +212,19 @@ impl FolderSink {
     ///
     /// # Errors
     /// Kind config: the ending is no format. Kind input: the format cannot hold the picture. Kind output or transient: it cannot be written.
-    pub fn draft(&self, media: Media, inputs: &[&Path], pipeline: &str, index: usize) -> Result<Written> {
+    pub fn draft(&self, mut media: Media, inputs: &[&Path], pipeline: &str, index: usize) -> Result<Written> {
         if let Some((name, table)) = &self.gather {
             let table = table.get_or_init(|| Table::new(self.root.join(name)));
             table.append(media)?;
             return Ok(Written::Gathered(table.path().to_path_buf()));
         }
-        let path = self.root.join(self.path_of(Some(media.size()), inputs, pipeline, index));
+        let path = self.path_of(Some(media.size()), inputs, pipeline, index);
         self.takes.check_extension(&path)?;
+        if let Media::Image(image) = &mut media
+            && self.bare
+        {
+            image.metadata.keep_colours();
+        }
         let draft = Draft::marked(&path, self.mark.get().map_or("once", String::as_str))?;
         draft.fill(|out| media::write(media, &path, &self.options, out))?.seal().map(Written::Sealed)
     }
@@ -207,7 +233,7 @@ impl FolderSink {
     pub fn expected(&self, inputs: &[&Path], pipeline: &str) -> PathBuf {
         match &self.gather {
             Some((name, _)) => self.root.join(name),
-            None => self.root.join(self.path_of(None, inputs, pipeline, 1)),
+            None => self.path_of(None, inputs, pipeline, 1),
         }
     }
 
@@ -218,7 +244,23 @@ impl FolderSink {
         // A file without an ending, or with one that is no format, gets that of one that loses nothing.
         let ext = if self.takes.check_extension(relative).is_ok() { own } else { self.takes.extension().as_ref() };
         let names = Names { inputs, ext, pipeline, now: (&date, &time), size, index };
-        relative.parent().unwrap_or(Path::new("")).join(self.name.fill(&names))
+        let path = self.root.join(relative.parent().unwrap_or(Path::new(""))).join(self.name.fill(&names));
+        match self.tells_inputs() {
+            true => self.owners.choose(path, inputs, index),
+            false => path,
+        }
+    }
+
+    /// Whether results replace others, and names tell of inputs. One name for all, as of a camera's last picture, is meant to be replaced.
+    fn tells_inputs(&self) -> bool {
+        self.collision == Collision::Replace && self.name.tells_inputs()
+    }
+
+    /// Notes that a result was made of these inputs before, as [`FolderSink::draft`] has it.
+    pub fn made(&self, result: &Path, inputs: &[&Path], index: usize) {
+        if self.tells_inputs() && result.exists() {
+            self.owners.note(result, inputs, index);
+        }
     }
 
     /// Does with the input what `originals` says, now that its result is safe.

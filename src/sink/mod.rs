@@ -2,6 +2,7 @@
 
 pub mod folder;
 mod name;
+mod owners;
 pub mod quarantine;
 #[cfg(feature = "live")]
 pub mod speaker;
@@ -11,6 +12,7 @@ use crate::config::Description;
 
 pub use folder::{FolderSink, Originals, Written};
 pub use name::{NameTemplate, Names};
+pub use owners::Owners;
 pub use quarantine::{Kept, Quarantine};
 #[cfg(feature = "live")]
 pub use speaker::{SPEAKER, Speaker};

@@ -109,6 +109,11 @@ impl NameTemplate {
         }
     }
 
+    /// Whether different inputs have different names, as far as their stems go.
+    pub fn tells_inputs(&self) -> bool {
+        self.0.contains(&Piece::Variable("stem"))
+    }
+
     /// The path, relative to the sink's folder. What comes from the input's name cannot lead out of it.
     pub fn fill(&self, names: &Names) -> PathBuf {
         let stems: Vec<&OsStr> = names.inputs.iter().map(|input| input.file_stem().unwrap_or_default()).collect();

@@ -30,6 +30,10 @@ pub fn recover(change: &Change, pipeline: &Pipeline) -> Result<Found> {
             };
             change.put(&key, &record)?;
         }
+        if let State::Done { results, .. } = &record.state {
+            let inputs: Vec<&Path> = record.inputs.iter().map(|input| input.path.as_path()).collect();
+            results.iter().enumerate().for_each(|(index, made)| pipeline.sink.made(&made.target, &inputs, index + 1));
+        }
         if let State::Claimed = record.state {
             record.interrupted += 1;
             record.state = State::Failed("latentd ended while it worked on it".into());

@@ -1,7 +1,8 @@
-//! The chunks of a PNG that tell, beside a profile, what its samples mean and how large its pixels are. They are kept as they
-//! stand: only another PNG has a place for them.
+//! The chunks of a PNG that tell, beside a profile, what its samples mean and how large its pixels are, and its texts. But for the
+//! size of pixels they are kept as they stand: only another PNG has a place for them.
 
-use super::Metadata;
+use super::{Density, MAX_TEXTS, Metadata};
+use png::text_metadata::EncodableTextChunk;
 
 /// Name and content.
 type Chunk = ([u8; 4], Vec<u8>);
@@ -42,13 +43,70 @@ pub(super) fn of(info: &png::Info<'_>) -> Vec<Chunk> {
     // Beside a profile it must not stand, and the profile wins.
     let srgb = info.srgb.filter(|_| info.icc_profile.is_none());
     put(b"sRGB", srgb.map(|intent| vec![intent as u8]));
-    let pixel = info.pixel_dims.map(|pixel| {
+    // With a unit it is the print resolution, for which other formats have a place too.
+    let pixel = info.pixel_dims.filter(|_| density(info).is_none()).map(|pixel| {
         let mut content: Vec<u8> = [pixel.xppu.to_be_bytes(), pixel.yppu.to_be_bytes()].concat();
         content.push(pixel.unit as u8);
         content
     });
     put(b"pHYs", pixel);
     chunks
+}
+
+/// How large a file's pixels are printed.
+pub(super) fn density(info: &png::Info<'_>) -> Option<Density> {
+    let pixel = info.pixel_dims.filter(|pixel| matches!(pixel.unit, png::Unit::Meter))?;
+    Density::per_metre(pixel.xppu, pixel.yppu)
+}
+
+/// The chunks of a new file: those of the old one, and how large its pixels are printed.
+pub(super) fn with_density(metadata: &mut Metadata) -> Vec<Chunk> {
+    let mut chunks = std::mem::take(&mut metadata.chunks);
+    if let Some(density) = metadata.density.filter(|_| chunks.iter().all(|chunk| chunk.0 != *b"pHYs")) {
+        let [x, y] = density.to_per_metre().map(u32::to_be_bytes);
+        let unit = [png::Unit::Meter as u8];
+        chunks.push((*b"pHYs", [&x[..], &y, &unit].concat()));
+    }
+    chunks
+}
+
+/// The keyword of an XMP packet.
+pub(super) const XMP: &str = "XML:com.adobe.xmp";
+
+/// A file's texts, without XMP and without the profiles that ImageMagick writes as texts: nobody makes those true of the new picture.
+pub(super) fn texts(info: &png::Info<'_>) -> Vec<Chunk> {
+    let is_text = |keyword: &str| {
+        keyword != XMP && keyword.strip_prefix("Raw profile type ").is_none_or(|what| what.eq_ignore_ascii_case("iptc"))
+    };
+    let latin = info.uncompressed_latin1_text.iter().filter(|text| is_text(&text.keyword)).filter_map(raw);
+    let packed = info.compressed_latin1_text.iter().filter(|text| is_text(&text.keyword)).filter_map(raw);
+    let unicode = info.utf8_text.iter().filter(|text| is_text(&text.keyword)).filter_map(raw);
+    let mut room = MAX_TEXTS;
+    let mut has_all = true;
+    let texts = latin
+        .chain(packed)
+        .chain(unicode)
+        .filter(|(_, content)| {
+            let left = room.checked_sub(content.len());
+            room = left.unwrap_or(room);
+            has_all &= left.is_some();
+            left.is_some()
+        })
+        .collect();
+    if !has_all {
+        tracing::warn!("its texts are longer than 1 MiB, and not all of them are carried over");
+    }
+    texts
+}
+
+/// A text as its chunk stands in a file.
+fn raw(text: &impl EncodableTextChunk) -> Option<Chunk> {
+    let mut whole = Vec::new();
+    text.encode(&mut whole).ok()?;
+    // Before the content stand its length and the chunk's name, behind it a checksum.
+    let name = *whole.get(4..)?.first_chunk()?;
+    let content = whole.get(8..whole.len().checked_sub(4)?)?.to_vec();
+    Some((name, content))
 }
 
 /// Makes them true of a picture that was turned by 90 degrees: pixels wider than high are now higher than wide.

@@ -31,7 +31,8 @@ const DESCRIPTIVE: [u16; 20] = [
     0x9c9e,
     0x9c9f,
 ];
-const RESOLUTION: [u16; 3] = [0x011a, 0x011b, 0x0128];
+/// Across, down and in which unit.
+pub(super) const RESOLUTION: [u16; 3] = [0x011a, 0x011b, 0x0128];
 const RESOLUTION_UNIT: u16 = 0x0128;
 /// More than any camera writes, and a bound on what a hostile file can make us hold.
 const MAX_BYTES: u64 = 8 << 20;

@@ -7,6 +7,7 @@
 mod chunks;
 mod convert;
 pub mod decode;
+mod density;
 pub mod encode;
 mod exif;
 mod exif_block;
@@ -15,11 +16,13 @@ mod format;
 mod icc;
 pub mod metrics;
 mod orient;
+mod photoshop;
 mod planes;
 mod resize;
 mod xmp;
 
 pub use decode::{Header, Limits, Work};
+pub use density::Density;
 pub use encode::{Chroma, Effort, EncodeOptions};
 pub use fill::fill_under_alpha;
 pub use format::Format;
@@ -101,9 +104,28 @@ pub struct Metadata {
     pub exif: Option<Vec<u8>>,
     /// XMP packet.
     pub xmp: Option<Vec<u8>>,
-    /// Chunks of a PNG that tell, beside a profile, what its samples mean and how large its pixels are (cICP, mDCV, cLLI, gAMA,
-    /// cHRM, sRGB, pHYs): name and content.
+    /// Chunks of a PNG that tell, beside a profile, what its samples mean (cICP, mDCV, cLLI, gAMA, cHRM, sRGB) and what shape its
+    /// pixels have (a pHYs without a unit): name and content.
     pub chunks: Vec<([u8; 4], Vec<u8>)>,
+    /// How large it is printed. More pixels do not change it, as other programs have it too.
+    pub density: Option<Density>,
+    /// Photoshop's image resources, among them the caption block (IPTC), without those that speak of the old pixels.
+    pub photoshop: Option<Vec<u8>>,
+    /// Texts of a PNG (tEXt, zTXt, iTXt) but XMP: name and content of their chunks.
+    pub texts: Vec<([u8; 4], Vec<u8>)>,
+    /// Comments of a JPEG.
+    pub comments: Vec<Vec<u8>>,
+}
+
+/// The most bytes of a file's texts or comments that are carried.
+const MAX_TEXTS: usize = 1 << 20;
+
+impl Metadata {
+    /// Leaves only what tells what the samples mean and how large pixels are.
+    pub fn keep_colours(&mut self) {
+        let Metadata { icc, chunks, density, .. } = std::mem::take(self);
+        *self = Metadata { icc, chunks, density, ..Metadata::default() };
+    }
 }
 
 /// A picture.

@@ -1,6 +1,6 @@
 //! The eight orientations of EXIF, applied to the pixels.
 
-use super::{Image, Samples, chunks};
+use super::{Density, Image, Samples, chunks};
 
 /// Turns `image` so that a picture whose EXIF orientation is `orientation` (1..=8) stands upright. Any other value leaves it.
 pub(super) fn apply(image: &mut Image, orientation: u8) {
@@ -13,6 +13,7 @@ pub(super) fn apply(image: &mut Image, orientation: u8) {
     if (5..=8).contains(&orientation) {
         (image.width, image.height) = (height, width);
         chunks::turn(&mut image.metadata.chunks);
+        image.metadata.density = image.metadata.density.map(Density::turned);
     }
 }
 

@@ -4,11 +4,11 @@
 use std::ops::Range;
 
 /// Makes the packet true of the upright first picture alone: its orientation is 1, embedded thumbnails show the old picture, and
-/// neither a film nor a map for HDR screens goes along.
+/// neither a film, nor a map for HDR screens, nor the longer part that a JPEG keeps apart goes along.
 pub(super) fn settle(packet: Vec<u8>) -> Option<Vec<u8>> {
     // A packet in UTF-16, or broken, cannot be edited; carried unedited it might turn the picture a second time.
     let mut text = String::from_utf8(packet).ok()?;
-    for name in ["xmp:Thumbnails", "hdrgm:Version", "Container:Directory"] {
+    for name in ["xmp:Thumbnails", "hdrgm:Version", "Container:Directory", "xmpNote:HasExtendedXMP"] {
         remove(&mut text, name);
     }
     // Some write GCamera, and some Camera.

@@ -1,14 +1,16 @@
 //! BMP, by the `image` crate.
 
-use super::{Decoded, Header, Limits, damaged, samples, undecodable};
+use super::{Decoded, Header, Limits, damaged, samples, truncated, undecodable};
 use crate::error::{Error, Result};
 use crate::media::image::convert::rgb_to_gray;
-use crate::media::image::{Depth, Layout, Metadata, Samples};
+use crate::media::image::{Density, Depth, Layout, Metadata, Samples};
 use image::codecs::bmp::BmpDecoder;
 use image::{ColorType, ImageDecoder, ImageError};
-use std::io::{BufRead, ErrorKind, Seek};
+use std::io::{BufRead, ErrorKind, Read, Seek, SeekFrom};
 
-pub(super) fn read(file: impl BufRead + Seek, limits: &Limits) -> Result<Decoded> {
+pub(super) fn read(mut file: impl BufRead + Seek, limits: &Limits) -> Result<Decoded> {
+    // The decoder does not tell it.
+    let metadata = Metadata { density: density(&mut file).map_err(truncated)?, ..Metadata::default() };
     let decoder = BmpDecoder::new(file).map_err(failed)?;
     let (width, height) = decoder.dimensions();
     let (width, height) = (width as usize, height as usize);
@@ -27,10 +29,22 @@ pub(super) fn read(file: impl BufRead + Seek, limits: &Limits) -> Result<Decoded
     }
     Ok(match samples {
         Samples::U8(rgb) if is_gray && layout == Layout::Rgb => {
-            Decoded::new(width, height, Layout::Gray, Samples::U8(rgb_to_gray(&rgb)), Metadata::default())
+            Decoded::new(width, height, Layout::Gray, Samples::U8(rgb_to_gray(&rgb)), metadata)
         }
-        samples => Decoded::new(width, height, layout, samples, Metadata::default()),
+        samples => Decoded::new(width, height, layout, samples, metadata),
     })
+}
+
+/// How large the pixels are printed, by the file's header.
+fn density(file: &mut (impl Read + Seek)) -> std::io::Result<Option<Density>> {
+    let mut head = Vec::new();
+    file.take(46).read_to_end(&mut head)?;
+    file.seek(SeekFrom::Start(0))?;
+    let number = |at: usize| head.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
+    // The oldest kind of header ends before.
+    let has_it = number(14).is_some_and(|length| length >= 40);
+    let pair = number(38).zip(number(42)).filter(|_| has_it);
+    Ok(pair.and_then(|(x, y)| Density::per_metre(x, y)))
 }
 
 fn failed(error: ImageError) -> Error {

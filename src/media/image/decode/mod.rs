@@ -11,7 +11,7 @@ mod tiff;
 mod webp;
 
 use super::format::{Format, foreign};
-use super::{Depth, Image, Layout, Metadata, Samples, exif, icc, orient, xmp};
+use super::{Density, Depth, Image, Layout, Metadata, Samples, exif, icc, orient, photoshop, xmp};
 use crate::error::{Error, Kind, Result};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -205,10 +205,11 @@ const FOREIGN_EXTENSIONS: [&str; 13] =
 
 /// Makes the metadata true of the upright picture; what cannot be made true is dropped with a warning.
 fn settle_metadata(image: &mut Image, name: &Path) {
-    let Metadata { icc, exif, xmp, chunks } = std::mem::take(&mut image.metadata);
+    let Metadata { icc, exif, xmp, density, photoshop, .. } = &mut image.metadata;
+    let layout = image.layout;
     let lost = |what| warn!(file = %crate::error::show_path(name), "{what}");
-    let icc = icc.filter(|profile| {
-        let fits = icc::fits(profile, image.layout);
+    *icc = icc.take().filter(|profile| {
+        let fits = icc::fits(profile, layout);
         if !fits {
             lost("the colour profile does not fit the pixels and is dropped");
         }
@@ -221,9 +222,10 @@ fn settle_metadata(image: &mut Image, name: &Path) {
         }
         settled
     };
-    let exif = settle(exif, exif::settle, "the EXIF block is broken and is dropped");
-    let xmp = settle(xmp, xmp::settle, "the XMP packet is not UTF-8 and is dropped");
-    image.metadata = Metadata { icc, exif, xmp, chunks };
+    *exif = settle(exif.take(), exif::settle, "the EXIF block is broken and is dropped");
+    *xmp = settle(xmp.take(), xmp::settle, "the XMP packet is not UTF-8 and is dropped");
+    *density = density.or_else(|| exif.as_deref().and_then(Density::of_exif));
+    *photoshop = photoshop.as_deref().and_then(photoshop::settle);
 }
 
 /// Remembers a failure of reading itself, which a decoder would report as if the content were at fault.
@@ -288,6 +290,15 @@ pub(in crate::media) fn too_large(message: String) -> Error {
 /// An error for a sound file with a feature that latentd does not read.
 fn unsupported(what: impl Into<String>, mend: &str) -> Error {
     Error::new(Kind::Input, what).mend(mend)
+}
+
+/// Tells that a picture's inks became red, green and blue by plain arithmetic. Its profile is dropped before it is asked whether it fits:
+/// one warning is enough.
+fn warn_of_cmyk() {
+    warn!(
+        mend = "convert it to sRGB first for exact ones",
+        "it is CMYK; its colours were converted without its profile and may look different"
+    );
 }
 
 fn animated(frames: impl std::fmt::Display) -> Error {

@@ -50,7 +50,7 @@ pub(super) fn read(file: impl BufRead + Seek, limits: &Limits) -> Result<Decoded
     reader.finish().map_err(failed)?;
 
     let info = reader.info();
-    let xmp = info.utf8_text.iter().find(|t| t.keyword == "XML:com.adobe.xmp").and_then(|text| {
+    let xmp = info.utf8_text.iter().find(|t| t.keyword == chunks::XMP).and_then(|text| {
         let mut text = text.clone();
         text.decompress_text_with_limit(MAX_TEXT).ok()?;
         text.get_text().ok()
@@ -60,6 +60,9 @@ pub(super) fn read(file: impl BufRead + Seek, limits: &Limits) -> Result<Decoded
         exif: info.exif_metadata.as_ref().map(|e| e.to_vec()),
         xmp: xmp.map(String::into_bytes),
         chunks: chunks::of(info),
+        density: chunks::density(info),
+        texts: chunks::texts(info),
+        ..Metadata::default()
     };
     Ok(Decoded::new(width, height, layout, samples, metadata))
 }

@@ -1,0 +1,114 @@
+//! Promise: with `overwrite`, results replace their own older ones, and never those of other inputs.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::time::Duration;
+
+use common::{Home, count, encoded, png, wait_for};
+use image::ImageFormat;
+
+const LONG: Duration = Duration::from_secs(120);
+
+fn side(home: &Home, name: &str) -> u32 {
+    image::open(home.path(&format!("outbox/{name}"))).unwrap().width()
+}
+
+/// A photo beside its raw twin: both results had one name, and one was lost with its original.
+#[test]
+fn two_inputs_of_one_stem_keep_both_results() {
+    let home = Home::new();
+    let sink = ", name: \"{stem}.jpg\", overwrite: true, originals: delete";
+    let pipeline = home.pipeline(", quiet: 200ms", "resize: { long_side: 40 }", sink);
+    let done = |n: u64| {
+        wait_for("the results", LONG, || {
+            let status = home.run(&["status", "--json"]).stdout;
+            let status: serde_json::Value = serde_json::from_slice(&status).unwrap_or_default();
+            status["pipelines"][0]["counts"]["done"] == n && count(&home.path("inbox")) == 0
+        });
+    };
+    let daemon = home.daemon(&pipeline, &[]);
+    fs::write(home.path("inbox/a.png"), png(20, 20)).unwrap();
+    done(1);
+    fs::write(home.path("inbox/a.jpg"), encoded(30, 30, ImageFormat::Jpeg)).unwrap();
+    done(2);
+    assert_eq!((side(&home, "a.jpg"), side(&home, "a-1.jpg")), (20, 30));
+    // Anew, each in its own place.
+    fs::write(home.path("inbox/a.png"), png(22, 22)).unwrap();
+    done(3);
+    assert_eq!((side(&home, "a.jpg"), side(&home, "a-1.jpg")), (22, 30));
+    assert_eq!(daemon.stop(), Some(0));
+    // The next start remembers whose they are.
+    let daemon = home.daemon(&pipeline, &[]);
+    fs::write(home.path("inbox/a.jpg"), encoded(32, 32, ImageFormat::Jpeg)).unwrap();
+    done(1);
+    fs::write(home.path("inbox/a.bmp"), encoded(24, 24, ImageFormat::Bmp)).unwrap();
+    done(2);
+    assert_eq!((side(&home, "a.jpg"), side(&home, "a-1.jpg"), side(&home, "a-2.jpg")), (22, 32, 24));
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// As of a camera's last picture.
+#[test]
+fn one_name_for_all_is_replaced() {
+    let home = Home::new();
+    let pipeline = home.pipeline("", "resize: { long_side: 40 }", ", name: last.png, overwrite: true");
+    let one = home.path("one.png");
+    let two = home.path("two.png");
+    fs::write(&one, png(20, 20)).unwrap();
+    fs::write(&two, png(30, 30)).unwrap();
+    for (input, width) in [(&one, 20), (&two, 30)] {
+        let output = home.latentd().arg("apply").args([&pipeline, input]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(side(&home, "last.png"), width);
+    }
+    assert_eq!(count(&home.path("outbox")), 1);
+}
+
+#[test]
+fn apply_refuses_two_inputs_whose_results_would_replace_each_other() {
+    let home = Home::new();
+    let pipeline = home.pipeline("", "resize: { long_side: 40 }", ", overwrite: true");
+    let paths = ["x", "y"].map(|folder| home.folder(folder).join("cat.png"));
+    paths.iter().for_each(|path| fs::write(path, png(6, 6)).unwrap());
+    let output = home.latentd().arg("apply").arg(&pipeline).args(&paths).output().unwrap();
+    assert_eq!(output.status.code(), Some(64), "{output:?}");
+    assert_eq!(count(&home.path("outbox")), 0);
+}
+
+/// Positions and names must not reach the web with a thumbnail.
+#[test]
+fn metadata_is_dropped_where_the_sink_says_so() {
+    let home = Home::new();
+    let input = home.path("photo.png");
+    let mut file = std::io::BufWriter::new(fs::File::create(&input).unwrap());
+    let mut encoder = png_with_exif(&mut file);
+    encoder.write_image_data(&[128; 8 * 8 * 3]).unwrap();
+    encoder.finish().unwrap();
+    drop(file);
+    let mut sizes = Vec::new();
+    for (name, sink) in [("keep", ""), ("drop", ", metadata: drop"), ("half", ", metadata: drop, chroma: half")] {
+        let sink = format!(", name: {name}.jpg, overwrite: true{sink}");
+        let pipeline = home.pipeline("", "resize: { long_side: 40 }", &sink);
+        let output = home.latentd().arg("apply").args([&pipeline, &input]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let bytes = fs::read(home.path(&format!("outbox/{name}.jpg"))).unwrap();
+        assert_eq!(bytes.windows(6).any(|w| w == b"Exif\0\0"), name == "keep", "{name}");
+        // The frame's header: the first component's factors, 1x1 or 2x2.
+        let frame = bytes.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
+        assert_eq!(bytes[frame + 11], if name == "half" { 0x22 } else { 0x11 }, "{name}");
+        sizes.push(bytes.len());
+    }
+    assert!(sizes[1] < sizes[0], "{sizes:?}");
+}
+
+fn png_with_exif<W: std::io::Write>(out: W) -> png::Writer<W> {
+    let mut info = png::Info::with_size(8, 8);
+    info.color_type = png::ColorType::Rgb;
+    info.bit_depth = png::BitDepth::Eight;
+    // A TIFF structure with one entry, the software.
+    let block = b"II*\0\x08\0\0\0\x01\0\x31\x01\x02\0\x04\0\0\0cat\0\0\0\0\0";
+    info.exif_metadata = Some(block.to_vec().into());
+    png::Encoder::with_info(out, info).unwrap().write_header().unwrap()
+}
