@@ -292,3 +292,76 @@ fn a_dry_run_tells_the_names_that_come_out() {
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "one/x.png -> out/x.png\n");
     assert_eq!(home.run(&["apply", pipeline, inputs[0], inputs[1], "--out", "out"]).status.code(), Some(64));
 }
+
+/// Clap advised to write `-- -1`, which is taken for a file; and 0 was taken for 1, or for nothing at all.
+#[test]
+fn numbers_that_make_no_sense_are_told_by_their_range() {
+    let home = Home::new();
+    for line in [
+        "history --limit -1",
+        "history --limit 0",
+        "apply p.yaml a.png -j -1",
+        "apply p.yaml a.png -j 0",
+        "encode melody-2bar a.mid --class -1",
+        "decode melody-2bar z.csv -o out --class -1",
+        "sample melody-2bar -o out -n -3",
+        "sample melody-2bar -o out --class -1",
+        "search melody-2bar a.mid --in in -n -1",
+        "search melody-2bar a.mid --in in -n 0",
+        "similar a.mid -o out -n -1",
+        "similar a.mid -o out --track -1",
+        "similar a.mid -o out --amount -1",
+        "sample melody-2bar -o out --temperature -1",
+        "sample melody-2bar -o out --seed -5",
+    ] {
+        let output = home.run(&line.split(' ').collect::<Vec<_>>());
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(64) && !text.contains("-- -"), "{line}: {text}");
+        let told = [" is not in ", "is from 0 to 1", "is 0 to 10", "invalid value '-5'"];
+        assert!(told.iter().any(|words| text.contains(words)), "{line}: {text}");
+    }
+}
+
+/// It was said that a pipeline is wrong, and to give an input another ending.
+#[test]
+fn an_ending_that_is_no_format_of_latents_is_told_for_what_it_is() {
+    let home = Home::new();
+    fs::write(home.path("a.png"), png(9, 9)).unwrap();
+    for (args, code, words) in [
+        (&["encode", "melody-2bar", "a.mid", "-o", "l.xyz"], 64, "help: end the name in .safetensors"),
+        (&["decode", "melody-2bar", "a.png", "-o", "out"], 65, "help: give a file of latents"),
+    ] {
+        let output = home.run(args);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(code) && text.contains(words), "{args:?}: {text}");
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_meant_is_told() {
+    let home = Home::new();
+    let run = |filter: &str| {
+        let output = home.latentd().args(["models", "list"]).env("LATENTD_LOG", filter).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let text = run("bogus=xx");
+    assert!(text.matches("LATENTD_LOG").count() == 1 && text.contains("`bogus=xx`"), "{text}");
+    assert_eq!(run("latentd=info,warn"), "");
+}
+
+/// Programs were not told of it.
+#[test]
+fn a_broken_model_is_in_the_list() {
+    let home = Home::new();
+    fs::write(home.folder("XDG_DATA_HOME/latentd/models/broken").join("card.yaml"), "name: [").unwrap();
+    let output = home.run(&["models", "list", "--json"]);
+    assert_eq!(output.status.code(), Some(70), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    for line in text.lines() {
+        let told: serde_json::Value = serde_json::from_str(line).unwrap();
+        let broken = told["name"] == "broken";
+        assert!(told["ok"] == !broken && told["error"].is_string() == broken, "{line}");
+    }
+    assert!(text.contains("\"broken\""), "{text}");
+}

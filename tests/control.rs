@@ -95,6 +95,26 @@ fn a_stale_socket_is_replaced_and_a_live_one_is_left_alone() {
     assert_eq!(daemon.stop(), Some(0));
 }
 
+/// A socket took the place of what lay there, and was deleted with its name in the end.
+#[test]
+fn a_file_in_the_place_of_the_socket_is_left_alone() {
+    let home = Home::new();
+    home.pipeline("", SMALL, "");
+    fs::write(home.path("notes"), "mine").unwrap();
+    std::os::unix::fs::symlink("notes", home.path("link")).unwrap();
+    for name in ["notes", "link"] {
+        let mut by_environment = home.latentd();
+        by_environment.args(["run", "pipeline.yaml"]).env("LATENTD_SOCKET", home.path(name));
+        for output in [home.run(&["run", "pipeline.yaml", "--socket", name]), by_environment.output().unwrap()] {
+            let text = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.code() == Some(78) && text.contains("no socket"), "{name}: {text}");
+            assert!(text.contains("help: name another path"), "{name}: {text}");
+        }
+    }
+    assert_eq!(fs::read(home.path("notes")).unwrap(), b"mine");
+    assert_eq!(fs::read_link(home.path("link")).unwrap(), std::path::Path::new("notes"));
+}
+
 #[test]
 fn status_and_history_tell_what_happened() {
     let home = Home::new();
@@ -123,6 +143,8 @@ fn status_and_history_tell_what_happened() {
     assert!(text.contains("good.png ->") && text.lines().count() == 1, "{text}");
     assert_eq!(home.run(&["history", "nothing-of-the-kind"]).status.code(), Some(66));
     assert_eq!(home.run(&["history", "--since", "soon"]).status.code(), Some(64));
+    let output = home.run(&["history", "nothing-of-the-kind", "--since", "2h"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("in the last 2h"), "{output:?}");
     // A name is a stranger's text, here as everywhere.
     let log = daemon.log();
     for text in [String::from_utf8(home.run(&["history"]).stdout).unwrap(), log] {
@@ -179,6 +201,10 @@ fn a_paused_pipeline_waits_and_loses_nothing() {
     let output = home.run(&["pause", "tset"]);
     assert_eq!(output.status.code(), Some(64));
     assert!(String::from_utf8_lossy(&output.stderr).contains("did you mean `test`?"));
+    let output = home.run(&["bypass", "test"]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(64) && text.contains("only a live pipeline can be bypassed"), "{text}");
+    assert!(text.contains("help: `latentd pause test`"), "{text}");
     assert_eq!(home.run(&["pause", "test"]).status.code(), Some(0));
     wait_for("the pause", LONG, || status(&home)["pipelines"][0]["state"] == "paused");
     for n in 0..50 {
@@ -234,6 +260,7 @@ fn http_answers_health_metrics_and_json_to_this_machine() {
     let body: Value = serde_json::from_str(&body).unwrap();
     assert_eq!((code, &body["version"]), (200, &Value::from(1)));
     assert_eq!(get(port, "/v1/nothing").0, 404);
+    assert_eq!(get(port, "/v1/history?limit=abc").0, 400);
 
     // A page in a browser that lets its own name point here.
     let rebound = "GET /v1/status HTTP/1.0\r\nHost: evil.example\r\n\r\n";

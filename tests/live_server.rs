@@ -272,6 +272,18 @@ fn a_live_pipeline_is_changed_paused_and_resumed_like_any_other() {
     let (tenths, _) = hear(&|| ());
     assert!(tenths > 20, "{tenths}\n{}", daemon.log());
 
+    // Bypassed, its sound comes as it is; then its stages, which leave nothing of the tone, have it again. The devices stay open.
+    write("high_pass: { frequency: 3000 }", "100ms");
+    assert_eq!(run(&["reload"], 0), "changed: live\n");
+    run(&["bypass", "live"], 0);
+    wait_for("the bypass", LONG, || live()["live"]["bypass"] == true);
+    let before = troubles();
+    let (tenths, _) = hear(&|| drop(run(&["bypass", "live", "--off"], 0)));
+    assert_eq!(live()["live"]["bypass"], false);
+    // What comes late comes as it is.
+    assert!((5..55).contains(&tenths) || troubles() != before, "{tenths} tenths\n{}", daemon.log());
+    opened(2);
+
     // Other settings of a device open it anew; a pipeline that is taken away ends.
     write("high_pass: { frequency: 90 }", "50ms");
     assert_eq!(run(&["reload"], 0), "changed: live\n");

@@ -4,9 +4,13 @@
 mod common;
 
 use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
 
-use common::Home;
+use common::{Daemon, Home, png, wait_for};
 use serde_json::Value;
+
+const LONG: Duration = Duration::from_secs(120);
 
 /// A pipeline with a file in quarantine, and beside it one with a mistake.
 fn home() -> Home {
@@ -56,4 +60,81 @@ fn what_others_have_in_quarantine_is_listed_and_nothing_more() {
     let (code, ..) = run(&home, &format!("quarantine purge --all {of}"));
     assert_eq!(code, Some(78));
     assert!(home.path("quarantine/a\nb.png").is_file());
+}
+
+/// Writes a pipeline from `source` to `NAME-out`.
+fn write(home: &Home, name: &str, source: &str) {
+    let text = format!(
+        "name: {name}\nsource:\n  folder: {{ path: ../{source}, quiet: 200ms }}\nstages: [resize: {{ long_side: 4 }}]\nsink:\n  folder: {{ path: ../{name}-out, quarantine: ../{name}-bad }}\n"
+    );
+    fs::write(home.folder("pipelines").join(format!("{name}.yaml")), text).unwrap();
+}
+
+/// State and reason of a pipeline; nothing while there is no such, or no daemon.
+fn state(home: &Home, name: &str) -> (String, String) {
+    let status: Value = serde_json::from_slice(&home.run(&["status", "--json"]).stdout).unwrap_or_default();
+    let mut all = status["pipelines"].as_array().into_iter().flatten();
+    let found = all.find(|p| p["name"] == name).cloned().unwrap_or_default();
+    let text = |key: &str| found[key].as_str().unwrap_or_default().to_owned();
+    (text("state"), text("reason"))
+}
+
+/// One folder that could not be made kept all pipelines from starting, and from being changed.
+#[test]
+fn one_whose_folder_cannot_be_made_waits_alone() {
+    let home = Home::new();
+    fs::write(home.path("file"), "in the way").unwrap();
+    write(&home, "good", "good-in");
+    write(&home, "stuck", "file/in");
+    let daemon = home.daemon(&home.path("pipelines"), &[]);
+    fs::write(home.folder("good-in").join("a.png"), png(6, 6)).unwrap();
+    wait_for("the others' result", LONG, || home.path("good-out/a.png").is_file());
+    let (now, reason) = state(&home, "stuck");
+    assert!(now == "waiting" && reason.contains("cannot make the folder"), "{now}: {reason}");
+    assert!(daemon.log().contains("`stuck` cannot be started"), "{}", daemon.log());
+    write(&home, "late", "late-in");
+    write(&home, "stuck-too", "file/deep/in");
+    assert_eq!(String::from_utf8_lossy(&home.run(&["reload"]).stdout), "added: late, stuck-too\n");
+    assert_eq!(state(&home, "stuck-too").0, "waiting");
+    fs::write(home.folder("late-in").join("b.png"), png(6, 6)).unwrap();
+    wait_for("the new one's result", LONG, || home.path("late-out/b.png").is_file());
+    // It is tried again by itself.
+    fs::remove_file(home.path("file")).unwrap();
+    wait_for("both to run", LONG, || ["stuck", "stuck-too"].iter().all(|name| state(&home, name).0 == "running"));
+    fs::write(home.path("file/in/c.png"), png(6, 6)).unwrap();
+    wait_for("its result", LONG, || home.path("stuck-out/c.png").is_file());
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn the_only_one_waits_as_well() {
+    let home = Home::new();
+    fs::write(home.path("file"), "in the way").unwrap();
+    write(&home, "stuck", "file/in");
+    let log = home.path("log.txt");
+    let mut command = home.latentd();
+    command.args(["run", "pipelines"]).stdout(Stdio::null()).stderr(fs::File::create(&log).unwrap());
+    let daemon = Daemon::of(command.spawn().unwrap(), log);
+    wait_for("it to wait", LONG, || state(&home, "stuck").0 == "waiting");
+    assert_eq!(daemon.stop(), Some(0));
+    // A file where the source should be is a mistake, and does not pass.
+    write(&home, "stuck", "file");
+    let (code, _, err) = run(&home, "run pipelines");
+    assert!(code == Some(78) && err.contains("the source is not a folder"), "{code:?} {err}");
+}
+
+/// The others were not checked, and programs were told nothing.
+#[test]
+fn check_passes_by_a_folder_without_pipelines() {
+    let home = home();
+    home.folder("none");
+    let (code, out, err) = run(&home, "check none pipeline.yaml");
+    assert!(code == Some(66) && err.contains("there is no .yaml file"), "{code:?} {err}");
+    assert!(out.contains("pipeline.yaml: ok"), "{out}");
+    let (code, out, _) = run(&home, "check --json none a-wrong.yaml");
+    let told: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(code == Some(78) && told.len() > 1, "{code:?} {out}");
+    assert!(told[0]["file"] == "none" && told[0]["line"].is_null() && told[1]["line"] == 2, "{out}");
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&told[0]), keys(&told[1]));
 }

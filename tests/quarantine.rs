@@ -35,11 +35,21 @@ fn list_show_retry_and_purge() {
     let lines: Vec<&str> = list.lines().collect();
     assert_eq!(lines.len(), 4, "{list}");
     assert!(lines[0].starts_with("test: b.png: "), "{list}");
+    for name in ["b.png", "cut.png", long.as_str()] {
+        assert_eq!(list.matches(name).count(), 1, "told once: {list}");
+    }
     assert!(list.contains("test: deep/cut.png: ") && list.contains(&long) && !list.contains("not here"), "{list}");
     let json = text(&home, &[&["quarantine", "list", "--json"], &of[..]].concat(), 0);
+    let mut paths = Vec::new();
     for line in json.lines() {
         let kept: serde_json::Value = serde_json::from_str(line).unwrap();
         assert!(kept["reason"].is_string() && kept["file"].is_string(), "{line}");
+        paths.push(kept["file"].as_str().unwrap().to_owned());
+    }
+    // A program knows them by these.
+    for path in &paths {
+        let shown = text(&home, &[&["quarantine", "show", path.as_str()], &of[..]].concat(), 0);
+        assert_eq!(shown.matches("reason:").count(), 1, "{path}: {shown}");
     }
     let shown = text(&home, &[&["quarantine", "show", "deep/cut.png"], &of[..]].concat(), 0);
     assert!(shown.contains("reason:") && shown.contains("deep/cut.png"), "{shown}");
@@ -54,7 +64,9 @@ fn list_show_retry_and_purge() {
     text(&home, &[&["quarantine", "retry", "b.png"], &of[..]].concat(), 0);
     wait_for("it to come back", LONG, || home.path("quarantine/b.png.error.txt").is_file());
 
-    text(&home, &[&["quarantine", "purge", "c.png"], &of[..]].concat(), 0);
+    let path = paths.iter().find(|path| path.ends_with("/c.png")).unwrap();
+    text(&home, &[&["quarantine", "purge", path.as_str()], &of[..]].concat(), 0);
+    assert!(!home.path("quarantine/c.png").exists());
     assert_eq!(count(&home.path("quarantine")), 4);
     text(&home, &[&["quarantine", "purge", "--all"], &of[..]].concat(), 0);
     assert_eq!(count(&home.path("quarantine")), 0);

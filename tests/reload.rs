@@ -172,26 +172,71 @@ fn a_comment_changes_nothing() {
     assert_eq!(daemon.stop(), Some(0));
 }
 
+/// The changed one worked on files before it heard that it was paused.
+#[test]
+fn a_pause_outlives_a_reload() {
+    let home = Home::new();
+    write(&home, "first", "10");
+    let daemon = home.daemon(&home.path("pipelines"), &[]);
+    let waits = || {
+        let shown = status(&home)["pipelines"][0].clone();
+        shown["state"] == "paused" && shown["queue"]["ready"] == 1
+    };
+    assert_eq!(home.run(&["pause", "first"]).status.code(), Some(0));
+    drop_in(&home, "first", "a.png");
+    wait_for("the file to be seen", LONG, waits);
+    // Once while it is at rest, and once while the one before may still be ending.
+    for side in ["5", "6", "7"] {
+        write(&home, "first", side);
+        assert_eq!(String::from_utf8_lossy(&home.run(&["reload"]).stdout), "changed: first\n");
+        assert_eq!(home.run(&["pause", "first"]).status.code(), Some(0), "it is there all the while");
+        assert_eq!(names(&home), ["first"]);
+    }
+    wait_for("the last one", LONG, || watched(&daemon, "first") >= 2 && waits());
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(count(&home.path("first-out")), 0, "{}", daemon.log());
+    assert_eq!(home.run(&["resume", "first"]).status.code(), Some(0));
+    assert_eq!(size_of(&home.path("first-out/a.png")), 7);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// An empty folder in the place of a share that was away, which would have hidden that.
+#[test]
+fn a_folder_that_is_gone_is_not_made_anew_for_others() {
+    let home = Home::new();
+    write(&home, "first", "10");
+    let daemon = home.daemon(&home.path("pipelines"), &[]);
+    fs::rename(home.path("first-in"), home.path("away")).unwrap();
+    fs::rename(home.path("first-out"), home.path("away-too")).unwrap();
+    write(&home, "second", "10");
+    assert_eq!(String::from_utf8_lossy(&home.run(&["reload"]).stdout), "added: second\n");
+    assert_eq!(size_of(&drop_in(&home, "second", "b.png")), 10);
+    assert!(!home.path("first-in").exists() && !home.path("first-out").exists());
+    assert_eq!(daemon.stop(), Some(0));
+}
+
 /// Sound is one of several pipelines, also where there is no device: then it waits, and can be told everything all the same.
 #[cfg(feature = "live")]
 #[test]
 fn a_live_pipeline_without_devices_is_paused_changed_and_taken_away() {
     let home = Home::new();
     write(&home, "first", "10");
-    let live = |stages: &str| {
+    let live = |device: &str, stages: &str| {
         let text = format!(
-            "name: live\nsource: {{microphone: {{device: none-such}}}}\nstages: [{stages}]\nsink: {{speaker: {{device: none-such}}}}\n"
+            "name: live\nsource: {{microphone: {{device: {device}}}}}\nstages: [{stages}]\nsink: {{speaker: {{device: none-such}}}}\n"
         );
         fs::write(home.path("pipelines/live.yaml"), text).unwrap();
     };
-    live("high_pass");
+    live("none-such", "high_pass");
     let daemon = home.daemon(&home.path("pipelines"), &[]);
     let state = || status(&home)["pipelines"][1].clone();
     wait_for("it to look for its devices", LONG, || state()["state"] == "waiting");
     assert_eq!((state()["kind"].clone(), state()["source"].clone()), ("live".into(), "microphone none-such".into()));
     assert_eq!(home.run(&["pause", "live"]).status.code(), Some(0));
     wait_for("the pause", LONG, || state()["state"] == "paused");
-    live("high_pass, denoise: { model: denoise-speech }");
+    assert_eq!(home.run(&["bypass", "live"]).status.code(), Some(0));
+    wait_for("the bypass", LONG, || state()["live"]["bypass"] == true);
+    live("none-such", "high_pass, denoise: { model: denoise-speech }");
     let output = home.run(&["reload"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "changed: live\n");
     assert_eq!((state()["state"].clone(), state()["stages"][1].clone()), ("paused".into(), "denoise".into()));
@@ -203,6 +248,16 @@ fn a_live_pipeline_without_devices_is_paused_changed_and_taken_away() {
     fs::remove_file(home.path("pipelines/twin.yaml")).unwrap();
     assert_eq!(home.run(&["resume", "live"]).status.code(), Some(0));
     wait_for("it to look again", LONG, || state()["state"] == "waiting");
+    // Other devices open it anew, and it is bypassed all the same.
+    live("none-either", "high_pass");
+    assert_eq!(String::from_utf8_lossy(&home.run(&["reload"]).stdout), "changed: live\n");
+    wait_for("the other microphone, bypassed", LONG, || {
+        let now = state();
+        now["source"] == "microphone none-either" && now["live"]["bypass"] == true
+    });
+    assert!(String::from_utf8_lossy(&home.run(&["status"]).stdout).contains("  bypassed; 0 xruns"));
+    assert_eq!(home.run(&["bypass", "live", "--off"]).status.code(), Some(0));
+    wait_for("its stages to be back", LONG, || state()["live"]["bypass"] == false);
     fs::remove_file(home.path("pipelines/live.yaml")).unwrap();
     assert_eq!(String::from_utf8_lossy(&home.run(&["reload"]).stdout), "removed: live\n");
     wait_for("it to go", LONG, || names(&home) == ["first"]);

@@ -85,12 +85,35 @@ fn installed_for_a_user_it_goes_where_systemd_looks_and_away_again() {
     let unit = fs::read_to_string(home.path("XDG_CONFIG_HOME/systemd/user/latentd.service")).unwrap();
     assert!(unit.contains("WantedBy=default.target") && !unit.contains("User="), "{unit}");
     assert!(unit.contains("pipeline.yaml") && !unit.contains(" pipeline.yaml"), "an absolute path: {unit}");
-    assert_eq!(run(&["service", "status"]).status.code(), Some(0));
+    // What does not run is told to scripts too.
+    let status = run(&["service", "status"]);
+    assert!(status.status.code() == Some(75) && status.stdout.ends_with(b"active: inactive\n"), "{status:?}");
+    let (active, _) = systemctl(&home, "active");
+    let status = home.latentd().env("PATH", active).args(["service", "status"]).output().unwrap();
+    assert!(status.status.code() == Some(0) && status.stdout.ends_with(b"active: active\n"), "{status:?}");
     assert_eq!(run(&["service", "uninstall"]).status.code(), Some(0));
     assert_eq!(run(&["service", "uninstall"]).status.code(), Some(66));
     // What cannot be loaded is not installed.
     fs::write(home.path("wrong.yaml"), "name: wrong\n").unwrap();
     assert_eq!(home.run(&["service", "install", "wrong.yaml"]).status.code(), Some(78));
+}
+
+/// Systemd was given a folder with doubled signs that was not there, and a pipeline whose name had lost a letter.
+#[test]
+fn a_unit_tells_paths_as_they_are() {
+    use std::os::unix::ffi::OsStrExt;
+    let home = Home::new();
+    let pipeline = home.pipeline("", "resize: { long_side: 4 }", "");
+    let text = fs::read_to_string(&pipeline).unwrap().replace("./outbox", "./out$box");
+    fs::write(&pipeline, text).unwrap();
+    let unit = print(&home, &["--system"]);
+    assert!(unit.contains("/out$box\"\n") && !unit.contains("$$"), "{unit}");
+    let folder = home.path("").join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+    fs::create_dir(&folder).unwrap();
+    fs::rename(&pipeline, folder.join("pipeline.yaml")).unwrap();
+    let output = home.latentd().args(["service", "install", "--print"]).arg(&folder).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(64) && text.contains("UTF-8") && output.stdout.is_empty(), "{text}");
 }
 
 /// A unit without a pipeline died at once; with `--system`, what the user had at home was taken for the machine's.
@@ -171,7 +194,7 @@ fn a_packages_service_is_known_and_left_to_it() {
         (output.status.code(), text)
     };
     let (code, text) = run(&["service", "status"]);
-    assert!(code == Some(0) && text.contains(&format!("installed: {}", unit.display())), "{text}");
+    assert!(code == Some(75) && text.contains(&format!("installed: {}", unit.display())), "{text}");
     let (code, text) = run(&["service", "uninstall"]);
     assert!(code == Some(64) && text.contains("came with a package") && text.contains("--user disable"), "{text}");
     assert!(unit.exists());

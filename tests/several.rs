@@ -18,10 +18,25 @@ fn write(home: &Home, name: &str, source: &str, sink: &str, originals: &str) {
     fs::write(home.path(&format!("pipelines/{count}.yaml")), text).unwrap();
 }
 
+/// What `latentd run` says; `latentd check` says the same.
 fn refused(home: &Home) -> String {
     let output = home.run(&["run", "pipelines"]);
     assert_eq!(output.status.code(), Some(78));
-    String::from_utf8_lossy(&output.stderr).into_owned()
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let said = text(&output.stderr);
+    let output = home.run(&["check", "pipelines"]);
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.code() == Some(78) && out.contains("0.yaml: ok"), "{out}{err}");
+    for mistake in err.lines().map(|line| line.trim_start_matches("error: ")) {
+        assert!(said.contains(mistake), "{mistake}\n{said}");
+    }
+    let output = home.run(&["check", "--json", "pipelines"]);
+    let out = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(78), "{out}");
+    let mut told = out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    assert!(told.all(|one| said.contains(one["message"].as_str().unwrap()) && one["line"].is_null()), "{out}");
+    assert_eq!(out.lines().count(), err.lines().count());
+    said
 }
 
 #[test]
@@ -55,6 +70,39 @@ fn results_that_would_go_in_circles_are_refused() {
     write(&home, "back", "c", "a/deep", "keep");
     let text = refused(&home);
     assert!(text.contains("files would go in circles"), "{text}");
+}
+
+/// By the folders in the names of results, which nobody looked at.
+#[test]
+fn names_that_lead_into_the_source_are_refused() {
+    let home = Home::new();
+    let write = |name: &str, source: &str, sink: &str| {
+        let text = format!(
+            "name: from-{name}\nsource:\n  folder: {{ path: ../{source} }}\nstages: [resize: {{ long_side: 4 }}]\nsink:\n  folder: {{ {sink}, quarantine: ../bad }}\n"
+        );
+        fs::write(home.folder("pipelines").join(format!("{name}.yaml")), text).unwrap();
+    };
+    for (name, fine) in [
+        ("in/{stem}.{ext}", false),
+        ("in/deep/{stem}.{ext}", false),
+        ("{parent}/{stem}.{ext}", false),
+        ("other-{index}/{stem}.{ext}", false),
+        ("done/{stem}.{ext}", true),
+        ("in-{stem}.{ext}", true),
+    ] {
+        write("loop", "out/in", &format!("path: ../out, name: \"{name}\""));
+        let output = home.run(&["check", "pipelines"]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(if fine { 0 } else { 78 }), "{name}: {text}");
+        assert!(fine || (text.contains("loop.yaml:6:") && text.contains("`name` writes into")), "{name}: {text}");
+    }
+    // Nor by way of another.
+    fs::remove_file(home.path("pipelines/loop.yaml")).unwrap();
+    write("0", "a", "path: ../out, name: \"in/{stem}.{ext}\"");
+    write("1", "out/in", "path: ../a");
+    assert!(refused(&home).contains("files would go in circles"));
+    write("0", "a", "path: ../out, name: \"done/{stem}.{ext}\"");
+    assert!(home.run(&["check", "pipelines"]).status.success());
 }
 
 #[test]

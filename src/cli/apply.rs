@@ -25,8 +25,8 @@ pub struct Args {
     #[arg(long, short, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Worker threads; as many as there are cores if not given
-    #[arg(long, short = 'j', value_name = "N")]
-    threads: Option<usize>,
+    #[arg(long, short = 'j', value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
     /// Only tell what would be done
     #[arg(long)]
     dry_run: bool,
@@ -174,7 +174,7 @@ fn work(
     failures: &mut Vec<(PathBuf, Error)>,
 ) -> Result<usize> {
     let count = groups.len();
-    let pool = Pool::new(threads(args.threads))?;
+    let pool = Pool::new(threads(args.threads.map(usize::from)))?;
     let (home, tickets) = unbounded();
     let lane = pool.lane(1.0);
     for inputs in groups {

@@ -33,14 +33,15 @@ pub fn live_line(live: &serde_json::Value) -> String {
     let pair = |name: &str| [0, 1].map(|at| live[name][at].as_f64().unwrap_or_default());
     let (xruns, late, left_out) = (number("xruns"), number("late_blocks"), number("dropped_blocks"));
     let counted = format!("{xruns} xruns, {late} blocks late, {left_out} left out");
-    // Of a stream that does not run there is only what was counted.
+    let bypassed = if live["bypass"] == true { "bypassed; " } else { "" };
+    // Of a stream that does not run there is only what was counted, and what was told.
     if live["state"] != "running" {
-        return counted;
+        return format!("{bypassed}{counted}");
     }
     let ([ready, wanted], [input, output]) = (pair("ring_ms"), pair("level_db"));
     let (delay, load) = (number("latency_ms"), number("load"));
     format!(
-        "{delay:.1} ms from end to end, load {load:.2}; {ready:.0} of {wanted:.0} ms ready; {counted}; {input:.0} dB in, {output:.0} dB out"
+        "{bypassed}{delay:.1} ms from end to end, load {load:.2}; {ready:.0} of {wanted:.0} ms ready; {counted}; {input:.0} dB in, {output:.0} dB out"
     )
 }
 

@@ -20,13 +20,13 @@ pub struct Args {
     #[arg(long, short, value_name = "DIR")]
     out: PathBuf,
     /// The class that a conditional model is told, from 0
-    #[arg(long, value_name = "N")]
-    class: Option<usize>,
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    class: Option<u16>,
 }
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let model = models::find(common, &args.model)?;
-    let codec = codec::open(&model, args.class)?;
+    let codec = codec::open(&model, args.class.map(usize::from))?;
     let inputs = args.inputs.iter().map(|path| files::Input { path: path.clone(), name: String::new() });
     files::each(&inputs.collect::<Vec<_>>(), |input| {
         let path = &input.path;

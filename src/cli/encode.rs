@@ -20,13 +20,17 @@ pub struct Args {
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
     /// The class that a conditional model is told, from 0
-    #[arg(long, value_name = "N")]
-    class: Option<usize>,
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    class: Option<u16>,
 }
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
-    let format = args.out.as_deref().map(LatentFormat::from_extension).transpose()?;
-    let codec = codec::open(&models::find(common, &args.model)?, args.class)?;
+    // It is the command line that is wrong here, and no pipeline.
+    let format = args.out.as_deref().map(LatentFormat::from_extension).transpose().map_err(|e| {
+        let mend = e.mend_text().unwrap_or("name a .safetensors").to_owned();
+        Error::new(Kind::Usage, e.message()).mend(mend)
+    })?;
+    let codec = codec::open(&models::find(common, &args.model)?, args.class.map(usize::from))?;
     let mut latents = Vec::new();
     let outcome = files::each(&files::collect(&args.inputs, codec.media())?, |input| {
         // Nobody reads on.

@@ -18,11 +18,11 @@ pub struct Args {
     /// Only files with this in their path, or at this path or below it
     file: Option<PathBuf>,
     /// Only what happened in this time, as in 30min, 12h, 7d
-    #[arg(long, value_name = "TIME", value_parser = seconds)]
-    since: Option<u64>,
+    #[arg(long, value_name = "TIME", value_parser = period)]
+    since: Option<Period>,
     /// At most so many events, newest first
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 50, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
     /// Print one JSON object for each event
     #[arg(long)]
     json: bool,
@@ -30,7 +30,15 @@ pub struct Args {
     which: Which,
 }
 
-fn seconds(text: &str) -> std::result::Result<u64, String> {
+/// A time back from now.
+#[derive(Debug, Clone)]
+struct Period {
+    seconds: u64,
+    /// As the user wrote it.
+    text: String,
+}
+
+fn period(text: &str) -> std::result::Result<Period, String> {
     let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let number: u64 = number.parse().map_err(|_| "begin with a number, as in 12h".to_owned())?;
@@ -41,7 +49,7 @@ fn seconds(text: &str) -> std::result::Result<u64, String> {
         "d" => 86_400,
         _ => return Err("end in s, min, h or d, as in 12h".to_owned()),
     };
-    Ok(number.saturating_mul(factor))
+    Ok(Period { seconds: number.saturating_mul(factor), text: text.to_owned() })
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
@@ -64,7 +72,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         say!("{time} ago  {}  {} {outcome}", text("pipeline"), list("inputs"));
     }
     match events.is_empty() {
-        true => Err(Error::new(Kind::NoInput, "nothing of the kind has happened in the last 90 days")),
+        true => {
+            let period = args.since.as_ref().map_or("90 days", |since| since.text.as_str());
+            Err(Error::new(Kind::NoInput, format!("nothing of the kind has happened in the last {period}")))
+        }
         false => Ok(ExitCode::SUCCESS),
     }
 }
@@ -74,8 +85,8 @@ fn events(args: &Args) -> Result<Vec<Value>> {
     let files: Vec<String> =
         args.file.iter().flat_map(|file| names(file)).map(|file| file.to_string_lossy().into_owned()).collect();
     let mut url = format!("/v1/history?limit={}", args.limit);
-    if let Some(since) = args.since {
-        url += &format!("&since={since}");
+    if let Some(since) = &args.since {
+        url += &format!("&since={}", since.seconds);
     }
     for file in &files {
         url += &format!("&file={}", encode(file));
@@ -83,8 +94,9 @@ fn events(args: &Args) -> Result<Vec<Value>> {
     match args.which.client().get(&url) {
         Ok(mut answer) => Ok(answer["events"].as_array_mut().map(std::mem::take).unwrap_or_default()),
         Err(e) if e.kind() == Kind::Device && args.which.is_usual() => {
-            let since = args.since.map_or(0, |since| now().saturating_sub(since).saturating_mul(1_000_000));
-            journal::history(&paths::state(), since, args.limit.max(1), &files)?.ok_or(e)
+            let begin = |since: &Period| now().saturating_sub(since.seconds).saturating_mul(1_000_000);
+            let since = args.since.as_ref().map_or(0, begin);
+            journal::history(&paths::state(), since, args.limit as usize, &files)?.ok_or(e)
         }
         Err(e) => Err(e),
     }

@@ -120,6 +120,8 @@ enum Verb {
     Pause(tell::Named),
     /// Let a paused pipeline go on
     Resume(tell::Named),
+    /// Let a live pipeline's sound pass as it is, or with `--off` through its stages again
+    Bypass(tell::Bypass),
     /// Read the pipelines anew; if one of them is wrong, nothing changes
     Reload(daemon::Which),
     /// Work off what has arrived, then end the daemon
@@ -209,6 +211,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Verb::History(args) => history::run(args),
         Verb::Pause(args) => tell::pause(args),
         Verb::Resume(args) => tell::resume(args),
+        Verb::Bypass(args) => tell::bypass(args),
         Verb::Reload(which) => tell::reload(which),
         Verb::Drain(which) => tell::drain(which),
         Verb::Quarantine(verb) => quarantine::run(verb, common),

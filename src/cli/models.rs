@@ -87,13 +87,17 @@ fn list(common: &Common, json: bool) -> Result<ExitCode> {
                     Place::Folder(path) => path.to_string_lossy().into_owned(),
                     other => other.to_string(),
                 };
-                let object = serde_json::json!({ "name": name, "place": place, "task": card.task, "media": card.media,
+                let object = serde_json::json!({ "name": name, "ok": true, "place": place, "task": card.task, "media": card.media,
                     "scale": card.scale, "size": card.size, "summary": card.summary, "metrics": card.metrics });
                 say!("{object}");
             }
             Ok(card) => say!("{name:<24} {:<10} {}", card.task.name(), summary(&card, &place.to_string())),
             Err(e) => {
                 code = e.kind().exit_code().into();
+                if json {
+                    let object = serde_json::json!({ "name": name, "ok": false, "error": e.to_string(), "kind": e.kind().name(), "mend": e.mend_text() });
+                    say!("{object}");
+                }
                 terminal::print_error(&e);
             }
         }

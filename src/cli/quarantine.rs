@@ -80,7 +80,7 @@ pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode> {
                     say!("{value}");
                 } else {
                     let gone = if kept.file.is_some() { "" } else { " (not here)" };
-                    say!("{}: {}{gone}: {}", pipeline.name, show_path(&kept.name), kept.reason);
+                    say!("{}: {}{gone}: {}", pipeline.name, show_path(&kept.name), without_name(&kept));
                 }
             }
             failed.iter().for_each(terminal::print_error);
@@ -108,6 +108,19 @@ pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The reason without the name of the file at its beginning: the line that it stands in has told that.
+fn without_name(kept: &Kept) -> &str {
+    let mut ends = kept.reason.match_indices(": ");
+    // As it was called when it came: by its name alone, or with the folders that it lay in.
+    let end = ends.find(|(at, _)| *at > 0 && kept.from.ends_with(&kept.reason[..*at]));
+    end.map_or(kept.reason.as_str(), |(at, colon)| &kept.reason[at + colon.len()..])
+}
+
+/// Whether a file is meant by its name, or by the path that `list --json` tells.
+fn is_named(kept: &Kept, name: &Path) -> bool {
+    kept.name == name || kept.file.as_deref() == Some(name)
 }
 
 fn quarantine(pipeline: &Pipeline) -> Quarantine<'_> {
@@ -144,12 +157,12 @@ fn kept_by(pipelines: &[Loaded]) -> Vec<(Arc<Pipeline>, Kept)> {
 
 fn chosen(of: &Of, common: &Common, names: &[PathBuf]) -> Result<Vec<(Arc<Pipeline>, Kept)>> {
     let all = everything(of, common)?;
-    let is_there = |name: &Path| all.iter().any(|(_, kept)| kept.name == name);
+    let is_there = |name: &Path| all.iter().any(|(_, kept)| is_named(kept, name));
     if let Some(missing) = names.iter().find(|name| !is_there(name)) {
         let e = Error::new(Kind::NoInput, "it is not in quarantine").at(missing);
         return Err(e.mend("`latentd quarantine list` shows what is"));
     }
-    Ok(all.into_iter().filter(|(_, kept)| names.contains(&kept.name)).collect())
+    Ok(all.into_iter().filter(|(_, kept)| names.iter().any(|name| is_named(kept, name))).collect())
 }
 
 /// Does something to each; goes on when one fails, and tells the first failure in the end.

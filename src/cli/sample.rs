@@ -18,25 +18,25 @@ pub struct Args {
     /// An autoencoder whose latents follow a prior: name or path
     model: String,
     /// How many
-    #[arg(short, long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(short, long, value_name = "N", default_value_t = 8, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     number: u32,
     /// Draws are the same for the same seed
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     seed: u64,
     /// The deviation of the draws: below 1 more usual, above 1 more unusual
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     temperature: f32,
     /// Where the results go
     #[arg(long, short, value_name = "DIR")]
     out: PathBuf,
     /// The class that a conditional model is told, from 0
-    #[arg(long, value_name = "N")]
-    class: Option<usize>,
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    class: Option<u16>,
 }
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let model = models::find(common, &args.model)?;
-    let codec = codec::open(&model, args.class)?;
+    let codec = codec::open(&model, args.class.map(usize::from))?;
     if !(0.0..=10.0).contains(&args.temperature) {
         return Err(Error::new(Kind::Usage, "the temperature is 0 to 10"));
     }

@@ -24,14 +24,14 @@ pub struct Args {
     #[arg(long = "in", required = true, num_args = 1.., value_name = "DIR")]
     places: Vec<PathBuf>,
     /// How many of the nearest to tell
-    #[arg(short, long, value_name = "N", default_value_t = 10)]
-    number: usize,
+    #[arg(short, long, value_name = "N", default_value_t = 10, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
+    number: u32,
     /// Keep the index in this file; one for each model and set of places in the cache folder if not given
     #[arg(long, value_name = "FILE")]
     index: Option<PathBuf>,
     /// The class that a conditional model is told, from 0
-    #[arg(long, value_name = "N")]
-    class: Option<usize>,
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    class: Option<u16>,
     /// Print one JSON object for each
     #[arg(long)]
     json: bool,
@@ -40,14 +40,14 @@ pub struct Args {
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     args.index.as_deref().map(check_index).transpose()?;
     let model = models::find(common, &args.model)?;
-    let codec = codec::open(&model, args.class)?;
+    let codec = codec::open(&model, args.class.map(usize::from))?;
     let query = files::Input { path: args.query.clone(), name: String::new() };
     let query = codec.encode(&query.read(codec.media())?).map_err(|e| e.at(&args.query))?;
     let entries = bring_up_to_date(args, &model, codec.as_ref())?;
     let mut found: Vec<(f32, &Path)> =
         entries.iter().map(|(path, point)| (distance(&query, point), path.as_path())).collect();
     found.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(b.1)));
-    for (distance, path) in found.iter().take(args.number) {
+    for (distance, path) in found.iter().take(args.number as usize) {
         if args.json {
             say!("{}", serde_json::json!({ "path": path.to_string_lossy(), "distance": distance }));
         } else {
@@ -116,7 +116,7 @@ fn bring_up_to_date(args: &Args, model: &Model, codec: &dyn Codec) -> Result<Vec
 }
 
 /// Points of another model of the same name, or for another class, must not be taken for these.
-fn identity(model: &Model, class: Option<usize>) -> String {
+fn identity(model: &Model, class: Option<u16>) -> String {
     let class = class.map(|class| format!(":{class}")).unwrap_or_default();
     format!("{}:{}{class}", model.card.name, model.card.sha256)
 }

@@ -16,6 +16,8 @@ use crate::source::resolve;
 /// What the machine's service runs when nothing is named.
 const SYSTEM_PIPELINES: &str = "/etc/latentd";
 const UNIT: &str = "latentd.service";
+/// What asks launchd.
+const LAUNCHD_LIST: [&str; 3] = ["launchctl", "list", "io.github.latentd"];
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -102,12 +104,33 @@ fn given(install: &Install) -> Result<Vec<PathBuf>> {
     Ok(vec![folder])
 }
 
+/// A path as a service file can tell it: such a file is text, and any other name would stand for a file that is not there.
+fn text(path: &Path) -> Result<String> {
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        let e = Error::new(Kind::Usage, "the path is not UTF-8, and a service file cannot tell it").at(path);
+        e.mend("rename what it names, or the folder that this lies in")
+    })
+}
+
 fn install(install: &Install, common: &Common) -> Result<ExitCode> {
     let system = install.whose.system;
     // What does not start here would not as a service either.
     let token = install.token_file.as_deref().map(Token::read).transpose()?;
     Doors { socket: None, http: install.http, token }.check()?;
     let given = given(install)?;
+    let program = std::env::current_exe().map_err(|e| Error::new(Kind::Bug, "where am I?").because(e))?;
+    text(&program)?;
+    let mut arguments: Vec<String> = vec!["--watch-config".into()];
+    arguments.extend(install.http.map(|address| format!("--http={address}")));
+    if let Some(file) = &install.token_file {
+        arguments.push(format!("--token-file={}", text(&resolve(file))?));
+    }
+    for folder in &common.models {
+        arguments.push(format!("--models={}", text(&resolve(folder))?));
+    }
+    for path in &given {
+        arguments.push(text(&resolve(path))?);
+    }
     let pipelines = run::first_load(&given, common)?.pipelines;
     let mut writes = Vec::new();
     for pipeline in pipelines.iter().filter_map(|loaded| loaded.folder()) {
@@ -116,22 +139,18 @@ fn install(install: &Install, common: &Common) -> Result<ExitCode> {
     }
     writes.sort();
     writes.dedup();
-    let program = std::env::current_exe().map_err(|e| Error::new(Kind::Bug, "where am I?").because(e))?;
-    let mut arguments: Vec<String> = vec!["--watch-config".into()];
-    arguments.extend(install.http.map(|address| format!("--http={address}")));
-    let absolute = |path: &Path| resolve(path).to_string_lossy().into_owned();
-    arguments.extend(install.token_file.iter().map(|file| format!("--token-file={}", absolute(file))));
-    arguments.extend(common.models.iter().map(|folder| format!("--models={}", absolute(folder))));
-    arguments.extend(given.iter().map(|path| absolute(path)));
+    if system {
+        writes.iter().try_for_each(|path| text(path).map(drop))?;
+    }
     let network = install.http.is_some();
     let unit = Unit { program, arguments, system, profile: install.profile, writes, network };
-    let text = if cfg!(target_os = "macos") { launchd(&unit) } else { systemd(&unit) };
+    let file = if cfg!(target_os = "macos") { launchd(&unit) } else { systemd(&unit) };
     if install.print {
-        say!("{}", text.trim_end());
+        say!("{}", file.trim_end());
         return Ok(ExitCode::SUCCESS);
     }
     let path = place(system);
-    durable::write(&path, text.as_bytes())?;
+    durable::write(&path, file.as_bytes())?;
     say!("{} is written. To start it now and at every start:\n", show_path(&path));
     match (cfg!(target_os = "macos"), system) {
         (true, _) => say!("    launchctl load -w {}", show_path(&path)),
@@ -162,7 +181,7 @@ fn uninstall(system: bool) -> Result<ExitCode> {
     let stop = if mac { vec!["launchctl", "unload", &*file] } else { systemctl(system, &["disable", "--now", UNIT]) };
     tell(&stop);
     // launchd says nothing of what is not loaded.
-    let state = if mac { tell(&["launchctl", "list", "io.github.latentd"]) } else { ask(system, "is-active") };
+    let state = if mac { tell(&LAUNCHD_LIST) } else { ask(system, "is-active") };
     if state.as_deref().is_some_and(|state| !matches!(state, "" | "inactive" | "failed" | "unknown")) {
         let e = Error::new(Kind::Transient, "the service could not be stopped, and stays installed").at(&path);
         return Err(e.mend(format!("see what `{}` says", stop.join(" "))));
@@ -200,10 +219,17 @@ fn ask(system: bool, question: &str) -> Option<String> {
 fn status(system: bool) -> Result<ExitCode> {
     let path = installed(system)?;
     say!("installed: {}", show_path(&path));
-    if !cfg!(target_os = "macos") {
-        for (what, question) in [("enabled", "is-enabled"), ("active", "is-active")] {
-            say!("{what}: {}", ask(system, question).as_deref().unwrap_or("systemd does not answer"));
+    let active = if cfg!(target_os = "macos") {
+        // launchd tells the process of what runs.
+        let runs = tell(&LAUNCHD_LIST).is_some_and(|told| told.contains("\"PID\""));
+        say!("active: {}", if runs { "active" } else { "inactive" });
+        runs
+    } else {
+        let [enabled, active] = ["is-enabled", "is-active"].map(|question| ask(system, question));
+        for (what, answer) in [("enabled", &enabled), ("active", &active)] {
+            say!("{what}: {}", answer.as_deref().unwrap_or("systemd does not answer"));
         }
-    }
-    Ok(ExitCode::SUCCESS)
+        matches!(active.as_deref(), Some("active" | "reloading"))
+    };
+    Ok(if active { ExitCode::SUCCESS } else { Kind::Transient.exit_code().into() })
 }

@@ -1,4 +1,4 @@
-//! `latentd pause`, `resume`, `reload` and `drain`: what a running daemon can be told.
+//! `latentd pause`, `resume`, `bypass`, `reload` and `drain`: what a running daemon can be told.
 
 use std::process::ExitCode;
 
@@ -16,6 +16,15 @@ pub struct Named {
     which: Which,
 }
 
+#[derive(Debug, clap::Args)]
+pub struct Bypass {
+    #[command(flatten)]
+    named: Named,
+    /// Put its stages back to work
+    #[arg(long)]
+    off: bool,
+}
+
 pub fn pause(args: &Named) -> Result<ExitCode> {
     args.which.client().post(&format!("/v1/pipelines/{}/pause", encode(&args.pipeline)))?;
     say!("{} is paused: files wait in their folder until `latentd resume {}`", args.pipeline, args.pipeline);
@@ -28,10 +37,29 @@ pub fn resume(args: &Named) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+pub fn bypass(args: &Bypass) -> Result<ExitCode> {
+    let Bypass { named: Named { pipeline, which }, off } = args;
+    let what = if *off { "engage" } else { "bypass" };
+    which.client().post(&format!("/v1/pipelines/{}/{what}", encode(pipeline)))?;
+    if *off {
+        say!("{pipeline} has its stages again");
+    } else {
+        say!("{pipeline} is bypassed: its sound passes as it is until `latentd bypass {pipeline} --off`");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 pub fn drain(which: &Which) -> Result<ExitCode> {
     which.client().post("/v1/drain")?;
     say!("what has arrived is worked off, then the daemon ends");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a problem is told with its place, as in `FILE:LINE:COLUMN: ...`; others have nothing more to be shown.
+fn has_place(problem: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let parts: Vec<&str> = problem.split(':').collect();
+    parts.windows(2).any(|pair| pair.iter().all(|part| is_number(part)))
 }
 
 pub fn reload(which: &Which) -> Result<ExitCode> {
@@ -43,7 +71,8 @@ pub fn reload(which: &Which) -> Result<ExitCode> {
     if !reload.ok {
         reload.problems.iter().for_each(|problem| terminal::note(problem));
         let e = Error::new(Kind::Config, format!("{} mistakes; the old configuration stays", reload.problems.len()));
-        return Err(e.mend("`latentd check` shows them with their places"));
+        let placed = reload.problems.iter().any(|problem| has_place(problem));
+        return Err(if placed { e.mend("`latentd check` shows them with their places") } else { e });
     }
     let Reload { added, changed, removed, .. } = &reload;
     let told = [("added", added), ("changed", changed), ("removed", removed)];

@@ -24,7 +24,13 @@ pub fn start_logging(common: &Common, long: bool) {
         (_, 1) => "latentd=debug,info",
         _ => "trace",
     };
-    let filter = EnvFilter::try_from_env("LATENTD_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let asked = std::env::var_os("LATENTD_LOG").map(|text| text.to_string_lossy().into_owned());
+    let read = asked.as_deref().map(EnvFilter::try_new).transpose();
+    let (filter, wrong) = match read {
+        Ok(filter) => (filter, None),
+        Err(e) => (None, Some(e)),
+    };
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(level));
     JSON.store(common.log_format == LogFormat::Json, Ordering::Relaxed);
     let log = fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
     let layer = match common.log_format {
@@ -41,6 +47,10 @@ pub fn start_logging(common: &Common, long: bool) {
     };
     // A second start in one process (a test) keeps the first.
     let _ = tracing_subscriber::registry().with(layer).with(filter).try_init();
+    if let Some(e) = wrong {
+        let text = asked.unwrap_or_default();
+        tracing::warn!("LATENTD_LOG: `{}` is left out: {e}", text.escape_debug());
+    }
 }
 
 /// How the log is written.

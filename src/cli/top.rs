@@ -195,9 +195,9 @@ mod tests {
         let voice = PipelineStatus {
             name: "voice".into(),
             state: "running".into(),
-            live: Some(
-                serde_json::json!({ "state": "running", "latency_ms": 31.25, "xruns": 7, "level_db": [-20.0, -30.0] }),
-            ),
+            live: Some(serde_json::json!({
+                "state": "running", "bypass": true, "latency_ms": 31.25, "xruns": 7, "level_db": [-20.0, -30.0]
+            })),
             ..PipelineStatus::default()
         };
         let status = Status { pipelines: vec![pipeline, voice], threads: 2, ..Status::default() };
@@ -212,7 +212,7 @@ mod tests {
         view.selected.select(Some(1));
         terminal.draw(|frame| view.draw(frame)).unwrap();
         let text: String = terminal.backend().buffer().content().iter().map(|cell| cell.symbol()).collect();
-        assert!(text.contains("31.2 ms") && text.contains("7 xruns"), "{text}");
+        assert!(text.contains("bypassed; 31.2 ms") && text.contains("7 xruns"), "{text}");
         // However small the terminal is.
         let mut terminal = Terminal::new(TestBackend::new(3, 2)).unwrap();
         terminal.draw(|frame| view.draw(frame)).unwrap();

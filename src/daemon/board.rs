@@ -165,6 +165,21 @@ impl Board {
             None => e.mend("`latentd status` lists them"),
         })
     }
+
+    /// An error with a mend if there is no such pipeline, or it is one of files.
+    ///
+    /// # Errors
+    /// Kind usage.
+    pub fn check_live(&self, name: &str) -> Result<()> {
+        self.check_name(name)?;
+        match self.lock().pipelines.get(name) {
+            Some((slot, _)) if slot.lock().kind != "live" => {
+                let what = format!("`{name}` works on files, and only a live pipeline can be bypassed");
+                Err(Error::new(Kind::Usage, what).mend(format!("`latentd pause {name}` lets its files wait")))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A pipeline as it is now; the numbers of a live one are in `live`.

@@ -218,23 +218,17 @@ fn devices(pipeline: &LivePipeline) -> Vec<Check> {
             return vec![Check::doubtful(format!("{name}: sound"), e.to_string(), mend)];
         }
     };
-    let all = devices.list();
     let ends = [
         (Direction::Microphone, &pipeline.microphone.wanted.device),
         (Direction::Speaker, &pipeline.speaker.wanted.device),
     ];
     let check = |(direction, asked): (Direction, &String)| {
         let what = format!("{name}: {}", direction.name());
-        let default = if asked == "default" { devices.default_id(direction) } else { None };
-        let is_asked = |id: &str, its_name: &str| {
-            let own = id.split_once(':').map_or("", |(_, own)| own);
-            default.as_deref() == Some(id) || id == asked || own == asked || its_name.eq_ignore_ascii_case(asked)
-        };
-        match all.iter().find(|d| d.direction == direction && is_asked(&d.id, &d.name)) {
-            Some(device) => Check::good(what, format!("{} ({})", device.name, device.id)),
-            None => {
-                let found = format!("there is no `{}` now; the pipeline would wait for it", asked.escape_debug());
-                Check::doubtful(what, found, "plug it in, or name another; `latentd devices` shows them")
+        match devices.named(direction, asked) {
+            Ok((id, name)) => Check::good(what, format!("{name} ({id})")),
+            Err(e) => {
+                let mend = e.mend_text().unwrap_or_default().to_owned();
+                Check::doubtful(what, format!("{e}; the pipeline would wait for it"), mend)
             }
         }
     };

@@ -26,11 +26,12 @@ impl Live {
     /// Kind transient: the system gives no thread.
     pub fn start(
         pipeline: Arc<LivePipeline>,
-        paused: bool,
+        (paused, bypassed): (bool, bool),
         ended: impl FnOnce(Option<String>) + Send + 'static,
     ) -> Result<(Live, JoinHandle<()>)> {
         let control = LiveControl::default();
         control.set_paused(paused);
+        control.set_bypass(bypassed);
         let (halt, halted) = bounded(0);
         let its = control.clone();
         let work = move || {
@@ -51,6 +52,8 @@ impl Live {
         match order {
             Order::Pause => self.control.set_paused(true),
             Order::Resume => self.control.set_paused(false),
+            Order::Bypass => self.control.set_bypass(true),
+            Order::Engage => self.control.set_bypass(false),
             Order::Drain | Order::Halt => drop(self.halt.take()),
         }
     }

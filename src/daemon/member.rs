@@ -71,6 +71,11 @@ impl Member {
         !matches!(self.running, Running::Not(_))
     }
 
+    /// Whether it runs, and goes on as it is if this is what is wanted.
+    pub fn stays_as(&self, wanted: &Loaded) -> bool {
+        self.runs() && !self.halting && self.loaded.is_same(wanted)
+    }
+
     /// Tells it something; one that does not run needs not know.
     pub fn tell(&mut self, order: Order) {
         match &mut self.running {

@@ -111,6 +111,10 @@ pub enum Event {
     Pause(String),
     /// Hand them over again.
     Resume(String),
+    /// Let the sound of this pipeline pass as it is.
+    Bypass(String),
+    /// Let it go through the stages again.
+    Engage(String),
     /// A pipeline's thread has come to its end.
     Ended {
         /// Which of the threads that were ever started.

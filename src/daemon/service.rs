@@ -63,9 +63,10 @@ pub fn systemd(unit: &Unit) -> String {
         [Service]
         Type=notify
         NotifyAccess=main");
+    // Variables are put into arguments, and not into the path of the program.
     let command: Vec<String> = std::iter::once(quoted(&program.to_string_lossy()))
         .chain(["run".to_owned()])
-        .chain(arguments.iter().map(|argument| quoted(argument)))
+        .chain(arguments.iter().map(|argument| quoted(argument).replace('$', "$$")))
         .collect();
     add(&format!("ExecStart={}", command.join(" ")));
     add("ExecReload=/bin/kill -HUP $MAINPID
@@ -194,7 +195,8 @@ pub fn launchd(unit: &Unit) -> String {
     )
 }
 
-/// A word for a systemd unit: in quotes, with `%`, `$`, quotes and backslashes doubled or escaped as systemd wants it.
+/// A word for a systemd unit: in quotes, with `%`, quotes and backslashes doubled or escaped as systemd wants it. An argument of a command has `$`
+/// doubled too; anywhere else that would be another name.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.,:=+@".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -204,7 +206,6 @@ fn quoted(word: &str) -> String {
     for c in word.chars() {
         match c {
             '%' => text += "%%",
-            '$' => text += "$$",
             '"' | '\\' => text.extend(['\\', c]),
             '\n' => text += "\\n",
             c => text.push(c),
@@ -225,7 +226,28 @@ mod tests {
     fn words_are_quoted_as_systemd_reads_them() {
         assert_eq!(quoted("/usr/bin/latentd"), "/usr/bin/latentd");
         assert_eq!(quoted("/home/anna/My photos/100%"), "\"/home/anna/My photos/100%%\"");
-        assert_eq!(quoted("a\"b\\c$d"), "\"a\\\"b\\\\c$$d\"");
+        assert_eq!(quoted("a\"b\\c$d"), "\"a\\\"b\\\\c$d\"");
         assert_eq!(quoted(""), "\"\"");
+    }
+
+    /// The folder that the service may write in was one that is not there.
+    #[test]
+    fn dollars_are_doubled_in_arguments_alone() {
+        let unit = Unit {
+            program: "/opt/a$b/latentd".into(),
+            arguments: vec!["/srv/c$d/clean.yaml".into()],
+            system: true,
+            profile: Profile::Files,
+            writes: vec!["/srv/e$f".into()],
+            network: false,
+        };
+        let text = systemd(&unit);
+        for line in [
+            "ExecStart=\"/opt/a$b/latentd\" run \"/srv/c$$d/clean.yaml\"",
+            "ReadWritePaths=-\"/srv/e$f\"",
+            "ExecReload=/bin/kill -HUP $MAINPID",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use super::feed::{Feed, Order, Tools};
 #[cfg(feature = "live")]
 use super::live::Live;
 use super::member::{Member, Running, shown};
-use super::status::{self, Reload, Slot};
+use super::status::{self, PipelineStatus, Reload, Slot};
 use super::{Board, Event, Load, Loaded, Options, Work, check_together, journal, notify};
 use crate::durable;
 use crate::error::{Error, Kind, Result};
@@ -32,6 +32,10 @@ pub struct Supervisor {
     members: BTreeMap<String, Member>,
     /// Names of those that somebody has paused; they stay so when they are changed.
     paused: BTreeSet<String>,
+    /// Names of those whose sound somebody has let pass as it is; they stay so as well.
+    bypassed: BTreeSet<String>,
+    /// Names of those that are still to begin by doing again what is done.
+    again: BTreeSet<String>,
     next_id: u64,
     ending: bool,
 }
@@ -48,21 +52,34 @@ impl Supervisor {
         events: (Sender<Event>, Receiver<Event>),
     ) -> Result<Supervisor> {
         let pool = Some(Pool::new(options.threads)?);
-        let (members, paused) = (BTreeMap::new(), BTreeSet::new());
-        Ok(Supervisor { load, options, board, events, pool, members, paused, next_id: 0, ending: false })
+        let (members, next_id, ending) = (BTreeMap::new(), 0, false);
+        let (paused, bypassed, again) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        Ok(Supervisor { load, options, board, events, pool, members, paused, bypassed, again, next_id, ending })
     }
 
-    /// Starts the pipelines, all or none.
+    /// Starts the pipelines, all or none; but one whose folders the system refuses waits by itself.
     ///
     /// # Errors
     /// The first that cannot be started.
     pub fn start(&mut self, pipelines: Vec<Loaded>) -> Result<()> {
+        if self.options.again {
+            self.again = pipelines.iter().map(|loaded| loaded.name().to_owned()).collect();
+        }
         // All are made before one begins, so that a mistake in the last does not stop the first in mid-work.
-        let made = pipelines.iter().map(|loaded| self.make(loaded)).collect::<Result<Vec<_>>>()?;
-        for made in made {
+        let (mut all, mut refused) = (Vec::new(), Vec::new());
+        for loaded in pipelines {
+            match prepare(&loaded) {
+                // A share that is away, or a disk that is full, is no reason for the others to stand still.
+                Err(e) if e.kind() != Kind::Config => refused.push((loaded, e)),
+                prepared => all.push(prepared.and_then(|()| self.make(&loaded))?),
+            }
+        }
+        for made in all {
             self.launch(made)?;
         }
-        self.options.again = false;
+        for (loaded, e) in refused {
+            self.put_off(loaded, &e);
+        }
         Ok(())
     }
 
@@ -117,6 +134,14 @@ impl Supervisor {
                 self.order(&name, Order::Resume);
                 self.paused.remove(&name);
             }
+            Event::Bypass(name) => {
+                self.order(&name, Order::Bypass);
+                self.bypassed.insert(name);
+            }
+            Event::Engage(name) => {
+                self.order(&name, Order::Engage);
+                self.bypassed.remove(&name);
+            }
             Event::Ended { id, failed } => self.ended(id, failed),
         }
     }
@@ -138,7 +163,7 @@ impl Supervisor {
         });
     }
 
-    /// Folders, journal and watch of a pipeline, so far without its thread.
+    /// Journal and watch of a pipeline whose folders are prepared, so far without its thread.
     fn make(&self, loaded: &Loaded) -> Result<Made> {
         let pipeline = match &loaded.work {
             Work::Folder(pipeline) => pipeline,
@@ -147,8 +172,8 @@ impl Supervisor {
             Work::Live(_) => return Ok(Made { loaded: loaded.clone(), feed: None }),
         };
         let Some(pool) = &self.pool else { return Err(Error::new(Kind::Bug, "there are no workers")) };
-        prepare_folders(pipeline)?;
-        let (book, found) = journal::open(&self.options.state, pipeline, self.options.again)?;
+        let again = self.again.contains(&pipeline.name);
+        let (book, found) = journal::open(&self.options.state, pipeline, again)?;
         let mark = pipeline.sink.mark.get_or_init(|| format!("{}.{}", journal::owner(pipeline), found.run));
         sweep(pipeline, mark.clone());
         let slot = Slot::new(shown(loaded));
@@ -176,7 +201,7 @@ impl Supervisor {
         let running = match (feed, &loaded.work) {
             (Some((mut feed, orders)), _) => {
                 if paused {
-                    let _ = orders.send(Order::Pause);
+                    feed.pause();
                 }
                 let work = move || {
                     let failed = catch_unwind(AssertUnwindSafe(|| feed.run())).is_err();
@@ -193,28 +218,47 @@ impl Supervisor {
             #[cfg(feature = "live")]
             (None, Work::Live(pipeline)) => {
                 let ended = move |failed| drop(events.send(Event::Ended { id, failed }));
-                let (live, thread) = Live::start(Arc::clone(pipeline), paused, ended)?;
+                let bypassed = self.bypassed.contains(&name);
+                let (live, thread) = Live::start(Arc::clone(pipeline), (paused, bypassed), ended)?;
                 self.board.put(&name, Slot::new(shown(&loaded)), Behind::Live(live.control.clone()));
                 Running::Live { id, live, thread }
             }
             (None, Work::Folder(_)) => return Err(Error::new(Kind::Bug, "a folder has no feed")),
         };
+        self.again.remove(&name);
         self.members.insert(name, Member::new(loaded, running));
         Ok(())
     }
 
     /// Starts a pipeline while others run. If that cannot be done it is tried again later, and shown.
     fn start_one(&mut self, loaded: Loaded) {
-        if let Err(e) = self.make(&loaded).and_then(|made| self.launch(made)) {
-            tracing::error!(mend = e.mend_text(), "`{}` cannot be started: {e}", loaded.name());
-            self.wait(loaded, e.to_string());
+        let made = prepare(&loaded).and_then(|()| self.make(&loaded));
+        if let Err(e) = made.and_then(|made| self.launch(made)) {
+            self.put_off(loaded, &e);
         }
+    }
+
+    /// Tells why a pipeline cannot be started, once for each reason, and has it wait.
+    fn put_off(&mut self, loaded: Loaded, e: &Error) {
+        let (name, reason) = (loaded.name(), e.to_string());
+        let told = |p: &PipelineStatus| p.name == name && p.reason.as_deref() == Some(reason.as_str());
+        if !self.board.status().pipelines.iter().any(told) {
+            tracing::warn!(mend = e.mend_text(), "`{name}` cannot be started: {e}; it waits, and is tried again");
+        }
+        self.wait(loaded, reason);
     }
 
     fn wait(&mut self, loaded: Loaded, reason: String) {
         let (name, again) = (loaded.name().to_owned(), Instant::now() + AGAIN);
-        self.board.set_state(&name, shown(&loaded), "waiting", Some(reason));
+        self.show(&loaded, "waiting", Some(reason));
         self.members.insert(name, Member::new(loaded, Running::Not(again)));
+    }
+
+    /// Shows a pipeline that does not run in the place of what ran before: whoever asks for it meanwhile shall find it.
+    fn show(&self, loaded: &Loaded, state: &str, reason: Option<String>) {
+        let before = self.board.status().pipelines.into_iter().find(|pipeline| pipeline.name == loaded.name());
+        self.board.set_state(loaded.name(), shown(loaded), state, reason);
+        before.iter().for_each(|gone| self.board.metrics.forget(gone));
     }
 
     fn start_again(&mut self) {
@@ -228,14 +272,16 @@ impl Supervisor {
     fn ended(&mut self, id: u64, failed: Option<String>) {
         let Some(name) = self.members.iter().find(|(_, m)| m.is(id)).map(|(name, _)| name.clone()) else { return };
         let Some(member) = self.members.remove(&name) else { return };
-        self.board.remove(&name);
         match (member.join(), failed) {
-            ((_, Some(successor)), _) => self.start_one(successor),
+            ((_, Some(successor)), _) => {
+                self.show(&successor, "starting", None);
+                self.start_one(successor);
+            }
             ((loaded, None), Some(reason)) if !self.ending => {
                 tracing::error!("`{name}` has ended: {reason}; it is started again");
                 self.wait(loaded, format!("{reason}; it is started again"));
             }
-            _ => {}
+            _ => self.board.remove(&name),
         }
     }
 
@@ -266,8 +312,11 @@ impl Supervisor {
     fn read_anew(&self) -> std::result::Result<Vec<Loaded>, Vec<String>> {
         let pipelines = (self.load)()?;
         check_together(&pipelines)?;
-        let folders = pipelines.iter().filter_map(|loaded| prepare_folders(loaded.folder()?).err());
-        let problems: Vec<String> = folders.map(|e| e.to_string()).collect();
+        // What goes on as it is has had its folders: where one is gone, a share that is away, say, none is made in its place.
+        let stays = |loaded: &&Loaded| self.members.get(loaded.name()).is_some_and(|member| member.stays_as(loaded));
+        let refusals = pipelines.iter().filter(|loaded| !stays(loaded)).filter_map(|loaded| prepare(loaded).err());
+        // For what the system refuses that one pipeline waits, as at the start.
+        let problems: Vec<String> = refusals.filter(|e| e.kind() == Kind::Config).map(|e| e.to_string()).collect();
         if problems.is_empty() { Ok(pipelines) } else { Err(problems) }
     }
 
@@ -321,6 +370,14 @@ struct Made {
     loaded: Loaded,
     /// Of a pipeline of folders.
     feed: Option<(Feed, Sender<Order>)>,
+}
+
+/// Makes the folders of a pipeline that has some.
+fn prepare(loaded: &Loaded) -> Result<()> {
+    match loaded.folder() {
+        Some(pipeline) => prepare_folders(pipeline),
+        None => Ok(()),
+    }
 }
 
 /// Clears away what earlier runs have left unfinished, beside everything else: there may be many files to pass by.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Loaded;
-use crate::pipeline::{Pipeline, outputs};
+use crate::pipeline::{Pipeline, named_folder, outputs};
 use crate::sink::Originals;
 use crate::source::{FolderSource, resolve};
 
@@ -46,8 +46,12 @@ pub fn misfits(all: &[Loaded]) -> Vec<String> {
 /// A circle of pipelines, each of which writes into the folder that the next one watches.
 fn circle(pipelines: &[&Pipeline]) -> Option<String> {
     let feeds = |from: usize, to: usize| {
-        let mut folders = outputs(&pipelines[from].sink).into_iter().map(|(.., path)| resolve(path));
-        folders.any(|folder| watches(&pipelines[to].source, &folder))
+        let (sink, source) = (&pipelines[from].sink, &pipelines[to].source);
+        let (named, anywhere) = named_folder(sink);
+        let mut folders = outputs(sink).into_iter().map(|(.., path)| resolve(path));
+        folders.any(|folder| watches(source, &folder))
+            || watches(source, &named)
+            || (anywhere && source.root.starts_with(&named))
     };
     // From each, all that can be reached; few pipelines, so the plain way does.
     for start in 0..pipelines.len() {

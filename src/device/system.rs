@@ -69,8 +69,8 @@ impl Devices {
             return Err(hangs());
         }
         if hosts.is_empty() {
-            return Err(Error::new(Kind::Device, "no sound system answers")
-                .mend("start PipeWire or PulseAudio; as a service, latentd must run as the user whose session it is"));
+            let mend = "start PipeWire or PulseAudio; as a service, latentd must run as the user whose session it is";
+            return Err(Error::new(Kind::Device, "no sound system answers").mend(mend));
         }
         Ok(Devices { hosts: hosts.into_iter().map(|(_, host)| host).collect(), silent, clock: Instant::now })
     }
@@ -137,18 +137,6 @@ impl Devices {
             return Some(device);
         }
         devices_of(host, direction).into_iter().find(fits)
-    }
-
-    /// Whether a PulseAudio server that answers no longer has this device. Others tell in their streams' callbacks.
-    pub fn has_gone(&self, direction: Direction, id: &str) -> bool {
-        if !id.starts_with(PULSE) {
-            return false;
-        }
-        let devices = self.hosts.iter().flat_map(|host| devices_of(host, direction));
-        let there: Vec<String> =
-            devices.filter_map(|device| id_of(&device)).filter(|id| id.starts_with(PULSE)).collect();
-        // A server with a device has a speaker at least, if only its own dummy; none at all is a server that does not answer.
-        !there.is_empty() && !there.iter().any(|one| one == id)
     }
 
     /// Opens a microphone. `tap` makes the callback's end once rate and channels are known.
@@ -228,9 +216,7 @@ impl Devices {
         direction: Direction,
         wanted: &Wanted,
     ) -> Result<(cpal::Device, StreamConfig, SampleFormat, Opened)> {
-        let device = self.find(direction, &wanted.device)?;
-        let id = id_of(&device).unwrap_or_default();
-        let name = name_of(&device, &id);
+        let (device, id, name) = self.find(direction, &wanted.device).map(told)?;
         let (own, ranges) = match direction {
             Direction::Microphone => {
                 (device.default_input_config(), device.supported_input_configs().map(Vec::from_iter))
@@ -256,6 +242,15 @@ impl Devices {
         let config = StreamConfig { channels: range.channels(), sample_rate: rate, buffer_size };
         let opened = Opened { id, name, rate, channels: usize::from(range.channels()) };
         Ok((device, config, range.sample_format(), opened))
+    }
+
+    /// Id and name of the device that would be opened.
+    ///
+    /// # Errors
+    /// Kind device: there is none, or more than one.
+    pub fn named(&self, direction: Direction, asked: &str) -> Result<(String, String)> {
+        let (_, id, name) = self.find(direction, asked).map(told)?;
+        Ok((id, name))
     }
 
     fn find(&self, direction: Direction, asked: &str) -> Result<cpal::Device> {
@@ -355,6 +350,13 @@ fn default_of(host: &cpal::Host, direction: Direction) -> Option<cpal::Device> {
 
 fn id_of(device: &cpal::Device) -> Option<String> {
     device.id().ok().map(|id| id.to_string())
+}
+
+/// A device with its id and its name.
+fn told(device: cpal::Device) -> (cpal::Device, String, String) {
+    let id = id_of(&device).unwrap_or_default();
+    let name = name_of(&device, &id);
+    (device, id, name)
 }
 
 fn name_of(device: &cpal::Device, id: &str) -> String {

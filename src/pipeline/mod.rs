@@ -252,11 +252,28 @@ pub fn outputs(sink: &FolderSink) -> Vec<(&'static str, &'static str, &Path)> {
     outputs
 }
 
+/// The folder that the names of results lead into, and whether they may lead into any folder below it.
+pub fn named_folder(sink: &FolderSink) -> (PathBuf, bool) {
+    let folder = match &sink.gather {
+        Some((table, _)) => table.parent(),
+        None => sink.name.literal_folder(),
+    };
+    (resolve(&sink.root.join(folder.unwrap_or(Path::new("")))), folder.is_none())
+}
+
 /// Places where the pipeline would find its own results.
 fn watched_outputs(source: &FolderSource, sink: &FolderSink) -> Vec<(&'static str, &'static str, PathBuf)> {
     let inside = |path: &Path| *path == source.root || (source.recursive && path.starts_with(&source.root));
     let outputs = outputs(sink).into_iter().map(|(what, setting, path)| (what, setting, resolve(path)));
-    outputs.filter(|(_, _, path)| inside(path)).collect()
+    let mut watched: Vec<_> = outputs.filter(|(_, _, path)| inside(path)).collect();
+    let (folder, anywhere) = named_folder(sink);
+    let led_into = inside(&folder) || (anywhere && source.root.starts_with(&folder));
+    // Where the sink's own folder is watched, that is the mistake.
+    if led_into && watched.iter().all(|(_, setting, _)| *setting != "path") {
+        let (what, setting) = if sink.gathers() { ("`gather`", "gather") } else { ("`name`", "name") };
+        watched.push((what, setting, folder));
+    }
+    watched
 }
 
 /// Makes the folders of a pipeline, and sees that results can be written: told before work begins, not at the first result.
@@ -265,10 +282,11 @@ fn watched_outputs(source: &FolderSource, sink: &FolderSink) -> Vec<(&'static st
 /// Kind config, output or transient.
 pub fn prepare_folders(pipeline: &Pipeline) -> Result<()> {
     let (source, sink) = (&pipeline.source.root, &pipeline.sink.root);
-    std::fs::create_dir_all(source).map_err(|e| Error::io("make the folder", source, e))?;
-    if !source.is_dir() {
+    // A file of that name does not pass by itself, as a share that is away does.
+    if source.exists() && !source.is_dir() {
         return Err(Error::new(Kind::Config, "the source is not a folder").at(source));
     }
+    std::fs::create_dir_all(source).map_err(|e| Error::io("make the folder", source, e))?;
     drop(durable::Draft::new(&sink.join("probe"))?);
     Ok(())
 }

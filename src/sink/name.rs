@@ -109,6 +109,16 @@ impl NameTemplate {
         }
     }
 
+    /// The folder below the sink's that it leads into; nothing if variables decide it.
+    pub fn literal_folder(&self) -> Option<&Path> {
+        let lead = match self.0.first() {
+            Some(Piece::Text(text)) => text.as_str(),
+            _ => "",
+        };
+        let varies = self.0.iter().skip(1).any(|piece| matches!(piece, Piece::Text(text) if text.contains('/')));
+        (!varies).then(|| Path::new(lead.rsplit_once('/').map_or("", |(folder, _)| folder)))
+    }
+
     /// Whether different inputs have different names, as far as their stems go.
     pub fn tells_inputs(&self) -> bool {
         self.0.contains(&Piece::Variable("stem"))

@@ -76,7 +76,11 @@ pub fn answer(question: Question, board: &Board, events: &Sender<Event>) -> Answ
             Ok(status) => Answer::json(200, &status),
             Err(e) => Answer::error(500, &e.to_string(), None),
         },
-        (false, ["v1", "history"]) => history(query, board).unwrap_or_else(|e| Answer::from(&e)),
+        (false, ["v1", "history"]) => history(query, board).unwrap_or_else(|e| match e.kind() {
+            // There is a history; it is the question that makes no sense.
+            Kind::Usage => Answer::error(400, &e.to_string(), e.mend_text()),
+            _ => Answer::from(&e),
+        }),
         (true, ["v1", "reload"]) => reload(events),
         (true, ["v1", "drain"]) => told(events.send(Event::Drain).is_ok()),
         (true, ["v1", "pipelines", name, what @ ("pause" | "resume")]) => {
@@ -85,6 +89,14 @@ pub fn answer(question: Question, board: &Board, events: &Sender<Event>) -> Answ
                 return Answer::from(&e);
             }
             let event = if *what == "pause" { Event::Pause(name) } else { Event::Resume(name) };
+            told(events.send(event).is_ok())
+        }
+        (true, ["v1", "pipelines", name, what @ ("bypass" | "engage")]) => {
+            let name = decode(name);
+            if let Err(e) = board.check_live(&name) {
+                return Answer::from(&e);
+            }
+            let event = if *what == "bypass" { Event::Bypass(name) } else { Event::Engage(name) };
             told(events.send(event).is_ok())
         }
         (post, ["v1", "reload" | "drain" | "status" | "history"] | ["healthz" | "readyz" | "metrics"]) => {
@@ -117,14 +129,18 @@ fn reload(events: &Sender<Event>) -> Answer {
 
 fn history(query: &str, board: &Board) -> Result<Answer> {
     let (mut since, mut limit, mut files) = (0, 1000, Vec::new());
-    for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let number = || value.parse::<u64>().map_err(|_| Error::new(Kind::Usage, format!("`{name}` is no number")));
         match name {
             // A number of seconds back from now.
             "since" => since = now().saturating_sub(number()?).saturating_mul(1_000_000),
             "limit" => limit = usize::try_from(number()?).unwrap_or(MOST_EVENTS).clamp(1, MOST_EVENTS),
             "file" => files.push(decode(value)),
-            _ => {}
+            _ => {
+                let e = Error::new(Kind::Usage, format!("there is no parameter `{}`", name.escape_debug()));
+                return Err(e.mend("there are `since`, `limit` and `file`"));
+            }
         }
     }
     let events = board.history(since, limit, &files)?;
@@ -162,6 +178,8 @@ pub fn encode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daemon::board::Behind;
+    use crate::daemon::status::{PipelineStatus, Slot};
 
     #[test]
     fn any_name_survives_the_way() {
@@ -176,14 +194,40 @@ mod tests {
     fn what_is_not_there_is_told() {
         let (events, _kept) = crossbeam::channel::unbounded();
         let board = Board::new(1);
-        let ask = |post, url| answer(Question { post, url }, &board, &events).code;
+        let ask = |post: bool, url: &str| answer(Question { post, url }, &board, &events).code;
         assert_eq!(ask(false, "/healthz"), 200);
         assert_eq!(ask(false, "/readyz"), 503);
         assert_eq!(ask(true, "/v1/pipelines/none/pause"), 404);
         assert_eq!(ask(false, "/v1/drain"), 405);
         assert_eq!(ask(true, "/metrics"), 405);
         assert_eq!(ask(false, "/../../etc/passwd"), 404);
-        assert_eq!(ask(false, "/v1/history?since=abc"), 404);
+        for wrong in ["since=abc", "limit=abc", "limit=-1", "limit", "sinse=7", "file=a&other"] {
+            assert_eq!(ask(false, &format!("/v1/history?{wrong}")), 400, "{wrong}");
+        }
+        assert_eq!(ask(false, "/v1/history?"), 200);
         assert_eq!(ask(false, "/v1/history?limit=99999999999999"), 200);
+    }
+
+    #[test]
+    fn only_sound_is_bypassed() {
+        let (events, told) = crossbeam::channel::unbounded();
+        let board = Board::new(1);
+        for (name, kind) in [("my voice", "live"), ("photos", "folder")] {
+            let status = PipelineStatus { name: name.into(), kind: kind.into(), ..PipelineStatus::default() };
+            board.put(name, Slot::new(status), Behind::Nothing);
+        }
+        let ask = |post: bool, url: &str| answer(Question { post, url }, &board, &events);
+        assert_eq!(ask(true, "/v1/pipelines/my%20voice/bypass").code, 202);
+        assert!(matches!(told.try_recv(), Ok(Event::Bypass(name)) if name == "my voice"));
+        assert_eq!(ask(true, "/v1/pipelines/my%20voice/engage").code, 202);
+        assert!(matches!(told.try_recv(), Ok(Event::Engage(name)) if name == "my voice"));
+        for what in ["bypass", "engage"] {
+            let refused = ask(true, &format!("/v1/pipelines/photos/{what}"));
+            assert!(refused.code == 404 && refused.text.contains("only a live pipeline"), "{refused:?}");
+            assert!(refused.text.contains("latentd pause photos"), "{refused:?}");
+            assert_eq!(ask(true, &format!("/v1/pipelines/voice/{what}")).code, 404);
+            assert_eq!(ask(false, &format!("/v1/pipelines/my%20voice/{what}")).code, 404);
+        }
+        assert!(told.is_empty(), "what is refused is not passed on");
     }
 }

@@ -86,7 +86,7 @@ pub fn checked(code: u16, value: Value) -> Result<Value> {
     if (200..300).contains(&code) {
         return Ok(value);
     }
-    let kind = if code == 404 { Kind::Usage } else { Kind::Transient };
+    let kind = if matches!(code, 400 | 404) { Kind::Usage } else { Kind::Transient };
     let e = Error::new(kind, value["error"].as_str().unwrap_or("the daemon refuses"));
     Err(match value["mend"].as_str() {
         Some(mend) => e.mend(mend),

@@ -1,7 +1,7 @@
 //! The doors themselves.
 
 use std::net::TcpListener;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,12 +46,13 @@ impl Drop for Counted {
 /// Opens the doors.
 ///
 /// # Errors
-/// Kind config: an address cannot be listened on, or others could come in without a token. A socket that another daemon has is only warned of:
-/// this one then runs without.
+/// Kind config: an address cannot be listened on, others could come in without a token, or a file that is no socket is where the socket shall be.
+/// A socket that another daemon has is only warned of: this one then runs without.
 pub fn listen(doors: &Doors, board: &Arc<Board>, events: &Sender<Event>) -> Result<Listening> {
     doors.check()?;
     let mut listening = Listening::default();
     if let Some(path) = &doors.socket {
+        check_place(path)?;
         match bind(path) {
             Ok(listener) => {
                 listening.0 = Some(path.clone());
@@ -72,6 +73,20 @@ pub fn listen(doors: &Doors, board: &Arc<Board>, events: &Sender<Event>) -> Resu
     Ok(listening)
 }
 
+/// Refuses a place where something else than a socket is: the socket would take its place now, and be deleted with its name in the end.
+fn check_place(path: &Path) -> Result<()> {
+    if is_socket(path) == Some(false) {
+        let e = Error::new(Kind::Config, "there is a file here that is no socket").at(path);
+        return Err(e.mend("name another path with `--socket` or in LATENTD_SOCKET, or move the file away"));
+    }
+    Ok(())
+}
+
+/// Whether what is there is a socket, links not followed; nothing if nothing is there.
+fn is_socket(path: &Path) -> Option<bool> {
+    std::fs::symlink_metadata(path).ok().map(|there| there.file_type().is_socket())
+}
+
 /// Makes the socket so that nobody else can open it at any moment: under another name first, closed to others, then under its own.
 fn bind(path: &Path) -> Result<UnixListener> {
     let trouble = |e: std::io::Error| Error::new(Kind::Config, "no control socket").at(path).because(e);
@@ -82,7 +97,9 @@ fn bind(path: &Path) -> Result<UnixListener> {
         return Err(e.mend("give this one a socket of its own with `--socket`"));
     }
     let draft = path.with_extension(format!("{}", std::process::id()));
-    let _ = std::fs::remove_file(&draft);
+    if is_socket(&draft) == Some(true) {
+        let _ = std::fs::remove_file(&draft);
+    }
     let listener = UnixListener::bind(&draft).map_err(trouble)?;
     let moved = std::fs::set_permissions(&draft, std::fs::Permissions::from_mode(0o600))
         .and_then(|()| std::fs::rename(&draft, path));
@@ -134,7 +151,8 @@ fn serve<S: Stream>(
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        if let Some(path) = &self.0 {
+        // Whatever somebody has put there since is theirs.
+        if let Some(path) = self.0.as_ref().filter(|path| is_socket(path) == Some(true)) {
             let _ = std::fs::remove_file(path);
         }
     }

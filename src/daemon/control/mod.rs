@@ -5,6 +5,7 @@
 //! GET  /healthz /readyz /metrics
 //! GET  /v1/status   /v1/history?since=SECONDS&file=TEXT&limit=N
 //! POST /v1/reload   /v1/drain   /v1/pipelines/NAME/pause   /v1/pipelines/NAME/resume
+//!      /v1/pipelines/NAME/bypass   /v1/pipelines/NAME/engage
 //! ```
 
 mod answer;

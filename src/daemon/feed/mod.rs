@@ -30,6 +30,10 @@ pub enum Order {
     Pause,
     /// Hand over again.
     Resume,
+    /// Let sound pass as it is; files know no such thing.
+    Bypass,
+    /// Let it go through its stages again.
+    Engage,
     /// Work off what has arrived by now, then end.
     Drain,
     /// Finish what is begun, then end.
@@ -145,6 +149,11 @@ impl Feed {
         Ok(feed)
     }
 
+    /// Has it begin paused: an order would be heard only when the first files are handed over.
+    pub fn pause(&mut self) {
+        self.paused = true;
+    }
+
     /// Works until told to end, then waits for what is in flight.
     pub fn run(&mut self) {
         tracing::info!(pipeline = self.pipeline.name, "watching {}", show_path(&self.pipeline.source.root));
@@ -164,6 +173,7 @@ impl Feed {
                 recv(self.orders) -> order => match order {
                     Ok(Order::Pause) => self.paused = true,
                     Ok(Order::Resume) => self.paused = false,
+                    Ok(Order::Bypass | Order::Engage) => {}
                     Ok(Order::Drain) => self.begin_draining(),
                     // A supervisor that is gone wants nothing more.
                     Ok(Order::Halt) | Err(_) => break,

@@ -42,7 +42,7 @@ impl Density {
 
     /// From the content of a JPEG's APP0 segment.
     pub(super) fn of_jfif(content: &[u8]) -> Option<Density> {
-        let [_, _, unit, a, b, c, d] = *content.strip_prefix(b"JFIF\0")?.first_chunk()?;
+        let [_, _, unit, a, b, c, d] = *content.strip_prefix(b"JFIF\0")?.first_chunk::<7>()?;
         let unit = match unit {
             1 => 1.0,
             2 => 2.54,
@@ -82,7 +82,7 @@ impl Density {
         let value = |tag| {
             let entry = main.find(tag).filter(|entry| (entry.kind, entry.count) == (RATIONAL, 1))?;
             let start = entry.value(order)?.start as usize;
-            let [a, b, c, d, e, f, g, h] = *block.get(start..)?.first_chunk()?;
+            let [a, b, c, d, e, f, g, h] = *block.get(start..)?.first_chunk::<8>()?;
             Some(f64::from(order.u32([a, b, c, d])) / f64::from(order.u32([e, f, g, h])) * unit)
         };
         let x = value(RESOLUTION[0])?;

@@ -14,7 +14,7 @@ pub enum Format {
     WebP,
     /// TIFF: lossless, 8 or 16 bits, with opacity.
     Tiff,
-    /// BMP: lossless, 8 bits, with opacity, without metadata.
+    /// BMP: lossless, 8 bits, with opacity, without metadata but the print resolution.
     Bmp,
 }
 

@@ -24,7 +24,9 @@ pub(super) fn settle(resources: &[u8]) -> Option<Vec<u8>> {
         }
     }
     if !has_all {
-        tracing::warn!("what Photoshop keeps beside its pixels is longer than 1 MiB, and not all of it is carried over");
+        tracing::warn!(
+            "what Photoshop keeps beside its pixels is longer than 1 MiB, and not all of it is carried over"
+        );
     }
     (!kept.is_empty()).then_some(kept)
 }

@@ -142,6 +142,13 @@ mod tests {
         assert_eq!(words(&text), words(expected));
     }
 
+    /// The result pointed to a longer part that it did not have.
+    #[test]
+    fn the_longer_part_is_not_promised() {
+        let packet = r#"<rdf:D xmpNote:HasExtendedXMP="0123456789ABCDEF" dc:title="sea"/>"#;
+        assert_eq!(settle(packet.into()).unwrap(), br#"<rdf:D  dc:title="sea"/>"#);
+    }
+
     #[test]
     fn what_is_never_closed_stays() {
         for packet in [

@@ -89,9 +89,11 @@ pub fn write_latents(latents: &[Latent], format: LatentFormat, out: &mut impl Wr
 /// Reads a file of latents, in the format that the ending of `name` tells; `name` is also for messages.
 ///
 /// # Errors
-/// Kind config: an ending that is no format. Kind input: the file is damaged or too large.
+/// Kind input: an ending that is no format, or the file is damaged or too large.
 pub fn read_latents(file: File, name: &Path) -> Result<Vec<Latent>> {
-    let format = LatentFormat::from_extension(name)?;
+    let format = LatentFormat::from_extension(name).map_err(|e| {
+        Error::new(Kind::Input, e.message()).mend("give a file of latents: .safetensors, .npy, .csv or .jsonl")
+    })?;
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|e| Error::io("read", name, e))?;
     if bytes.len() as u64 > LARGEST {

@@ -18,7 +18,7 @@ pub type Find = Arc<dyn Fn() -> Result<Devices> + Send + Sync>;
 
 /// How long a server may take to open both devices until it is said to hang.
 const PATIENCE: Duration = Duration::from_secs(8);
-/// How often the system is asked which device is its default, and whether the speaker is still there.
+/// How often the system is asked which device is its default.
 const ASK: Duration = Duration::from_secs(2);
 
 /// Both devices at work, and the rings between them and the engine.
@@ -108,48 +108,38 @@ fn open(devices: Devices, microphone: &Microphone, speaker: &Speaker) -> Result<
     Ok(Open { devices, streams: [input, output], ends: (heard, played), wake })
 }
 
-/// What a server tells when it is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
-    /// The system has another default device now.
-    Moved(Direction),
-    /// The speaker is no longer there. A server that loses one moves what plays on it to another and tells nobody.
-    SpeakerGone,
-}
-
-/// Asks from time to time, until it is dropped or there are news.
+/// Asks from time to time, until it is dropped or a default has moved.
 pub struct Asking {
-    pub news: Receiver<News>,
+    /// Of which way the default is another device now.
+    pub moved: Receiver<Direction>,
     _halt: Sender<()>,
 }
 
 impl Asking {
-    /// Asks `devices` whether what `follows` the default still is it, and whether `speaker` is there.
-    pub fn begin(find: Find, mut devices: Devices, follows: Vec<(Direction, String)>, speaker: String) -> Asking {
+    /// Asks `devices` whether what `follows` the default still is it.
+    pub fn begin(find: Find, mut devices: Devices, follows: Vec<(Direction, String)>) -> Asking {
         let (halt, halted) = bounded::<()>(0);
-        let (tell, news) = bounded(1);
+        let (tell, moved) = bounded(1);
+        let is_empty = follows.is_empty();
         let ask = move || {
             while matches!(halted.recv_timeout(ASK), Err(RecvTimeoutError::Timeout)) {
                 device::hush();
                 // Where no server answered when the devices were opened, one may by now.
-                if !follows.is_empty()
-                    && !devices.has_server()
+                if !devices.has_server()
                     && let Ok(found) = find()
                 {
                     devices = found;
                 }
-                let moved = follows.iter().find(|(direction, id)| devices.default_has_moved(*direction, id));
-                let found = match moved {
-                    Some((direction, _)) => News::Moved(*direction),
-                    None if devices.has_gone(Direction::Speaker, &speaker) => News::SpeakerGone,
-                    None => continue,
-                };
-                let _ = tell.send(found);
-                return;
+                if let Some((direction, _)) = follows.iter().find(|(way, id)| devices.default_has_moved(*way, id)) {
+                    let _ = tell.send(*direction);
+                    return;
+                }
             }
         };
-        // Without a thread nothing is asked; that a device is gone is seen by its callbacks as well.
-        let _ = std::thread::Builder::new().name("asking".into()).spawn(ask);
-        Asking { news, _halt: halt }
+        // Without a thread nothing is asked. Where nothing follows, there is nothing to ask.
+        if !is_empty {
+            let _ = std::thread::Builder::new().name("asking".into()).spawn(ask);
+        }
+        Asking { moved, _halt: halt }
     }
 }

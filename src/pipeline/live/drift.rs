@@ -84,6 +84,11 @@ impl Convert {
         self.resampler.output_frames_next()
     }
 
+    /// Seconds by which it makes sound later, of which it takes `rate` frames a second.
+    pub fn delay(rate: u32) -> f64 {
+        POINTS as f64 / 2.0 / f64::from(rate)
+    }
+
     /// Makes `1 + change` times as many frames of what comes next as the two rates say.
     pub fn change(&mut self, change: f64) {
         // Within the bounds that were given at the start, so it cannot fail.

@@ -286,6 +286,8 @@ impl Engine {
             let missing = self.gauge.block() - self.outgoing.gives() as f64;
             self.converted.append_silence((target - level + missing).max(0.0) as usize);
             self.played.begin();
+            // What was lost while the other device was still being opened, nobody was to hear.
+            self.xruns = self.counted();
         }
         self.tell(level);
         self.played.smooth(&mut self.out);
@@ -305,24 +307,33 @@ impl Engine {
         let rate = f64::from(self.speaker.rate);
         meters.fill_us.store(microseconds(level / rate), Relaxed);
         meters.target_us.store(microseconds(self.gauge.target() / rate), Relaxed);
-        // The resampler that follows the clocks adds 0.7 ms.
-        let own = self.chain.delay() as f64 / f64::from(RATE) + self.gauge.delay(level) + 0.0007;
+        let incoming = self.incoming.as_ref().map_or(0.0, |_| Convert::delay(self.microphone.rate));
+        let converting = incoming + Convert::delay(RATE);
+        let own = self.chain.delay() as f64 / f64::from(RATE) + self.gauge.delay(level) + converting;
         let devices = self.microphone.counters.latency.load(Relaxed) + self.speaker.counters.latency.load(Relaxed);
         let now = microseconds(own) + devices;
         let before = meters.latency_us.load(Relaxed);
         meters.latency_us.store(if before == 0 { now } else { (before * 15 + now) / 16 }, Relaxed);
-        let xruns = [&self.microphone.counters, &self.speaker.counters].map(|c| u64::from(c.xruns.load(Relaxed)));
-        let total = xruns[0] + xruns[1];
+        let total = self.counted();
         meters.xruns.fetch_add(total.saturating_sub(self.xruns), Relaxed);
         self.xruns = total;
     }
 
+    /// xruns that the callbacks have counted.
+    fn counted(&self) -> u64 {
+        [&self.microphone.counters, &self.speaker.counters].map(|c| u64::from(c.xruns.load(Relaxed))).iter().sum()
+    }
+
     /// Mean square, over a third of a second.
     fn meter(&self, place: &std::sync::atomic::AtomicU32, block: &Block) {
+        if block.is_empty() {
+            return;
+        }
+        let share = (0.03 * block.frames() as f32 / FRAMES as f32).min(1.0);
         let count = (block.frames() * self.channels).max(1) as f32;
         let power = block.planes().iter().flatten().map(|v| v * v).sum::<f32>() / count;
         let before = f32::from_bits(place.load(Relaxed));
-        Meters::set(place, before + (power - before) * 0.03);
+        Meters::set(place, before + (power - before) * share);
     }
 }
 

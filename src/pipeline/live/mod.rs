@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ask::{Asking, Find, News, Open, Opening};
+use ask::{Asking, Find, Open, Opening};
 use crossbeam::channel::{Receiver, RecvTimeoutError, TryRecvError};
 
 use super::{Fingerprint, Parts};
@@ -281,7 +281,7 @@ impl Session {
         let named = [(Direction::Microphone, &microphone.wanted.device), (Direction::Speaker, &speaker.wanted.device)];
         let follows = named.into_iter().zip(&streams).filter(|((_, device), _)| *device == "default");
         let follows = follows.map(|((direction, _), stream)| (direction, stream.opened.id.clone())).collect();
-        let asking = Asking::begin(find, devices, follows, streams[1].opened.id.clone());
+        let asking = Asking::begin(find, devices, follows);
         let [from, to] = [&streams[0].opened, &streams[1].opened];
         tracing::info!(
             pipeline = pipeline.name,
@@ -331,13 +331,9 @@ impl Session {
                 control.set_state(State::Waiting, Some(what.into()));
                 return Ended::Lost;
             }
-            match self.asking.news.try_recv() {
-                Ok(News::Moved(direction)) => {
-                    tracing::info!("the system's {} is another one now", direction.name());
-                    return Ended::Moved;
-                }
-                Ok(News::SpeakerGone) => return self.gone(1, control),
-                Err(_) => {}
+            if let Ok(direction) = self.asking.moved.try_recv() {
+                tracing::info!("the system's {} is another one now", direction.name());
+                return Ended::Moved;
             }
         }
     }

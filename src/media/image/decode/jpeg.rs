@@ -2,15 +2,18 @@
 //! walked here first: a whole file ends with an end-of-image marker outside every segment. JPEG has no checksum: a file whose
 //! data was damaged, or cut and then closed with that marker by another program, cannot always be told from a sound one.
 
-use super::{Decoded, Header, Limits, damaged, samples, truncated, undecodable, unsupported};
+use super::{Decoded, Header, Limits, damaged, samples, truncated, undecodable, unsupported, warn_of_cmyk};
 use crate::error::{Error, Result};
-use crate::media::image::{Depth, Layout, Metadata, Samples};
+use crate::media::image::{Density, Depth, Layout, MAX_TEXTS, Metadata, Samples, photoshop};
 use std::io::{ErrorKind, Read};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
+
+/// What stands before each piece of the longer part of an XMP packet.
+const LONGER_XMP: &[u8] = b"http://ns.adobe.com/xmp/extension/\0";
 
 pub(super) fn read(mut file: impl Read, length: u64, limits: &Limits) -> Result<Decoded> {
     let mut bytes = Vec::with_capacity(length as usize);
@@ -35,16 +38,70 @@ pub(super) fn read(mut file: impl Read, length: u64, limits: &Limits) -> Result<
     if let Samples::U8(samples) = &mut samples {
         decoder.decode_into(samples).map_err(failed)?;
     }
+    let has_inks = info.components == 4;
+    if has_inks {
+        warn_of_cmyk();
+    }
     let metadata = Metadata {
-        icc: decoder.icc_profile(),
+        icc: decoder.icc_profile().filter(|_| !has_inks),
         exif: decoder.exif().cloned(),
         xmp: decoder.xmp().cloned(),
-        ..Metadata::default()
+        ..of_segments(picture)
     };
     if holds_more(behind) {
         tracing::warn!("the second picture or film in it is not carried over");
     }
     Ok(Decoded::new(width, height, layout, samples, metadata))
+}
+
+/// What the decoder does not tell: the print resolution, Photoshop's resources, of which it takes the last segment alone, and
+/// comments.
+fn of_segments(picture: &[u8]) -> Metadata {
+    let mut metadata = Metadata::default();
+    let mut resources = Vec::new();
+    let mut room = MAX_TEXTS;
+    let (mut has_longer_xmp, mut has_more_comments) = (false, false);
+    for (marker, content) in segments(picture) {
+        match marker {
+            0xe0 => metadata.density = metadata.density.or(Density::of_jfif(content)),
+            0xe1 => has_longer_xmp |= content.starts_with(LONGER_XMP),
+            // One resource may go on in the next segment.
+            0xed => resources.extend_from_slice(content.strip_prefix(photoshop::SEGMENT).unwrap_or_default()),
+            0xfe if !content.is_empty() => match room.checked_sub(content.len()) {
+                Some(left) => {
+                    metadata.comments.push(content.to_vec());
+                    room = left;
+                }
+                None => has_more_comments = true,
+            },
+            _ => {}
+        }
+    }
+    if has_more_comments {
+        tracing::warn!("its comments are longer than 1 MiB, and not all of them are carried over");
+    }
+    if has_longer_xmp {
+        tracing::warn!("the longer part of its XMP is not carried over");
+    }
+    metadata.photoshop = Some(resources).filter(|resources| !resources.is_empty());
+    metadata
+}
+
+/// The segments before the first scan: marker and content.
+fn segments(picture: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    // Behind the marker that starts the picture.
+    let mut rest = picture.get(2..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let fill = rest.iter().take_while(|byte| **byte == 0xff).count();
+        let [marker, high, low, ..] = rest[fill..] else { return None };
+        if fill == 0 || marker == 0xda {
+            return None;
+        }
+        let end = fill + 1 + usize::from(u16::from_be_bytes([high, low]));
+        let content = rest.get(fill + 3..end)?;
+        rest = &rest[end..];
+        Some((marker, content))
+    })
 }
 
 /// Whether a second picture (of another eye, or a map of what HDR screens make brighter) or a film stands behind the first.

@@ -1,16 +1,18 @@
 //! TIFF, by the `tiff` crate itself: through `image` its EXIF, gray with opacity and the other pages are lost.
 
-use super::{Decoded, Header, Limits, samples, truncated, undecodable, unsupported};
+use super::{Decoded, Header, Limits, samples, truncated, undecodable, unsupported, warn_of_cmyk};
 use crate::error::{Error, Result};
 use crate::media::image::exif_block::{self, Exif};
-use crate::media::image::{Depth, Image, Layout, Metadata, Samples};
+use crate::media::image::{Depth, Image, Layout, Metadata, Samples, photoshop};
 use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
 use tiff::decoder::{Decoder, DecodingResult};
-use tiff::tags::{SampleFormat, Tag};
+use tiff::tags::{ByteOrder, SampleFormat, Tag};
 use tiff::{ColorType, TiffError};
 
 const SAVE_PLAIN: &str = "open it in an image editor and save it with 8 or 16 bits as gray or RGB";
 const XMP: Tag = Tag::Unknown(700);
+const PHOTOSHOP: Tag = Tag::Unknown(34377);
+const CAPTION: Tag = Tag::Unknown(33723);
 /// Bound on the value of one tag.
 const MAX_TAG: usize = 64 << 20;
 
@@ -36,9 +38,10 @@ pub(super) fn read(file: &mut (impl Read + Seek), limits: &Limits) -> Result<Dec
     limits.check(header, header.channels * depth.bytes())?;
 
     let metadata = Metadata {
-        icc: decoder.get_tag_u8_vec(Tag::IccProfile).ok(),
+        icc: decoder.get_tag_u8_vec(Tag::IccProfile).ok().filter(|_| !kind.has_inks),
         exif: exif.as_ref().ok().filter(|e| !e.is_empty()).map(Exif::to_block),
         xmp: decoder.get_tag_u8_vec(XMP).ok(),
+        photoshop: resources(&mut decoder),
         ..Metadata::default()
     };
     // Whatever else is wrong, the picture shall stand upright.
@@ -48,13 +51,45 @@ pub(super) fn read(file: &mut (impl Read + Seek), limits: &Limits) -> Result<Dec
     if let (true, Samples::U8(samples)) = (kind.ycbcr, &mut samples) {
         samples.as_chunks_mut::<3>().0.iter_mut().for_each(|pixel| *pixel = rgb(*pixel));
     }
+    let stored = decoder.find_tag_unsigned::<usize>(Tag::SamplesPerPixel).ok().flatten();
     refuse_pages(&mut decoder)?;
+    if stored.is_some_and(|stored| stored > kind.stored_channels) {
+        tracing::warn!("its further channels are not carried over");
+    }
+    if kind.has_inks {
+        warn_of_cmyk();
+    }
     let mut decoded = Decoded::new(width, height, kind.layout, samples, metadata);
     if kind.premultiplied {
         divide_alpha(&mut decoded.image);
     }
     decoded.orientation = Some(orientation);
     Ok(decoded)
+}
+
+/// Photoshop's image resources, with the caption block (IPTC) that may also stand in a tag of its own.
+fn resources<R: Read + Seek>(decoder: &mut Decoder<R>) -> Option<Vec<u8>> {
+    let mut resources = decoder.get_tag_u8_vec(PHOTOSHOP).unwrap_or_default();
+    if !photoshop::has_caption(&resources) {
+        let block = caption(decoder).filter(|block| block.first() == Some(&0x1c));
+        // First, so that it is found even if the others cannot be followed to their end.
+        resources.splice(..0, block.map(|block| photoshop::caption(&block)).unwrap_or_default());
+    }
+    Some(resources).filter(|resources| !resources.is_empty())
+}
+
+/// The caption block in a tag of its own, as bytes or, as many write it, as numbers of four bytes.
+fn caption<R: Read + Seek>(decoder: &mut Decoder<R>) -> Option<Vec<u8>> {
+    let order = decoder.byte_order();
+    let value = decoder.find_tag(CAPTION).ok()??;
+    if let Ok(bytes) = value.clone().into_u8_vec() {
+        return Some(bytes);
+    }
+    let bytes = |number: u32| match order {
+        ByteOrder::LittleEndian => number.to_le_bytes(),
+        ByteOrder::BigEndian => number.to_be_bytes(),
+    };
+    Some(value.into_u32_vec().ok()?.into_iter().flat_map(bytes).collect())
 }
 
 /// How the pixels are stored.
@@ -65,6 +100,8 @@ struct Kind {
     premultiplied: bool,
     /// Luma and chroma, as JPEG has them, which the crate leaves as they are.
     ycbcr: bool,
+    /// CMYK.
+    has_inks: bool,
 }
 
 impl Kind {
@@ -105,7 +142,8 @@ impl Kind {
         }
         let premultiplied = layout.has_alpha() && extra.first() == Some(&1);
         let ycbcr = matches!(color, ColorType::YCbCr(_));
-        Ok(Kind { bits: color.bit_depth(), layout, stored_channels, premultiplied, ycbcr })
+        let has_inks = matches!(color, ColorType::CMYK(_));
+        Ok(Kind { bits: color.bit_depth(), layout, stored_channels, premultiplied, ycbcr, has_inks })
     }
 }
 

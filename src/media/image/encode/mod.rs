@@ -1,16 +1,16 @@
 //! From a picture to a file.
 //!
 //! What a format cannot hold is changed as little as possible: 16 bits are rounded to 8 for JPEG, WebP and BMP; for JPEG,
-//! transparent colours are laid over white. BMP has no place for metadata, JPEG none for EXIF and XMP beyond 64 KB, and PNG alone
-//! for what its own chunks say of colours.
+//! transparent colours are laid over white. BMP has no place for metadata but the print resolution, JPEG none for EXIF and XMP
+//! beyond 64 KB, JPEG and TIFF alone one for captions (IPTC), and PNG alone for what its own chunks say of colours.
 
+mod jpeg;
 mod tiff;
 
-use super::convert::{gray_alpha_to_rgba, narrow, over_white};
+use super::convert::{gray_alpha_to_rgba, narrow};
 use super::format::Format;
-use super::{Depth, Image, Layout, Metadata, Samples, chunks, exif, icc, xmp};
+use super::{Density, Depth, Image, Layout, Metadata, Samples, chunks, exif, icc, photoshop, xmp};
 use crate::error::{Error, Kind, Result};
-use jpeg_encoder::{ChromaSubsamplingMethod, SamplingFactor};
 use std::borrow::Cow;
 use std::io::{self, Seek, Write};
 use tracing::warn;
@@ -75,10 +75,10 @@ pub fn write(image: &Image, format: Format, options: &EncodeOptions, out: &mut (
     let mut out = Watched { inner: out, failure: None };
     let result = match format {
         Format::Png => png(image, width, height, metadata, options, &mut out),
-        Format::Jpeg => jpeg(image, metadata, options, &mut out),
+        Format::Jpeg => jpeg::write(image, metadata, options, &mut out),
         Format::WebP => webp(image, width, height, metadata, &mut out),
         Format::Tiff => tiff::write(image, width, height, metadata, options.effort, &mut out),
-        Format::Bmp => bmp(image, width, height, &mut out),
+        Format::Bmp => bmp(image, width, height, metadata.density, &mut out),
     };
     match (out.failure, result) {
         // Whatever the codec says: the PNG writer swallows a failure to write its last chunk.
@@ -126,27 +126,35 @@ fn metadata(image: &Image, format: Format) -> Metadata {
             format.name()
         );
     }
-    if format == Format::Bmp {
-        return Metadata::default();
+    let has_caption = image.metadata.photoshop.as_deref().is_some_and(photoshop::has_caption);
+    if has_caption && !matches!(format, Format::Jpeg | Format::Tiff) {
+        warn!(
+            mend = "write JPEG or TIFF",
+            "{} has no place for the caption block (IPTC), and it is not carried over",
+            format.name()
+        );
     }
-    let Metadata { icc, exif, xmp, chunks } = &image.metadata;
-    let icc = icc.clone().filter(|profile| icc::fits(profile, image.layout));
-    let mut exif = exif.clone();
-    if let Some(exif) = &mut exif {
+    if format == Format::Bmp {
+        return Metadata { density: image.metadata.density, ..Metadata::default() };
+    }
+    let mut metadata = image.metadata.clone();
+    metadata.icc = metadata.icc.filter(|profile| icc::fits(profile, image.layout));
+    if let Some(exif) = &mut metadata.exif {
         exif::set_size(exif, image.width, image.height);
     }
-    let xmp = xmp.clone().map(|packet| xmp::set_size(packet, image.width, image.height));
-    Metadata { icc, exif, xmp, chunks: chunks.clone() }
+    metadata.xmp = metadata.xmp.map(|packet| xmp::set_size(packet, image.width, image.height));
+    metadata
 }
 
 fn png(
     image: &Image,
     width: u32,
     height: u32,
-    metadata: Metadata,
+    mut metadata: Metadata,
     options: &EncodeOptions,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
+    let chunks = chunks::with_density(&mut metadata);
     let mut info = png::Info::with_size(width, height);
     info.icc_profile = metadata.icc.map(Cow::Owned);
     info.exif_metadata = metadata.exif.map(Cow::Owned);
@@ -162,14 +170,14 @@ fn png(
         Effort::Balanced => png::Compression::Balanced,
     });
     if let Some(xmp) = metadata.xmp.and_then(|packet| String::from_utf8(packet).ok()) {
-        encoder.add_itxt_chunk("XML:com.adobe.xmp".to_owned(), xmp)?;
+        encoder.add_itxt_chunk(chunks::XMP.to_owned(), xmp)?;
     }
     encoder.set_depth(match image.depth {
         Depth::Eight => png::BitDepth::Eight,
         Depth::Sixteen => png::BitDepth::Sixteen,
     });
     let mut writer = encoder.write_header()?;
-    for (name, content) in &metadata.chunks {
+    for (name, content) in chunks.iter().chain(&metadata.texts) {
         writer.write_chunk(png::chunk::ChunkType(*name), content)?;
     }
     // Row by row, so that neither the big-endian samples nor the compressed file are held in memory.
@@ -200,46 +208,6 @@ fn png(
 
 /// Bytes of compressed data in a PNG chunk.
 const PNG_CHUNK: usize = 1 << 18;
-/// The longest content of a JPEG segment.
-const MAX_SEGMENT: usize = 65_533;
-const XMP_PREFIX: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
-
-fn jpeg(image: &Image, metadata: Metadata, options: &EncodeOptions, out: &mut impl Write) -> Result<(), Failure> {
-    let mut encoder = jpeg_encoder::Encoder::new(out, options.quality);
-    match options.chroma {
-        Chroma::Full => encoder.set_sampling_factor(SamplingFactor::R_4_4_4),
-        Chroma::Half => {
-            encoder.set_sampling_factor(SamplingFactor::R_4_2_0);
-            encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
-        }
-    }
-    match metadata.exif {
-        Some(exif) if exif.len() + 6 > MAX_SEGMENT => warn!("the EXIF block is too long for a JPEG and is dropped"),
-        Some(exif) => encoder.add_exif_metadata(&exif)?,
-        None => {}
-    }
-    match metadata.xmp {
-        Some(xmp) if xmp.len() + XMP_PREFIX.len() > MAX_SEGMENT => {
-            warn!("the XMP packet is too long for a JPEG and is dropped");
-        }
-        Some(xmp) => encoder.add_app_segment(1, [XMP_PREFIX, &xmp].concat())?,
-        None => {}
-    }
-    if let Some(icc) = metadata.icc {
-        encoder.add_icc_profile(&icc)?;
-    }
-    let samples = match image.layout {
-        Layout::GrayAlpha | Layout::Rgba => Cow::Owned(over_white(&image.eight(), image.layout.channels())),
-        Layout::Gray | Layout::Rgb => image.eight(),
-    };
-    let color = match image.layout.colors() {
-        1 => jpeg_encoder::ColorType::Luma,
-        _ => jpeg_encoder::ColorType::Rgb,
-    };
-    encoder.encode(&samples, image.width as u16, image.height as u16, color)?;
-    Ok(())
-}
-
 fn webp(image: &Image, width: u32, height: u32, metadata: Metadata, out: &mut impl Write) -> Result<(), Failure> {
     let mut encoder = image_webp::WebPEncoder::new(out);
     encoder.set_icc_profile(metadata.icc.unwrap_or_default());
@@ -254,7 +222,16 @@ fn webp(image: &Image, width: u32, height: u32, metadata: Metadata, out: &mut im
     Ok(encoder.encode(&image.eight(), width, height, color)?)
 }
 
-fn bmp(image: &Image, width: u32, height: u32, out: &mut impl Write) -> Result<(), Failure> {
+/// Where in a BMP the print resolution stands.
+const BMP_DENSITY: u64 = 38;
+
+fn bmp(
+    image: &Image,
+    width: u32,
+    height: u32,
+    density: Option<Density>,
+    out: &mut (impl Write + Seek),
+) -> Result<(), Failure> {
     use image::ExtendedColorType as Color;
     let (samples, color) = match image.layout {
         Layout::Gray => (image.eight(), Color::L8),
@@ -263,7 +240,16 @@ fn bmp(image: &Image, width: u32, height: u32, out: &mut impl Write) -> Result<(
         Layout::Rgb => (image.eight(), Color::Rgb8),
         Layout::Rgba => (image.eight(), Color::Rgba8),
     };
-    Ok(image::codecs::bmp::BmpEncoder::new(out).encode(&samples, width, height, color)?)
+    let start = out.stream_position()?;
+    image::codecs::bmp::BmpEncoder::new(out).encode(&samples, width, height, color)?;
+    if let Some(density) = density {
+        // The encoder leaves it open.
+        let end = out.stream_position()?;
+        out.seek(io::SeekFrom::Start(start + BMP_DENSITY))?;
+        out.write_all(density.to_per_metre().map(u32::to_le_bytes).as_flattened())?;
+        out.seek(io::SeekFrom::Start(end))?;
+    }
+    Ok(())
 }
 
 /// Remembers a failure of writing itself, which codecs wrap beyond recognition.

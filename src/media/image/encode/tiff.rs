@@ -2,7 +2,7 @@
 
 use super::{Effort, Failure};
 use crate::media::image::exif::{EXIF_DIRECTORY, GPS_DIRECTORY, INTEROPERABILITY_DIRECTORY, type_size};
-use crate::media::image::exif_block::{self, Exif, Tag as ExifTag, pointer};
+use crate::media::image::exif_block::{self, Exif, RESOLUTION, Tag as ExifTag, pointer};
 use crate::media::image::{Depth, Image, Layout, Metadata};
 use std::io::{Cursor, Seek, Write};
 use tiff::encoder::colortype::{ColorType, Gray8, Gray16, RGB8, RGB16, RGBA8, RGBA16};
@@ -10,6 +10,7 @@ use tiff::encoder::{Compression, DeflateLevel, DirectoryEncoder, Predictor, Tiff
 use tiff::tags::{PhotometricInterpretation, SampleFormat, Tag, Type};
 
 const XMP: Tag = Tag::Unknown(700);
+const PHOTOSHOP: Tag = Tag::Unknown(34377);
 /// The fourth sample is opacity, and colours are not multiplied by it.
 const UNASSOCIATED_ALPHA: u16 = 2;
 
@@ -55,6 +56,12 @@ where
 {
     let exif = metadata.exif.and_then(|block| exif_block::take(&mut Cursor::new(block)).ok()).unwrap_or_default();
     let mut main = exif.main.clone();
+    // What EXIF tells of it stands in the same tags.
+    if let Some(density) = metadata.density
+        && !main.iter().any(|tag| tag.tag == RESOLUTION[0])
+    {
+        main.extend(density.to_tags());
+    }
     main.extend(directories(&mut encoder, exif)?);
 
     let mut picture = encoder.new_image::<C>(width, height)?;
@@ -70,6 +77,9 @@ where
     }
     if let Some(xmp) = metadata.xmp {
         directory.write_tag(XMP, &xmp[..])?;
+    }
+    if let Some(resources) = metadata.photoshop {
+        directory.write_tag(PHOTOSHOP, &resources[..])?;
     }
     Ok(picture.write_data(samples)?)
 }
