@@ -227,12 +227,16 @@ fn pauses_are_not_made_louder_and_who_speaks_lower_is_heard_at_last() {
         }
         gain
     };
-    let (loud, soft) = (0.05, 0.05 / 8.0);
+    let (loud, soft, room) = (0.05, 0.05 / 4.0, 0.05 / 8.0);
     let speaking = gain_after(8, loud);
     assert!(speaking > 3.0, "{speaking:.1} dB");
-    let pause = gain_after(8, soft);
+    // While others talk the noise of the room was taken for a voice after 20 seconds.
+    let pause = gain_after(60, room);
     assert!((pause - speaking).abs() < 1.0, "{speaking:.1} dB, in the pause {pause:.1} dB");
     assert!((gain_after(1, loud) - speaking).abs() < 1.0);
     let lower = gain_after(40, soft);
     assert!(lower > speaking + 8.0, "{speaking:.1} dB, and for soft speech {lower:.1} dB");
+    // What follows a soft spell was 15 dB too loud, for seconds.
+    let again = gain_after(1, loud);
+    assert!(again < speaking + 6.5, "{speaking:.1} dB, and after soft speech {again:.1} dB");
 }

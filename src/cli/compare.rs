@@ -19,7 +19,7 @@ const GAP: usize = 8;
 pub struct Args {
     /// The picture as it was
     before: PathBuf,
-    /// The picture as it is now; it may be larger
+    /// The picture as it is now; one of the two may be larger
     after: PathBuf,
     /// Write the two side by side, below them crops of where they differ most
     #[arg(long, short, value_name = "PNG")]
@@ -38,46 +38,87 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         })?;
         files::check_apart(out, [args.before.as_path(), args.after.as_path()])?;
     }
-    let before = read(&args.before)?;
-    let after = read(&args.after)?;
+    let before = files::read_picture(&args.before)?;
+    let after = files::read_picture(&args.after)?;
+    check_shapes(&before, &after).map_err(|e| e.at(&args.after))?;
+    let size = |image: &Image| (image.width, image.height, image.layout);
+    let equal = size(&before) == size(&after) && before.samples == after.samples;
+    let profile = profile(&before, &after);
+    let depth = before.samples.depth().min(after.samples.depth());
+    let (before, after) = (shown(before, depth), shown(after, depth));
     let same = (before.width, before.height) == (after.width, after.height);
     // A picture that was made larger is compared with the one it came from at its own size.
     let resized = if same { before } else { resize_with(&before, after.width, after.height, Filter::CatmullRom)? };
     let (psnr, ssim) = (metrics::psnr(&resized, &after)?, metrics::ssim(&resized, &after).ok());
     if args.json {
-        say!(
-            "{}",
-            serde_json::json!({ "psnr_db": psnr.is_finite().then_some(psnr), "ssim": ssim, "equal": psnr.is_infinite() })
-        );
+        let resized = (!same).then_some([after.width, after.height]);
+        let psnr = psnr.is_finite().then_some(psnr);
+        say!("{}", serde_json::json!({ "psnr_db": psnr, "ssim": ssim, "equal": equal, "resized": resized }));
     } else {
         let ssim = ssim.map(|s| format!(", SSIM {s:.4}")).unwrap_or_default();
         let size = format!("{} x {}", after.width, after.height);
         let how = if same { String::new() } else { format!(" (the first resized to {size} by a bicubic filter)") };
-        say!("PSNR {psnr:.2} dB{ssim}{how}");
+        let verdict = match (equal, psnr.is_infinite()) {
+            (true, _) => "; they are equal".to_owned(),
+            (false, true) => format!("; they are not equal, but look alike on white in {} bits", 8 * depth.bytes()),
+            (false, false) => String::new(),
+        };
+        say!("PSNR {psnr:.2} dB{ssim}{how}{verdict}");
     }
     if let Some(out) = &args.out {
-        write(&montage(&resized, &after)?, out)?;
+        let mut sheet = montage(&resized.to_depth(Depth::Eight), &after.to_depth(Depth::Eight))?;
+        sheet.metadata.icc = profile;
+        write(&sheet, out)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn read(path: &Path) -> Result<Image> {
-    let mut image = files::read_picture(path)?.to_depth(Depth::Eight);
-    // Both are shown as people see them: in colours, on white.
-    if image.layout != Layout::Rgb {
-        let mut rgb = Image::new(image.width, image.height, Layout::Rgb, Depth::Eight);
-        let whole = Tile { y: 0, x: 0, height: image.height, width: image.width };
-        let mut planes = image.tile_f32(whole, 3);
-        if let Some(alpha) = image.alpha_tile_f32(whole) {
-            for plane in planes.chunks_exact_mut(alpha.len()) {
+/// Refuses pictures of which none is the other made larger or smaller, but for a pixel that was rounded.
+fn check_shapes(a: &Image, b: &Image) -> Result<()> {
+    let (aw, ah, bw, bh) = (a.width as f64, a.height as f64, b.width as f64, b.height as f64);
+    // Lengths of one side, of which `scale` makes the other picture's.
+    let fits = |scale: f64, of: f64, to: f64| (of * scale - to).abs() <= 1.0f64.max(scale);
+    if fits(bw / aw, ah, bh) || fits(bh / ah, aw, bw) {
+        return Ok(());
+    }
+    let what = format!("the pictures differ in shape: {aw} x {ah} and {bw} x {bh}");
+    Err(Error::new(Kind::Input, what).mend("crop or turn one of them first"))
+}
+
+/// The colour profile that holds for both, and so for a sheet of both.
+fn profile(a: &Image, b: &Image) -> Option<Vec<u8>> {
+    let is_coloured = |image: &Image| image.layout.colors() == 3;
+    match (&a.metadata.icc, &b.metadata.icc) {
+        (one, other) if one != other => {
+            tracing::warn!(
+                "the pictures have different colour profiles; their numbers are compared as if they were one"
+            );
+            None
+        }
+        (one, _) => one.clone().filter(|_| is_coloured(a) && is_coloured(b)),
+    }
+}
+
+/// As people see it: in colours, on white. Row by row, so that no second copy in floats is needed.
+fn shown(image: Image, depth: Depth) -> Image {
+    let image = image.to_depth(depth);
+    if image.layout == Layout::Rgb {
+        return image;
+    }
+    let width = image.width;
+    let mut rgb = Image::new(width, image.height, Layout::Rgb, depth);
+    let whole = Tile { y: 0, x: 0, height: 1, width };
+    for y in 0..image.height {
+        let row = Tile { y: y as isize, ..whole };
+        let mut planes = image.tile_f32(row, 3);
+        if let Some(alpha) = image.alpha_tile_f32(row) {
+            for plane in planes.chunks_exact_mut(width) {
                 plane.iter_mut().zip(&alpha).for_each(|(v, a)| *v = 1.0 - a * (1.0 - *v));
             }
         }
-        rgb.put_tile_f32(&planes, 3, whole, whole);
-        image = rgb;
+        rgb.put_tile_f32(&planes, 3, row, whole);
     }
-    image.depth = Depth::Eight;
-    Ok(image)
+    rgb
 }
 
 fn write(image: &Image, path: &Path) -> Result<()> {

@@ -136,8 +136,8 @@ pub fn check_together(all: &[Loaded]) -> std::result::Result<(), Vec<String>> {
 /// Runs pipelines until told to stop; then finishes what is begun. `events` is both ends of the channel on which it is told.
 ///
 /// # Errors
-/// At the start: a folder cannot be made, watched or written, a journal is in use, the system gives no threads. Later nothing is an error: what
-/// goes wrong is shown on the board, and tried again.
+/// At the start: pipelines that cannot be run together, a file in the place of a folder, a journal in use, no threads from the system. Later nothing is
+/// an error: what goes wrong is shown on the board, and tried again.
 pub fn run(
     pipelines: Vec<Loaded>,
     load: Box<Load>,

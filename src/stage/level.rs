@@ -183,10 +183,17 @@ const QUIETER: f64 = 10.0;
 const AVERAGE: f64 = 3.0;
 /// How fast that gate falls in a pause, in dB a second: somebody who goes on more quietly is heard at last.
 const FALL: f64 = 0.5;
+/// How far it falls at most, in dB. Without an end, the noise of a room would be taken for a voice while others talk for a while, and be made as loud as
+/// one; a voice may still be 16 LU softer than before.
+const MOST_FALL: f64 = 6.0;
 /// How much louder or quieter a live stream is made at most, in dB.
 const MOST_GAIN: f64 = 20.0;
 /// How fast, in dB a second.
 const SPEED: f64 = 3.0;
+/// Where the loudness of the moment lies further above what is wanted than speech does by itself, in LU, the gain falls until it does not ...
+const TOO_LOUD: f64 = 6.0;
+/// ... this fast, in dB a second: the first words after a soft spell are not shouted.
+const FAST: f64 = 30.0;
 /// How fast the limiter lets go again, in dB a second.
 const RELEASE: f64 = 60.0;
 
@@ -223,7 +230,7 @@ impl Follow {
         }
         let gate = self.heard - QUIETER;
         if loudness <= gate - self.fallen {
-            self.fallen += FALL * seconds;
+            self.fallen = (self.fallen + FALL * seconds).min(MOST_FALL);
             return false;
         }
         if loudness > gate {
@@ -265,6 +272,8 @@ impl Process for Follow {
             let step = SPEED * seconds;
             self.gain += (wanted - self.gain).clamp(-step, step);
         }
+        let excess = loudness + self.gain - self.level.loudness - TOO_LOUD;
+        self.gain -= excess.clamp(0.0, FAST * seconds);
         let (from, to) = (from_decibels(before), from_decibels(self.gain));
         let frames = output.frames();
         for index in 0..frames {

@@ -29,6 +29,8 @@ fn squares(a: &[f32], b: &[f32]) -> f64 {
 
 /// Side of the Gaussian window of [`ssim`], and its standard deviation, as in the paper.
 const WINDOW: (usize, f64) = (11, 1.5);
+/// Rows of windows that [`ssim`] works on at once, which bounds its memory.
+const BAND: usize = 64;
 
 /// Structural similarity, -1..1, the mean over all colours and places (Wang, Bovik, Sheikh and Simoncelli, "Image Quality Assessment: From
 /// Error Visibility to Structural Similarity", IEEE TIP 2004): Gaussian window 11x11 of sigma 1.5, K1 = 0.01, K2 = 0.03.
@@ -41,8 +43,15 @@ pub fn ssim(a: &Image, b: &Image) -> Result<f64> {
     if height < WINDOW.0 || width < WINDOW.0 {
         return Err(Error::new(Kind::Input, "the pictures are smaller than the window of SSIM (11 x 11)"));
     }
-    let whole = Tile { y: 0, x: 0, height, width };
-    Ok(ssim_planes(&a.tile_f32(whole, colors), &b.tile_f32(whole, colors), height, width))
+    let rows = height - (WINDOW.0 - 1);
+    let mut total = 0.0;
+    for top in (0..rows).step_by(BAND) {
+        let windows = BAND.min(rows - top);
+        let band = Tile { y: top as isize, x: 0, height: windows + WINDOW.0 - 1, width };
+        let (a, b) = (a.tile_f32(band, colors), b.tile_f32(band, colors));
+        total += ssim_planes(&a, &b, band.height, width) * windows as f64;
+    }
+    Ok(total / rows as f64)
 }
 
 /// [`ssim`] of planes `[channels, height, width]` of 0..1, each side at least 11; the mean over the planes.
@@ -120,5 +129,19 @@ mod tests {
         assert!((ssim(&flat(100), &flat(100)).unwrap() - 1.0).abs() < 1e-9);
         assert!(ssim(&flat(100), &flat(160)).unwrap() < 0.95);
         assert!(psnr(&flat(1), &Image::new(3, 3, Layout::Rgb, Depth::Eight)).is_err());
+    }
+
+    #[test]
+    fn bands_give_what_the_whole_gives() {
+        let (width, height) = (23, 2 * BAND + 17);
+        let picture = |step: usize| {
+            let mut image = Image::new(width, height, Layout::Rgb, Depth::Eight);
+            image.samples = Samples::U8((0..width * height * 3).map(|i| (i * step % 251) as u8).collect());
+            image
+        };
+        let (a, b) = (picture(7), picture(8));
+        let whole = Tile { y: 0, x: 0, height, width };
+        let at_once = ssim_planes(&a.tile_f32(whole, 3), &b.tile_f32(whole, 3), height, width);
+        assert!((ssim(&a, &b).unwrap() - at_once).abs() < 1e-12);
     }
 }
