@@ -177,8 +177,9 @@ impl FolderSink {
         };
         sink.collision = if settings.flag("overwrite") { Collision::Replace } else { Collision::Rename };
         sink.options.quality = u8::try_from(settings.integer("quality")).unwrap_or(92);
-        sink.options.chroma = if settings.text("chroma") == "half" { Chroma::Half } else { Chroma::Full };
-        sink.bare = settings.text("metadata") == "drop";
+        let is = |name: &str, choice: &str| matches!(settings.get(name), Some(Value::Choice(one)) if *one == choice);
+        sink.options.chroma = if is("chroma", "half") { Chroma::Half } else { Chroma::Full };
+        sink.bare = is("metadata", "drop");
         if let Some(path) = settings.get("quarantine").and_then(Value::as_path) {
             sink.quarantine = resolve(path);
         }
