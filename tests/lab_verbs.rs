@@ -198,7 +198,7 @@ fn mistakes_are_told() {
     for (line, code, words) in [
         ("encode denoise-photo digits", 70, "not an autoencoder"),
         ("encode digits-ae nothing.png", 66, "nothing.png"),
-        ("encode digits-ae digits -o z.txt", 78, ".safetensors, .npy, .csv or .jsonl"),
+        ("encode digits-ae digits -o z.txt", 64, ".safetensors, .npy, .csv or .jsonl"),
         ("plot grid digits-vae2 -o grid.jpg", 64, ".png or .svg"),
         ("plot grid digits-vae2 --axes 0,2 -o grid.png", 64, "from 0 to 1"),
         ("plot grid digits-vae2 --axes 1,1 -o grid.png", 64, "two different numbers"),

@@ -375,7 +375,7 @@ struct Made {
 /// Makes the folders of a pipeline that has some.
 fn prepare(loaded: &Loaded) -> Result<()> {
     match loaded.folder() {
-        Some(pipeline) => prepare_folders(pipeline),
+        Some(pipeline) => prepare_folders(pipeline, &format!("{}.probe", journal::owner(pipeline))),
         None => Ok(()),
     }
 }

@@ -276,17 +276,18 @@ fn watched_outputs(source: &FolderSource, sink: &FolderSink) -> Vec<(&'static st
     watched
 }
 
-/// Makes the folders of a pipeline, and sees that results can be written: told before work begins, not at the first result.
+/// Makes the folders of a pipeline, and sees that results can be written: told before work begins, not at the first result. The file that is written for
+/// that bears `mark`, by which the next start knows it if this one ends in between.
 ///
 /// # Errors
 /// Kind config, output or transient.
-pub fn prepare_folders(pipeline: &Pipeline) -> Result<()> {
+pub fn prepare_folders(pipeline: &Pipeline, mark: &str) -> Result<()> {
     let (source, sink) = (&pipeline.source.root, &pipeline.sink.root);
     // A file of that name does not pass by itself, as a share that is away does.
     if source.exists() && !source.is_dir() {
         return Err(Error::new(Kind::Config, "the source is not a folder").at(source));
     }
     std::fs::create_dir_all(source).map_err(|e| Error::io("make the folder", source, e))?;
-    drop(durable::Draft::new(&sink.join("probe"))?);
+    drop(durable::Draft::marked(&sink.join("probe"), mark)?);
     Ok(())
 }
