@@ -41,7 +41,6 @@ impl Quarantine<'_> {
     /// Kind output or transient: not even the reason could be written.
     pub fn put(&self, input: &Path, relative: &Path, error: &Error) -> Result<PathBuf> {
         let target = self.0.join(relative);
-        let is_there = |path: &Path| std::fs::symlink_metadata(path).is_ok();
         for place in durable::names(&target).filter(|place| !is_there(place)) {
             let note = note_of(&place);
             // A file of that name that tells of another input, or is itself in quarantine, is not ours to write over.
@@ -104,7 +103,7 @@ impl Quarantine<'_> {
         let reason = text.lines().find_map(|line| line.strip_prefix("reason: "))?.to_owned();
         let from = text.lines().find_map(|line| line.strip_prefix(FROM)).map(PathBuf::from).unwrap_or_default();
         let name = file.strip_prefix(self.0).ok()?.to_path_buf();
-        let there = std::fs::symlink_metadata(&file).is_ok();
+        let there = is_there(&file);
         Some(Kept { name, file: there.then_some(file), note: note.to_path_buf(), from, reason })
     }
 
@@ -138,9 +137,13 @@ fn remove(path: &Path) -> Result<()> {
     std::fs::remove_file(path).map_err(|e| Error::io("delete", path, e))
 }
 
+/// Whether there is anything of this name, a link that leads nowhere included.
+fn is_there(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok()
+}
+
 /// The file that a file which is gone must be now: the only one of its name with another ending, as `mend` often asks for, that has no note.
 fn renamed(file: &Path) -> Option<PathBuf> {
-    let is_there = |path: &Path| std::fs::symlink_metadata(path).is_ok();
     if is_there(file) {
         return None;
     }
