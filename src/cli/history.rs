@@ -2,6 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -94,8 +95,7 @@ fn events(args: &Args) -> Result<Vec<Value>> {
     match args.which.client().get(&url) {
         Ok(mut answer) => Ok(answer["events"].as_array_mut().map(std::mem::take).unwrap_or_default()),
         Err(e) if e.kind() == Kind::Device && args.which.is_usual() => {
-            let begin = |since: &Period| now().saturating_sub(since.seconds).saturating_mul(1_000_000);
-            let since = args.since.as_ref().map_or(0, begin);
+            let since = args.since.as_ref().map_or(0, |since| journal::ago(Duration::from_secs(since.seconds)));
             journal::history(&paths::state(), since, args.limit as usize, &files)?.ok_or(e)
         }
         Err(e) => Err(e),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crossbeam::channel::{Sender, bounded};
 use serde_json::{Value, json};
 
-use super::super::status::now;
+use super::super::journal;
 use super::super::{Board, Event};
 use crate::error::{Error, Kind, Result};
 
@@ -134,7 +134,7 @@ fn history(query: &str, board: &Board) -> Result<Answer> {
         let number = || value.parse::<u64>().map_err(|_| Error::new(Kind::Usage, format!("`{name}` is no number")));
         match name {
             // A number of seconds back from now.
-            "since" => since = now().saturating_sub(number()?).saturating_mul(1_000_000),
+            "since" => since = journal::ago(Duration::from_secs(number()?)),
             "limit" => limit = usize::try_from(number()?).unwrap_or(MOST_EVENTS).clamp(1, MOST_EVENTS),
             "file" => files.push(decode(value)),
             _ => {

@@ -25,6 +25,7 @@ use store::{Change, Store};
 
 pub use offline::history;
 pub use record::Event;
+pub use store::ago;
 
 /// An input that the program has ended with this often is not tried again.
 const DEADLY: u32 = 3;

@@ -124,7 +124,15 @@ impl Mixer {
         let mut curve = colour::flat(self.size / 2 + 1);
         let mut room = None;
         let mut samples = match rng.random_range(0..100) {
-            0..62 => excerpt(rng, &corpus.noise, 70..140, self.size).0,
+            0..62 => {
+                // There are few recordings: what is much slower, much faster or backwards is another noise, as speech
+                // would not be.
+                let mut samples = excerpt(rng, &corpus.noise, 50..180, self.size).0;
+                if rng.random_bool(0.2) {
+                    samples.reverse();
+                }
+                samples
+            }
             62..72 => {
                 let slope = rng.random_range(-1.0..9.0);
                 colour::tilt(&mut curve, slope);
