@@ -85,6 +85,26 @@ fn five_hundred_frames_in_tract_are_those_of_burn() {
 }
 
 #[test]
+fn a_deeper_network_begins_where_the_shallower_one_ended() {
+    let (shallow, deep) = (recipe(16, 2), recipe(16, 4));
+    let (network, published, _) = publish(&shallow, 7);
+    let device = Device::flex();
+    let fresh = deep.network(&mut Init::new(8, &device));
+    let (loaded, report) = Weights::decode(&published.onnx).expect("weights").load_into(fresh);
+    assert!(report.left.is_empty() && !report.absent.is_empty(), "{report:?}");
+    let grown = deep.grown(loaded, &report.absent);
+    let samples = pattern(20 * HOP);
+    let wanted = shallow.trace(&network, &samples, &device).output;
+    let found = deep.trace(&grown, &samples, &device).output;
+    for (found, wanted) in found.iter().zip(&wanted) {
+        assert!(relative(found, wanted) < 1e-6);
+    }
+    // An optimizer tells parameters apart by their identity: what was copied has its own.
+    let ids = burn::module::list_param_ids(&grown);
+    assert_eq!(ids.iter().collect::<std::collections::HashSet<_>>().len(), ids.len());
+}
+
+#[test]
 fn the_daemons_stream_gives_what_burn_gives() {
     let recipe = recipe(16, 2);
     let (network, _, model) = publish(&recipe, 3);

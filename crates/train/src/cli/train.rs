@@ -183,6 +183,8 @@ impl Training {
             (network, report) = init::load(model, network, job)?;
             eprintln!("{} tensors copied from {}, {} widened", report.copied, model.display(), report.widened);
             report.left.iter().for_each(|what| eprintln!("left as initialised: {what}"));
+            report.absent.iter().for_each(|name| eprintln!("not there: {name}"));
+            network = recipe.grown(network, &report.absent);
             report.unused.iter().for_each(|what| eprintln!("not used: {what}"));
         }
         // Told now, and not when it is to be mixed in after hours.

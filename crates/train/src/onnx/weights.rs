@@ -19,7 +19,9 @@ pub struct Loaded {
     pub copied: usize,
     /// Tensors of convolutions that are larger here: the file's values in their first channels, see [`Weights::load_into`].
     pub widened: usize,
-    /// Tensors of the network that the file does not hold, or in another shape: left as they were.
+    /// Tensors of the network that the file does not hold: left as they were.
+    pub absent: Vec<String>,
+    /// Tensors of the network that the file holds in another shape: left as they were.
     pub left: Vec<String>,
     /// Of those left, the ones that are larger in the file: it is of a wider network.
     pub larger: Vec<String>,
@@ -149,7 +151,7 @@ impl ModuleMapper for Load {
                 param
             }
             None => {
-                self.loaded.left.push(format!("{name} is not there"));
+                self.loaded.absent.push(name);
                 param
             }
         }

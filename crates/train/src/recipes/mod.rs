@@ -28,6 +28,12 @@ pub trait Recipe: Sync {
     /// A network with fresh weights.
     fn network(&self, init: &mut Init) -> Self::Network;
 
+    /// A network into which the weights of a published model were copied, all but those of the names `absent`, which it lacks: made ready to learn on
+    /// from what it knows.
+    fn grown(&self, network: Self::Network, _absent: &[String]) -> Self::Network {
+        network
+    }
+
     /// The batch of one step. `progress` is how much of the run is over, 0..1.
     fn batch(&self, rng: &mut StdRng, progress: f64) -> Self::Batch;
 

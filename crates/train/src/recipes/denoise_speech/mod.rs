@@ -89,6 +89,10 @@ impl Recipe for DenoiseSpeech {
         Network::new(init, &self.shape)
     }
 
+    fn grown(&self, network: Network, absent: &[String]) -> Network {
+        network.grown(absent)
+    }
+
     fn batch(&self, rng: &mut StdRng, progress: f64) -> Batch {
         let (mixer, count) =
             if progress < LONGER_FROM { (&self.mixer, self.batch) } else { (&self.longer, (self.batch / 2).max(1)) };

@@ -1,4 +1,4 @@
-use burn::module::{Module, Param};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +65,15 @@ impl Block {
         }
     }
 
+    fn copy_that_adds_nothing(&self) -> Self {
+        let mut copy = self.clone().map(&mut Renew);
+        for layer in [&mut copy.near, &mut copy.gather] {
+            layer.weight = zeros(&layer.weight);
+            layer.bias = zeros(&layer.bias);
+        }
+        copy
+    }
+
     /// What the block makes of `x`, and the states on the way, both `[N, width, T, POSITIONS]`.
     fn forward(&self, x: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
         let states = self.gru.forward_bands(x.clone());
@@ -74,6 +83,19 @@ impl Block {
         let mixed = spread.reshape([clips * channels * steps, positions]).matmul(self.mix.val());
         (self.gather.forward_residual(mixed.reshape([clips, channels, steps, positions]), x), states)
     }
+}
+
+/// Gives parameters an identity of their own: an optimizer tells them apart by it, and a clone has its original's.
+struct Renew;
+
+impl ModuleMapper for Renew {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        Param::from_tensor(param.val().detach())
+    }
+}
+
+fn zeros<const D: usize>(param: &Param<Tensor<D>>) -> Param<Tensor<D>> {
+    Param::from_tensor(param.val().detach().zeros_like())
 }
 
 impl Network {
@@ -98,6 +120,17 @@ impl Network {
             tail: Conv::row(init, width, width, 3, 2f64.sqrt()),
             decoder: decoder.into(),
         }
+    }
+
+    /// Blocks whose tensors are among those `absent` become copies of the last one that has its own, and add nothing yet: a deeper network computes what
+    /// the shallower one did and learns on from there.
+    pub fn grown(mut self, absent: &[String]) -> Self {
+        for index in 1..self.blocks.len() {
+            if absent.contains(&format!("blocks.{index}.mix")) {
+                self.blocks[index] = self.blocks[index - 1].copy_that_adds_nothing();
+            }
+        }
+        self
     }
 
     /// The answers, `[N, outputs, T, positions]` a zone, to what each zone shows, `[N, inputs, T, positions]`.
