@@ -127,6 +127,21 @@ fn nobody_takes_away_what_another_still_needs() {
 }
 
 #[test]
+fn nobody_replaces_what_another_has_made() {
+    let home = Home::new();
+    write(&home, "first", "a", "out", "keep");
+    write(&home, "second", "b", "out", "keep, overwrite: true");
+    assert!(refused(&home).contains("write results of the same names into the same folder"));
+    for number in [0, 1] {
+        let path = home.path(&format!("pipelines/{number}.yaml"));
+        let text =
+            fs::read_to_string(&path).unwrap().replace("quarantine:", "name: \"{stem}-{pipeline}.png\", quarantine:");
+        fs::write(&path, text).unwrap();
+    }
+    assert!(home.run(&["check", "pipelines"]).status.success());
+}
+
+#[test]
 fn a_quarantine_is_nobodys_inbox() {
     let home = Home::new();
     write(&home, "first", "a", "b", "keep");

@@ -198,6 +198,25 @@ fn originals_go_where_the_pipeline_says() {
     }
 }
 
+/// They were left until the next start, and the status was that of a pipeline that does what it should.
+#[test]
+fn originals_that_cannot_be_moved_are_told_and_tried_again() {
+    let home = Home::new();
+    let pipeline = home.pipeline("", SMALL, ", originals: { move: ./originals }");
+    fs::write(home.folder("originals").join("deep"), "in the way").unwrap();
+    let daemon = home.daemon(&pipeline, &[]);
+    fs::write(home.folder("inbox/deep").join("a.png"), png(6, 6)).unwrap();
+    wait_for("the result", LONG, || home.path("outbox/deep/a.png").is_file());
+    let asked = || String::from_utf8(home.run(&["status"]).stdout).unwrap();
+    wait_for("the status", LONG, || asked().contains("1 whose originals stay"));
+    assert!(asked().contains("test: running (originals stay: "), "{}", asked());
+    fs::remove_file(home.path("originals/deep")).unwrap();
+    wait_for("the original to go", LONG, || home.path("originals/deep/a.png").is_file());
+    wait_for("the status", LONG, || asked().contains("test: running\n") && !asked().contains("originals stay"));
+    assert_eq!((count(&home.path("inbox")), count(&home.path("outbox"))), (0, 1));
+    assert_eq!(daemon.stop(), Some(0));
+}
+
 #[test]
 fn the_first_signal_finishes_what_is_begun() {
     let home = Home::new();

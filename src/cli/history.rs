@@ -22,7 +22,7 @@ pub struct Args {
     #[arg(long, value_name = "TIME", value_parser = period)]
     since: Option<Period>,
     /// At most so many events, newest first
-    #[arg(long, value_name = "N", default_value_t = 50, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Print one JSON object for each event
     #[arg(long)]
@@ -65,7 +65,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             let paths = event[name].as_array().into_iter().flatten().filter_map(|path| path.as_str());
             show_paths(paths)
         };
-        let time = ago(now().saturating_sub(event["time"].as_u64().unwrap_or_default() / 1_000_000));
+        let time = ago(now().saturating_sub(event["time"].as_f64().unwrap_or_default() as u64));
         let outcome = match (text("what").as_str(), list("results")) {
             ("done", results) => format!("-> {results} ({:.2} s)", event["seconds"].as_f64().unwrap_or_default()),
             (what, _) => format!("{what}: {}", text("reason")),

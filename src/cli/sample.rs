@@ -18,19 +18,19 @@ pub struct Args {
     /// An autoencoder whose latents follow a prior: name or path
     model: String,
     /// How many
-    #[arg(short, long, value_name = "N", default_value_t = 8, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(short, long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     number: u32,
     /// Draws are the same for the same seed
-    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1)]
     seed: u64,
     /// The deviation of the draws: below 1 more usual, above 1 more unusual
-    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1.0)]
     temperature: f32,
     /// Where the results go
     #[arg(long, short, value_name = "DIR")]
     out: PathBuf,
     /// The class that a conditional model is told, from 0
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N")]
     class: Option<u16>,
 }
 

@@ -24,13 +24,13 @@ pub struct Args {
     #[arg(long = "in", required = true, num_args = 1.., value_name = "DIR")]
     places: Vec<PathBuf>,
     /// How many of the nearest to tell
-    #[arg(short, long, value_name = "N", default_value_t = 10, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short, long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     number: u32,
     /// Keep the index in this file; one for each model and set of places in the cache folder if not given
     #[arg(long, value_name = "FILE")]
     index: Option<PathBuf>,
     /// The class that a conditional model is told, from 0
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N")]
     class: Option<u16>,
     /// Print one JSON object for each
     #[arg(long)]

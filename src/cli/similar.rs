@@ -20,10 +20,10 @@ pub struct Args {
     #[arg(long, short, default_value = "melody-2bar")]
     model: String,
     /// How many to make
-    #[arg(long, short = 'n', default_value_t = 4, allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=999))]
+    #[arg(long, short = 'n', default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=999))]
     count: u16,
     /// How far from the piece, from 0 (as the model rebuilds it) to 1 (anywhere)
-    #[arg(long, short, default_value_t = 0.3, allow_negative_numbers = true)]
+    #[arg(long, short, default_value_t = 0.3)]
     amount: f32,
     /// More of a quality, such as `density`; `density=2` for twice as much more (may be given more than once)
     #[arg(long, value_name = "QUALITY")]
@@ -32,16 +32,16 @@ pub struct Args {
     #[arg(long, value_name = "QUALITY")]
     less: Vec<String>,
     /// The same seed makes the same pieces
-    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1)]
     seed: u64,
     /// The melody is on this track, counted from 1
-    #[arg(long, conflicts_with = "channel", allow_negative_numbers = true)]
+    #[arg(long, conflicts_with = "channel")]
     track: Option<u16>,
     /// The melody is on this channel, counted from 1
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long)]
     channel: Option<u16>,
     /// The class that a conditional model is told, from 0
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N")]
     class: Option<u16>,
     #[command(flatten)]
     output: Output,

@@ -38,13 +38,14 @@ fn print(status: &Status) {
             continue;
         }
         say!(
-            "  since the start {} done, {} put into quarantine; {} being written, {} waiting, {} worked on, {} to be tried again",
+            "  since the start {} done, {} put into quarantine; {} being written, {} waiting, {} worked on, {} to be tried again{}",
             counts.done,
             counts.quarantined,
             queue.settling,
             queue.ready,
             queue.working,
-            queue.later
+            queue.later,
+            if queue.originals > 0 { format!(", {} whose originals stay", queue.originals) } else { String::new() }
         );
         if let Some(last) = last {
             say!(

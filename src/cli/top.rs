@@ -188,7 +188,7 @@ mod tests {
             reason: Some("the disk is full".into()),
             source: "/in".into(),
             sink: "/out".into(),
-            queue: Queue { settling: 1, ready: 22, working: 3, later: 4 },
+            queue: Queue { settling: 1, ready: 22, working: 3, later: 4, originals: 0 },
             counts: Counts { done: 555, quarantined: 6, ..Counts::default() },
             ..PipelineStatus::default()
         };

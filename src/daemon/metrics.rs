@@ -13,6 +13,9 @@ use prometheus_client::registry::{Registry, Unit};
 use super::status::{self, PipelineStatus, Queue, Status};
 use crate::pipeline::{Outcome, Ticket};
 
+/// Where files can be on their way: the fields of [`Queue`].
+const STATES: [&str; 5] = ["settling", "ready", "working", "later", "originals"];
+
 /// Names and values.
 type Labels = Vec<(&'static str, String)>;
 
@@ -95,8 +98,8 @@ impl Metrics {
 
     /// Shows how many files are on their way.
     pub fn queue(&self, pipeline: &str, queue: &Queue) {
-        let Queue { settling, ready, working, later } = queue;
-        for (state, count) in [("settling", settling), ("ready", ready), ("working", working), ("later", later)] {
+        let Queue { settling, ready, working, later, originals } = queue;
+        for (state, count) in STATES.into_iter().zip([settling, ready, working, later, originals]) {
             let count = i64::try_from(*count).unwrap_or(i64::MAX);
             self.queue.get_or_create(&labels(pipeline, Some(("state", state)))).set(count);
         }
@@ -104,7 +107,7 @@ impl Metrics {
 
     /// Shows no longer how a pipeline is that is gone. What it has done stays counted.
     pub fn forget(&self, pipeline: &PipelineStatus) {
-        for state in ["settling", "ready", "working", "later"] {
+        for state in STATES {
             self.queue.remove(&labels(&pipeline.name, Some(("state", state))));
         }
         for (name, _) in pipeline.live.iter().filter_map(|live| live.as_object()).flatten() {

@@ -95,6 +95,8 @@ pub struct Queue {
     pub working: usize,
     /// To be tried again.
     pub later: usize,
+    /// Done, but their originals could not be taken away; that is tried again.
+    pub originals: usize,
 }
 
 /// What happened since the start.

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::Loaded;
+use crate::durable::Collision;
 use crate::pipeline::{Pipeline, named_folder, outputs};
-use crate::sink::Originals;
+use crate::sink::{FolderSink, Originals};
 use crate::source::{FolderSource, resolve};
 
 /// All that is wrong, one sentence each.
@@ -27,6 +28,13 @@ pub fn misfits(all: &[Loaded]) -> Vec<String> {
                 );
                 wrong.push(text);
             }
+            if replace_each_others(&a.sink, &b.sink) {
+                let text = format!(
+                    "`{}` and `{}` write results of the same names into the same folder, and one of them replaces what is there; write `{{pipeline}}` in their `name`s, or give each a folder",
+                    b.name, a.name
+                );
+                wrong.push(text);
+            }
         }
     }
     for pipeline in &pipelines {
@@ -41,6 +49,14 @@ pub fn misfits(all: &[Loaded]) -> Vec<String> {
     }
     wrong.extend(circle(&pipelines));
     wrong
+}
+
+/// Whether a result of one sink may take the place of one of the other.
+fn replace_each_others(a: &FolderSink, b: &FolderSink) -> bool {
+    let replaces = |sink: &FolderSink| sink.collision == Collision::Replace;
+    let tables = a.gathers() || b.gathers();
+    let same = a.name == b.name && !a.name.tells_pipelines() && resolve(&a.root) == resolve(&b.root);
+    same && !tables && (replaces(a) || replaces(b))
 }
 
 /// A circle of pipelines, each of which writes into the folder that the next one watches.

@@ -17,7 +17,7 @@ use super::ledger::{Claim, Key, Ledger, Verdict};
 use super::open::open;
 use crate::crew::Crew;
 use crate::durable::{self, Publication, Stamp};
-use crate::error::{Error, Kind, Result, show_path};
+use crate::error::{Error, Kind, Result};
 use crate::media::{self, Media};
 use crate::sink::{Originals, Written};
 
@@ -56,6 +56,8 @@ pub struct Ticket {
     pub elapsed: Duration,
     /// How long each stage took, as far as it came.
     pub stages: Vec<(&'static str, Duration)>,
+    /// That it is done, but its originals could not be taken away: what the ledger calls it, and why.
+    pub unsettled: Option<(Key, Error)>,
 }
 
 /// How a job ended.
@@ -85,7 +87,7 @@ impl Job {
     /// Does the work, on this thread and on idle helpers of the crew, and gives the ticket to send home.
     pub(super) fn run(&self, crew: &Crew, flight: &Flight) -> Ticket {
         let begin = Instant::now();
-        let mut attempt = Attempt { job: self, flight, key: None, stages: Vec::new() };
+        let mut attempt = Attempt { job: self, flight, key: None, stages: Vec::new(), unsettled: None };
         let outcome = catch_unwind(AssertUnwindSafe(|| attempt.work(crew))).unwrap_or_else(|_| {
             let first = self.inputs.first().map(|input| input.relative.clone()).unwrap_or_default();
             let error = Error::new(Kind::Bug, "latentd stumbled over this file").at(&first);
@@ -101,7 +103,8 @@ impl Job {
                 false => Outcome::Vanished,
             }
         });
-        Ticket { inputs: self.inputs.clone(), outcome, elapsed: begin.elapsed(), stages: attempt.stages }
+        let Attempt { stages, unsettled, .. } = attempt;
+        Ticket { inputs: self.inputs.clone(), outcome, elapsed: begin.elapsed(), stages, unsettled }
     }
 }
 
@@ -112,6 +115,7 @@ struct Attempt<'a> {
     /// Once it is claimed.
     key: Option<Key>,
     stages: Vec<(&'static str, Duration)>,
+    unsettled: Option<(Key, Error)>,
 }
 
 impl Attempt<'_> {
@@ -234,15 +238,16 @@ impl Attempt<'_> {
         })
     }
 
-    /// Sees to the originals. One that cannot be moved or deleted stays, and that is told but undoes nothing.
-    fn dispose(&self, key: Key) {
+    /// Sees to the originals. One that cannot be moved or deleted stays, and that undoes nothing.
+    fn dispose(&mut self, key: Key) {
         let sink = &self.job.pipeline.sink;
         if sink.originals == Originals::Keep {
             return;
         }
         for input in self.job.inputs.iter().filter(|input| input.is_unchanged()) {
             if let Err(e) = sink.dispose(&input.path, &input.relative) {
-                return tracing::warn!(mend = e.mend_text(), "the original {} stays: {e}", show_path(&input.path));
+                self.unsettled = Some((key, e));
+                return;
             }
         }
         self.job.ledger.settled(key);

@@ -188,7 +188,7 @@ impl Shared {
         if self.stopping.load(Ordering::Relaxed) {
             let Job { inputs, home, .. } = job;
             let (outcome, elapsed) = (Outcome::Dropped, Duration::ZERO);
-            let _ = home.send(Ticket { inputs, outcome, elapsed, stages: Vec::new() });
+            let _ = home.send(Ticket { inputs, outcome, elapsed, stages: Vec::new(), unsettled: None });
             return true;
         }
         let (job, flight) = (Arc::new(job), Arc::new(Flight::default()));
@@ -230,7 +230,13 @@ impl Shared {
             let error =
                 e.mend("set a longer `max_time` in the source if the machine is just slow; else please report it");
             let outcome = Outcome::Failed { error, culprit: None };
-            let _ = job.home.send(Ticket { inputs: job.inputs.clone(), outcome, elapsed, stages: Vec::new() });
+            let _ = job.home.send(Ticket {
+                inputs: job.inputs.clone(),
+                outcome,
+                elapsed,
+                stages: Vec::new(),
+                unsettled: None,
+            });
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One pipeline's inputs: watches its folder, waits until files are whole, hands them to the workers, and sees to what became of them.
 
 mod intake;
+mod originals;
 mod outcome;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -10,14 +11,14 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, never, select, unbounded};
 
-use super::journal::{Book, Found, Unsettled, ledger, sign_of};
+use super::journal::{Book, Found, ledger, sign_of};
 use super::metrics::Metrics;
 use super::status::{Counts, PipelineStatus, Queue, Slot};
 use crate::durable::Stamp;
 use crate::error::{Result, show_path};
 use crate::pipeline::{Input, Job, Lane, Ledger, Pipeline, Ticket};
-use crate::sink::Originals;
 use crate::source::{Mark, Settle, Watch, identity};
+use originals::Stuck;
 use outcome::{Hold, Later};
 
 /// Models let go of what they can make again when there was no work for this long.
@@ -82,6 +83,8 @@ pub struct Feed {
     alone: bool,
     /// To be tried again.
     later: HashMap<PathBuf, Later>,
+    /// Done, but their originals stay.
+    stuck: Stuck,
     /// Nothing is handed over, since it would fail.
     hold: Option<Hold>,
     paused: bool,
@@ -134,6 +137,7 @@ impl Feed {
             handed: 0,
             alone: false,
             later: HashMap::new(),
+            stuck: Stuck::default(),
             hold: None,
             paused: false,
             draining: false,
@@ -165,6 +169,7 @@ impl Feed {
                 self.look_again();
             }
             self.take_ready();
+            self.try_stuck_again();
             self.hand_over();
             self.show();
             let wake = self.watch.as_ref().map_or_else(never, |w| w.wake().clone());
@@ -199,29 +204,6 @@ impl Feed {
     /// Closes the journal.
     pub fn close(&self) {
         self.book.close();
-    }
-
-    /// Sees to originals whose results were safe when the program ended.
-    fn settle_originals(&mut self, unsettled: Vec<Unsettled>) {
-        let pipeline = Arc::clone(&self.pipeline);
-        for (key, files) in unsettled {
-            let mut settled = true;
-            for (path, sign) in files {
-                let there = Stamp::of(&path).is_ok_and(|stamp| sign_of(&path, stamp) == sign);
-                let relative = path.strip_prefix(&pipeline.source.root).unwrap_or(&path);
-                if there
-                    && pipeline.sink.originals != Originals::Keep
-                    && let Err(e) = pipeline.sink.dispose(&path, relative)
-                {
-                    tracing::warn!(mend = e.mend_text(), "the original stays: {e}");
-                    settled = false;
-                }
-                self.done.insert(sign);
-            }
-            if settled {
-                self.book.settled(key);
-            }
-        }
     }
 
     fn begin_draining(&mut self) {
@@ -275,7 +257,14 @@ impl Feed {
             .map(|hold| hold.until)
             .filter(|_| !self.paused && self.handed == 0 && self.ready.len() >= self.pipeline.source.group.max(1));
         let rest = self.worked.map(|at| at + REST).filter(|_| self.open.is_empty());
-        let next = looks.chain(retries).chain(hold).chain(rest).chain([self.next_scan]).min().unwrap_or(now);
+        let next = looks
+            .chain(retries)
+            .chain(hold)
+            .chain(rest)
+            .chain(self.stuck.due())
+            .chain([self.next_scan])
+            .min()
+            .unwrap_or(now);
         let wait = next.saturating_duration_since(now);
         // Not shorter than a tick: with thousands of files on their way, each wake-up looks at all of them.
         self.settle.next(now).map_or(wait, |s| wait.min(s)).max(Duration::from_millis(5))
@@ -296,13 +285,14 @@ impl Feed {
             (Some(hold), ..) => ("waiting", Some(hold.reason.clone())),
             _ if self.root_gone => ("waiting", Some("the folder is gone".to_owned())),
             (_, _, true) => ("draining", None),
-            _ => ("running", None),
+            _ => ("running", self.stuck.reason()),
         };
         let queue = Queue {
             settling: self.settle.len(),
             ready: self.ready.len(),
             working: self.handed,
             later: self.later.values().filter(|later| later.at.is_some()).count(),
+            originals: self.stuck.count(),
         };
         self.metrics.queue(&self.pipeline.name, &queue);
         let mut status = self.slot.lock();

@@ -45,7 +45,7 @@ pub(super) struct Hold {
 impl Feed {
     pub(super) fn settle_ticket(&mut self, ticket: Ticket) {
         self.metrics.ticket(&self.pipeline.name, &ticket);
-        let Ticket { inputs, outcome, elapsed, .. } = ticket;
+        let Ticket { inputs, outcome, elapsed, unsettled, .. } = ticket;
         self.handed -= 1;
         self.alone = false;
         self.worked = Some(Instant::now());
@@ -57,6 +57,9 @@ impl Feed {
             for input in &inputs {
                 self.interrupted.remove(&sign_of(&input.path, input.stamp));
             }
+        }
+        if let Some((key, error)) = unsettled {
+            self.note_stuck(key, &inputs, &error);
         }
         match outcome {
             Outcome::Done(results) => {
@@ -209,7 +212,7 @@ impl Feed {
 }
 
 /// Twice as long each time, and spread by a quarter, so that many that failed together do not come back together.
-fn backoff(tries: u32) -> Duration {
+pub(super) fn backoff(tries: u32) -> Duration {
     let wait = BACKOFF.0.saturating_mul(1 << tries.min(6)).min(BACKOFF.1);
     wait.mul_f64(0.75 + 0.5 * fastrand::f64())
 }

@@ -107,9 +107,11 @@ impl Event {
 
     /// As it is shown to programs, with its pipeline's name.
     pub fn of(self, pipeline: &str) -> Value {
-        let mut value = serde_json::to_value(self).unwrap_or_default();
+        let mut value = serde_json::to_value(&self).unwrap_or_default();
         if let Some(fields) = value.as_object_mut() {
             fields.insert("pipeline".into(), pipeline.into());
+            // Seconds, as everywhere else.
+            fields.insert("time".into(), (self.time as f64 / 1e6).into());
         }
         value
     }

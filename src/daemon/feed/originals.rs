@@ -1,0 +1,102 @@
+//! Originals that are done and were to be moved or deleted, and could not be: they stay where they are and are tried again.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::super::journal::{Unsettled, sign_of};
+use super::Feed;
+use super::outcome::backoff;
+use crate::durable::Stamp;
+use crate::error::{Error, Result};
+use crate::pipeline::{Input, Key, Ledger};
+use crate::sink::Originals;
+
+/// What stays, and why.
+#[derive(Debug, Default)]
+pub(super) struct Stuck {
+    jobs: Vec<Unsettled>,
+    /// Of the last one that failed, for people.
+    reason: String,
+    due: Option<Instant>,
+    /// How often they were tried again since the last that could be taken away.
+    tries: u32,
+}
+
+impl Stuck {
+    /// How many jobs left originals.
+    pub fn count(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Why, for people.
+    pub fn reason(&self) -> Option<String> {
+        (!self.jobs.is_empty()).then(|| format!("originals stay: {}", self.reason))
+    }
+
+    /// When they are tried again.
+    pub fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    fn push(&mut self, job: Unsettled, error: &Error) {
+        self.jobs.push(job);
+        self.reason = error.to_string();
+        self.due.get_or_insert_with(|| Instant::now() + backoff(self.tries));
+    }
+}
+
+impl Feed {
+    /// Sees to originals whose results were safe when the program ended.
+    pub(super) fn settle_originals(&mut self, unsettled: Vec<Unsettled>) {
+        for (key, files) in unsettled {
+            self.done.extend(files.iter().map(|(_, sign)| *sign));
+            match self.take_away(&files) {
+                Ok(()) => self.book.settled(key),
+                Err(e) => self.keep((key, files), &e),
+            }
+        }
+    }
+
+    /// Keeps in mind the originals of a job that has just come home.
+    pub(super) fn note_stuck(&mut self, key: Key, inputs: &[Input], error: &Error) {
+        let files = inputs.iter().map(|input| (input.path.clone(), sign_of(&input.path, input.stamp))).collect();
+        self.keep((key, files), error);
+    }
+
+    /// Once they are due. What fails as before is not told each time: the status shows it.
+    pub(super) fn try_stuck_again(&mut self) {
+        if self.stuck.due.is_none_or(|due| due > Instant::now()) {
+            return;
+        }
+        self.stuck.due = None;
+        self.stuck.tries += 1;
+        for (key, files) in std::mem::take(&mut self.stuck.jobs) {
+            match self.take_away(&files) {
+                Ok(()) => {
+                    self.stuck.tries = 0;
+                    self.book.settled(key);
+                }
+                Err(e) => self.stuck.push((key, files), &e),
+            }
+        }
+    }
+
+    /// Takes away what is there still as it was.
+    fn take_away(&self, files: &[(PathBuf, u128)]) -> Result<()> {
+        let (root, sink) = (&self.pipeline.source.root, &self.pipeline.sink);
+        if sink.originals == Originals::Keep {
+            return Ok(());
+        }
+        for (path, sign) in files {
+            if Stamp::of(path).is_ok_and(|stamp| sign_of(path, stamp) == *sign) {
+                sink.dispose(path, path.strip_prefix(root).unwrap_or(path))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, job: Unsettled, error: &Error) {
+        tracing::warn!(mend = error.mend_text(), "the original stays for now: {error}");
+        self.stuck.push(job, error);
+    }
+}
