@@ -1,10 +1,10 @@
 //! Denoises one picture: `cargo run --release --example denoise_image -- noisy.jpg clean.png`.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use latentd::crew::Crew;
+use latentd::durable::{Collision, Draft};
 use latentd::media::Media;
 use latentd::media::image::{EncodeOptions, Format, Limits, decode, encode};
 use latentd::model::Models;
@@ -17,6 +17,7 @@ fn main() -> Result<()> {
         return Err(Error::new(Kind::Usage, "give an input and an output").mend("denoise_image noisy.jpg clean.png"));
     };
     let (input, output) = (Path::new(input), Path::new(output));
+    let format = Format::from_extension(output)?;
 
     let file = File::open(input).map_err(|e| Error::io("read", input, e))?;
     let image = decode::read(file, input, &Limits::default())?;
@@ -31,8 +32,7 @@ fn main() -> Result<()> {
         return Err(Error::new(Kind::Bug, "one picture in, one out"));
     };
 
-    let file = File::create(output).map_err(|e| Error::io("write", output, e))?;
-    let mut out = BufWriter::new(file);
-    encode::write(image, Format::from_extension(output)?, &EncodeOptions::default(), &mut out)?;
-    out.flush().map_err(|e| Error::io("write", output, e))
+    // The result gets its name when it is whole; what was there before is kept if anything fails.
+    let written = Draft::new(output)?.fill(|out| encode::write(image, format, &EncodeOptions::default(), out))?;
+    written.publish(Collision::Replace).map(drop)
 }

@@ -16,11 +16,8 @@ fn main() -> Result<()> {
     let model = Models::default().get("denoise-speech", Path::new("."))?;
     let file = File::open(&from).map_err(|e| Error::io("read", &from, e))?;
     let noisy = decode::read(file, &from, u64::MAX)?;
-    let network = Stream::new(&model, noisy.format().channels)?;
-    // A stage of a pipeline would resample; here it is the caller's to care.
-    if model.card.audio.as_ref().is_some_and(|audio| audio.sample_rate != noisy.format().rate) {
-        return Err(Error::new(Kind::Input, "this example wants a recording at the model's own rate").at(&from));
-    }
+    // Made ready once, for one channel; `at` copies it for each channel of the recording, and resamples on the way in and out.
+    let network = Stream::new(&model, 1)?.at(noisy.format())?;
     // Nothing is computed yet: `write` pulls the blocks through the network as it writes them.
     let clean = noisy.through(network);
     // The result gets its name when it is whole, so it may even be that of the recording.

@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use latentd::durable::{Collision, Draft};
 use latentd::media::{self, Media, MediaKind, image};
 use latentd::model::Models;
 use latentd::stage::{codec, interpolate};
@@ -23,9 +24,8 @@ fn main() -> latentd::Result<()> {
     std::fs::create_dir_all(&out).map_err(|e| latentd::Error::io("make the folder", &out, e))?;
     for (number, piece) in interpolate::walk(codec.as_ref(), &from, &to, 9)?.into_iter().enumerate() {
         let path = out.join(format!("{}.mid", number + 1));
-        let mut file = File::create(&path).map_err(|e| latentd::Error::io("write", &path, e))?;
-        media::write(piece, &path, &image::EncodeOptions::default(), &mut file)?;
-        println!("{}", path.display());
+        let draft = Draft::new(&path)?.fill(|out| media::write(piece, &path, &image::EncodeOptions::default(), out))?;
+        println!("{}", draft.publish(Collision::Rename)?.display());
     }
     Ok(())
 }

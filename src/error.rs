@@ -28,6 +28,34 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All there are.
+    pub const ALL: [Kind; 9] = [
+        Kind::Usage,
+        Kind::Config,
+        Kind::Input,
+        Kind::NoInput,
+        Kind::Model,
+        Kind::Device,
+        Kind::Output,
+        Kind::Transient,
+        Kind::Bug,
+    ];
+
+    /// What it says, for people.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Kind::Usage => "the command line is wrong",
+            Kind::Config => "a pipeline or another setting is wrong",
+            Kind::Input => "an input is not what it should be",
+            Kind::NoInput => "an input is not there or cannot be read",
+            Kind::Model => "a model is missing or damaged",
+            Kind::Device => "a sound device is missing or refused, or no daemon answers",
+            Kind::Output => "a result could not be written",
+            Kind::Transient => "what may go well later: a full disk, a share that is away",
+            Kind::Bug => "latentd itself is at fault",
+        }
+    }
+
     /// The exit code by the convention of `sysexits.h`.
     pub const fn exit_code(self) -> u8 {
         match self {
@@ -59,13 +87,20 @@ impl Kind {
 }
 
 /// What happened, to what, and what to do about it.
-#[derive(Debug)]
 pub struct Error {
     kind: Kind,
     message: String,
     mend: Option<String>,
     part: Option<usize>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// For people as well: it is what a `main` that returns a [`Result`] prints.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self} ({})", self.kind.name())?;
+        self.mend.as_ref().map_or(Ok(()), |mend| write!(f, "\nhelp: {mend}"))
+    }
 }
 
 /// A result whose error is latentd's own.

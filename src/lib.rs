@@ -1,6 +1,36 @@
 //! Images, sound and melodies made better by small trained autoencoders.
 //!
 //! Everything is [`media`] that flows one way: source, stages, sink. ARCHITECTURE.md is the map.
+//!
+//! A picture without its noise, in a program of your own:
+//!
+//! ```no_run
+//! use latentd::media::image::{Limits, decode};
+//! use latentd::media::Media;
+//! use latentd::{crew::Crew, model::Models, stage};
+//! use std::{fs::File, path::Path};
+//!
+//! # fn main() -> latentd::Result<()> {
+//! let path = Path::new("noisy.jpg");
+//! let file = File::open(path).map_err(|e| latentd::Error::io("read", path, e))?;
+//! let noisy = decode::read(file, path, &Limits::default())?;
+//! let models = Models::default();
+//! let site = stage::Site { models: &models, folder: Path::new("/path/of/a/project") };
+//! let denoise = stage::named("denoise", [("strength", 0.9.into())], &site)?;
+//! let context = stage::Context { crew: Crew::alone(), intermediate: false };
+//! let clean = denoise.run(vec![Media::Image(noisy)], &context)?;
+//! # Ok(()) }
+//! ```
+//!
+//! Sound is read block by block: `decode::read(..)?.through(Stream::new(&model, 1)?.at(format)?)`, as in `examples/denoise_recording.rs`.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | none (`default-features = false`) | [`config`], [`crew`], [`durable`], [`error`], [`media`], [`model`], [`stage`] |
+//! | `realtime` | `realtime`: what may not wait, for plugins |
+//! | `plot` | `plot`: spectrograms, piano rolls, latent maps |
+//! | `live` (default) | `device`: microphones and speakers; needs ALSA |
+//! | `daemon` (default) | `cli`, `daemon`, `pipeline`, `sink`, `source`: the program |
 
 #[cfg(feature = "daemon")]
 pub mod cli;

@@ -83,6 +83,20 @@ fn what_is_no_digit_does_not_pass_the_gate() {
     assert!(home.path("digits/five.png").is_file() && !home.path("digits/cloth.png").exists());
 }
 
+/// The gate stayed shut at its widest, and the mend was to open it wider.
+#[test]
+fn nothing_is_stranger_than_above_one() {
+    let home = Home::new();
+    pipeline(&home, "novelty-gate");
+    let file = home.path("pipelines/novelty-gate.yaml");
+    let text = std::fs::read_to_string(&file).unwrap().replace("above: 0.99", "above: 1");
+    std::fs::write(&file, text).unwrap();
+    home.folder("incoming");
+    lab_common::cloth().save(home.path("incoming/cloth.png")).unwrap();
+    let (code, error) = apply(&home, "novelty-gate", "incoming");
+    assert!(code == 0 && home.path("digits/cloth.png").is_file(), "{code} {error}");
+}
+
 #[test]
 fn noise_is_taken_out_of_digits() {
     let home = Home::new();

@@ -7,7 +7,7 @@ mod melody_common;
 use latentd::media::melody::{Line, Meter, Part, Tempo, quantise};
 use latentd::media::{Media, Melody};
 use latentd::stage::codec::{Codec, MelodyCodec};
-use latentd::stage::interpolate::{slerp, walk};
+use latentd::stage::interpolate::{slerp, stops, walk};
 use melody_common::{JACQUES, MAMAN, bytes, load, model, repeated, save, shown, tune};
 
 fn steps(melody: &Melody) -> Line {
@@ -78,6 +78,35 @@ fn tempo_instrument_loudness_and_length_survive_the_way_through_the_model() {
     assert!(steps(rebuilt).distance(&steps(&piece)) < 0.05);
 }
 
+/// The last note before a rest of ten minutes sounded for all of them.
+#[test]
+fn no_note_is_held_over_a_long_rest() {
+    let codec = two_bars();
+    let longest = |piece: &Media| {
+        let notes = melody(piece).voices.iter().flat_map(|voice| &voice.notes);
+        notes.map(|note| (note.end - note.start) / 120).max().unwrap_or(0)
+    };
+    let rests = Media::Melody(tune("c4:4 d4:4 e4:8 f4:4 g4:4 a4:8 r:640 g4:4 f4:4 e4:8 d4:4 c4:4 c4:8"));
+    let rebuilt = codec.reconstruct(&rests).expect("rebuilt");
+    assert!(longest(&rebuilt) <= 8 + 32, "{}", longest(&rebuilt));
+    let way = walk(&codec, &rests, &Media::Melody(tune(MAMAN)), 5).expect("a way");
+    assert!(way.iter().all(|piece| longest(piece) <= 64), "{:?}", way.iter().map(longest).collect::<Vec<_>>());
+}
+
+/// Seven steps did next to nothing, and the last did the rest: where the meter changed, all had changed.
+#[test]
+fn a_walk_to_another_meter_goes_step_by_step() {
+    let codec = two_bars();
+    let mut waltz = tune(&"g4:4 c5:4 c5:4 e5:8 d5:4 c5:4 b4:4 c5:4 d5:12 ".repeat(2));
+    waltz.meters = vec![Meter { tick: 0, beats: 3, unit_log2: 2 }];
+    let way = stops(&codec, &Media::Melody(tune(MAMAN)), &Media::Melody(waltz), 9).expect("a way");
+    let places: Vec<f64> = way.iter().map(|stop| stop.place).collect();
+    assert_eq!((places[0], places[8]), (0.0, 1.0));
+    assert!(places.windows(2).all(|pair| (pair[1] - pair[0]).abs() < 0.4), "{places:?}");
+    let beats: Vec<u8> = way.iter().map(|stop| melody(&stop.piece).meters[0].beats).collect();
+    assert_eq!(beats, [4, 4, 4, 4, 3, 3, 3, 3, 3]);
+}
+
 #[test]
 fn a_waltz_goes_bar_by_bar() {
     let codec = two_bars();
@@ -111,7 +140,9 @@ fn the_verb_writes_all_that_it_promises_and_the_pipeline_the_same_tunes() {
     save(&tune(MAMAN), &inbox.join("a.mid"));
     save(&tune(JACQUES), &inbox.join("b.mid"));
     let run = home.run(&["interpolate", "inbox/a.mid", "inbox/b.mid", "--steps", "5", "--out", "morph"]);
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let told = String::from_utf8_lossy(&run.stderr).into_owned();
+    // Remarks did not tell which of the two they are about.
+    assert!(run.status.success() && told.contains("of the second: the melody is"), "{told}");
     let names =
         ["01.mid", "02.mid", "03.mid", "04.mid", "05.mid", "all.mid", "all.wav"].map(|n| format!("morph/morph-{n}"));
     for name in names.iter().map(String::as_str).chain(["morph/morph.png"]) {
@@ -169,7 +200,7 @@ fn only_the_bad_one_of_two_is_blamed() {
     let inbox = home.folder("inbox");
     save(&tune(MAMAN), &inbox.join("1-good.mid"));
     let mut bad = tune(MAMAN);
-    bad.meters[0].beats = 9;
+    bad.meters[0] = Meter { tick: 0, beats: 5, unit_log2: 5 };
     save(&bad, &inbox.join("2-bad.mid"));
     let pipeline =
         home.pipeline(", group: 2", "interpolate: { model: melody-2bar }", ", name: \"{stem}-{index}.{ext}\"");

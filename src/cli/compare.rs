@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::files;
+use super::results::elsewhere;
 use crate::durable::{Collision, Draft};
 use crate::error::{Error, Kind, Result};
 use crate::media::Image;
@@ -123,14 +124,14 @@ fn shown(image: Image, depth: Depth) -> Image {
 
 fn write(image: &Image, path: &Path) -> Result<()> {
     let format = Format::from_extension(path)?;
-    let draft = Draft::new(path)?.fill(|out| {
+    let draft = Draft::new(path).map_err(elsewhere)?.fill(|out| {
         encode::write(image, format, &EncodeOptions::default(), out).map_err(|e| match e.kind() {
             // Two pictures side by side are wider than some formats can be.
             Kind::Input => e.at(path).mend("write a .png or .tif"),
             _ => e.at(path),
         })
     })?;
-    draft.publish(Collision::Replace).map(drop)
+    draft.publish(Collision::Replace).map(drop).map_err(elsewhere)
 }
 
 /// The two side by side; below each its crops, enlarged by whole pixels so that nothing is smoothed over.

@@ -1,13 +1,16 @@
 //! `latentd encode`: files to latents.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::results::elsewhere;
+use super::voice::Voice;
 use super::{Common, files, models, stdout};
 use crate::durable::{Collision, Draft};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, show_path};
 use crate::media::latent::{LatentFormat, write_latents};
-use crate::stage::codec;
+use crate::media::{Media, Melody};
+use crate::stage::codec::{self, MelodyCodec};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -19,6 +22,11 @@ pub struct Args {
     /// Write into this file: .safetensors, .npy, .csv or .jsonl; JSON lines on stdout if not given
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Replace the file that is there; its latents are lost
+    #[arg(long, requires = "out")]
+    overwrite: bool,
+    #[command(flatten)]
+    voice: Voice,
     /// The class that a conditional model is told, from 0
     #[arg(long, value_name = "N")]
     class: Option<u16>,
@@ -30,21 +38,31 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
         let mend = e.mend_text().unwrap_or("name a .safetensors").to_owned();
         Error::new(Kind::Usage, e.message()).mend(mend)
     })?;
-    let codec = codec::open(&models::find(common, &args.model)?, args.class.map(usize::from))?;
+    let model = models::find(common, &args.model)?;
+    let codec = codec::open_choosing(&model, args.class.map(usize::from), args.voice.choice())?;
+    let inputs = files::collect(&args.inputs, codec.media())?;
+    if let Some(out) = &args.out {
+        files::check_apart(out, inputs.iter().map(|input| input.path.as_path()))?;
+        check_free(out, args.overwrite)?;
+    }
     let mut latents = Vec::new();
-    let outcome = files::each(&files::collect(&args.inputs, codec.media())?, |input| {
+    let outcome = files::each(&inputs, |input| {
         // Nobody reads on.
         if format.is_none() && stdout::is_lost() {
             return Ok(());
         }
-        let mut latent = codec.encode(&input.read(codec.media())?)?;
+        let media = input.read(codec.media())?;
+        let mut latent = files::encode(codec.as_ref(), &media, &input.path)?;
+        if let (Some(codec), Media::Melody(piece)) = (codec.melodies(), &media) {
+            warn_of_seams(codec, piece, &input.path)?;
+        }
         latent.source = Some(input.name.clone());
         match format {
             // Shown as they come.
             None => {
                 let mut lines = Vec::new();
                 write_latents(&[latent], LatentFormat::JsonLines, &mut lines)?;
-                stdout::bytes(&lines);
+                files::above_bar(|| stdout::bytes(&lines));
             }
             Some(_) => latents.push(latent),
         }
@@ -54,8 +72,35 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
         if latents.is_empty() {
             return outcome.and(Err(Error::new(Kind::NoInput, "there is nothing to encode")));
         }
-        let draft = Draft::new(path)?.fill(|out| write_latents(&latents, format, out).map_err(|e| e.at(path)))?;
-        draft.publish(Collision::Replace)?;
+        let fill = |draft: Draft| draft.fill(|out| write_latents(&latents, format, out).map_err(|e| e.at(path)));
+        // Another program may have taken the name since.
+        let collision = if args.overwrite { Collision::Replace } else { Collision::Rename };
+        let written = Draft::new(path).and_then(fill).and_then(|draft| draft.publish(collision)).map_err(elsewhere)?;
+        if written != *path {
+            tracing::warn!("{} is there by now: the latents are in {}", show_path(path), show_path(&written));
+        }
     }
     outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Refuses to replace what is there: it may be a table of other files' latents, which a pipeline has gathered.
+fn check_free(out: &Path, overwrite: bool) -> Result<()> {
+    if overwrite || out.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    let e = Error::new(Kind::Usage, "is there already, and its latents would be lost").at(out);
+    Err(e.mend("name another file after `--out`, or say `--overwrite`"))
+}
+
+/// Says of a tune whose bars leave windows of the model partly empty what will become of it: latents hold no meter, and `decode` plays whole windows.
+fn warn_of_seams(codec: &MelodyCodec, piece: &Melody, path: &Path) -> Result<()> {
+    let (score, window) = (codec.score(piece)?, codec.melody().steps);
+    // After the last there is only silence.
+    if score.stretches.iter().rev().skip(1).any(|stretch| stretch.length < window) {
+        let path = show_path(path);
+        tracing::warn!(
+            "{path}: its bars do not fill the model's {window} steps, and a latent holds no meter: `latentd decode` will play some beats twice (`reconstruct`, `perturb` and `similar` will not)"
+        );
+    }
+    Ok(())
 }

@@ -1,17 +1,20 @@
-//! What verbs share that read media, do something with each, and write media.
+//! What verbs share that read media and do something with each.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle, WeakProgressBar};
 
-use crate::durable::{Collision, Draft};
+use super::terminal;
 use crate::error::{Error, Kind, Result, show_path};
-use crate::media::image::{EncodeOptions, Limits};
-use crate::media::{self, Image, Media, MediaKind};
-use crate::source::identity;
+use crate::media::image::Limits;
+use crate::media::{self, Image, Latent, Media, MediaKind, latent};
+use crate::source::{identity, resolve};
+use crate::stage::codec::Codec;
 
-/// A file and what it is called in results: its path within the folder that was named, or its name.
+/// A file and what it is called in results: its path within the folder that was named, or within that of all folders if several were, or its name.
 pub struct Input {
     pub path: PathBuf,
     pub name: String,
@@ -23,9 +26,9 @@ impl Input {
         self.path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// Reads it.
+    /// Reads it for a model of one kind of media.
     pub fn read(&self, kind: MediaKind) -> Result<Media> {
-        read(kind, &self.path)
+        read_for_model(kind, &self.path, "")
     }
 }
 
@@ -38,6 +41,38 @@ pub fn read(kind: MediaKind, path: &Path) -> Result<Media> {
     media::read(kind, file, path, &Limits::default())
 }
 
+/// [`read`], for a model of that kind of media; `option` is what stands before a model's name on the command line. If the file is by its ending of the other
+/// kind that is encoded, it is the model that does not fit.
+pub fn read_for_model(kind: MediaKind, path: &Path, option: &str) -> Result<Media> {
+    let is = |other: MediaKind| other != kind && other.check_extension(path).is_ok();
+    read(kind, path).map_err(|e| match e.kind() {
+        Kind::Input if is(MediaKind::Image) => {
+            e.mend(format!("for a picture choose a model of pictures, such as `{option}digits-vae20`"))
+        }
+        Kind::Input if is(MediaKind::Melody) => {
+            e.mend(format!("for a MIDI file choose a model of melodies, such as `{option}melody-2bar`"))
+        }
+        _ => e,
+    })
+}
+
+/// Encodes what a file holds, and says what is to be known of the way there.
+pub fn encode(codec: &dyn Codec, media: &Media, path: &Path) -> Result<Latent> {
+    let (latent, remarks) = codec.encode_aloud(media)?;
+    remarks.iter().for_each(|remark| tracing::info!("{}: {remark}", show_path(path)));
+    Ok(latent)
+}
+
+/// Reads a file of latents, of which there must be some.
+pub fn read_latents(path: &Path) -> Result<Vec<Latent>> {
+    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+    let latents = latent::read_latents(file, path)?;
+    match latents.is_empty() {
+        false => Ok(latents),
+        true => Err(Error::new(Kind::Input, "there is no latent in it").at(path).mend("make it by `latentd encode`")),
+    }
+}
+
 /// Reads a file as a picture.
 pub fn read_picture(path: &Path) -> Result<Image> {
     match read(MediaKind::Image, path)? {
@@ -48,14 +83,17 @@ pub fn read_picture(path: &Path) -> Result<Image> {
 
 /// All files that are named, those in folders included, in the order of their names.
 pub fn collect(named: &[PathBuf], kind: MediaKind) -> Result<Vec<Input>> {
+    let shared = shared(named);
+    let within = |folder: &Path| Some(resolve(folder).strip_prefix(shared.as_ref()?).ok()?.to_path_buf());
     let mut inputs = Vec::new();
     for path in named {
         if path.is_dir() {
             let mut found = Vec::new();
             walk(path, kind, &mut found)?;
             found.sort();
+            let before = within(path).unwrap_or_default();
             inputs.extend(found.into_iter().map(|file| {
-                let name = file.strip_prefix(path).unwrap_or(&file).to_string_lossy().into_owned();
+                let name = before.join(file.strip_prefix(path).unwrap_or(&file)).to_string_lossy().into_owned();
                 Input { path: file, name }
             }));
         } else {
@@ -67,6 +105,14 @@ pub fn collect(named: &[PathBuf], kind: MediaKind) -> Result<Vec<Input>> {
         false => Ok(inputs),
         true => Err(Error::new(Kind::NoInput, format!("there is no file that could be {}", kind.with_article()))),
     }
+}
+
+/// The folder that several which are named lie in, if they are several: two may hold files of one name.
+fn shared(named: &[PathBuf]) -> Option<PathBuf> {
+    let folders = named.iter().filter(|path| path.is_dir());
+    let parents: Vec<PathBuf> = folders.filter_map(|path| Some(resolve(path).parent()?.to_path_buf())).collect();
+    let first = parents.first().filter(|_| parents.len() > 1)?;
+    first.ancestors().find(|folder| parents.iter().all(|parent| parent.starts_with(folder))).map(Path::to_path_buf)
 }
 
 fn walk(folder: &Path, kind: MediaKind, found: &mut Vec<PathBuf>) -> Result<()> {
@@ -94,17 +140,20 @@ pub fn each(inputs: &[Input], mut work: impl FnMut(&Input) -> Result<()>) -> Res
     let mut first = None;
     for input in inputs {
         if let Err(e) = work(input) {
-            let e = naming(e, &input.path);
-            if first.is_none() {
-                first = Some(e);
-            } else {
-                bar.suspend(|| super::terminal::print_error(&e));
-            }
+            note(&mut first, naming(e, &input.path));
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
     first.map_or(Ok(()), Err)
+}
+
+/// Keeps the first failure, which is the verb's own in the end, and tells any other.
+pub fn note(first: &mut Option<Error>, e: Error) {
+    match first {
+        None => *first = Some(e),
+        Some(_) => above_bar(|| terminal::print_error(&e)),
+    }
 }
 
 /// The error with the file that it is about, unless its message names that already: a stage knows media, and not where they came from.
@@ -126,23 +175,38 @@ pub fn check_apart<'a>(out: &Path, inputs: impl IntoIterator<Item = &'a Path>) -
     }
 }
 
+/// The bar that is drawn, if one is.
+static BAR: Mutex<Option<WeakProgressBar>> = Mutex::new(None);
+
 /// A progress bar on stderr, hidden by itself where that is no terminal.
 pub fn bar(length: usize) -> ProgressBar {
     let bar = ProgressBar::new(length as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} left  {wide_msg}") {
         bar.set_style(style);
     }
+    drawn(bar)
+}
+
+/// A sign on stderr that something goes on of which nobody knows how long it takes.
+pub fn spinner(doing: &'static str) -> ProgressBar {
+    let spinner = drawn(ProgressBar::new_spinner());
+    spinner.set_message(doing);
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    spinner
+}
+
+fn drawn(bar: ProgressBar) -> ProgressBar {
+    *BAR.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.downgrade());
     bar
 }
 
-/// Writes a piece of media below `folder` as `name`, with its kind's ending, and tells the path that it got.
-pub fn write(media: Media, folder: &Path, name: &str) -> Result<PathBuf> {
-    // A name comes from a file of latents, which may be a stranger's: nothing of it may lead out of the folder.
-    let name: PathBuf = Path::new(name).components().filter(|c| matches!(c, std::path::Component::Normal(_))).collect();
-    let name = if name.as_os_str().is_empty() { Path::new("unnamed") } else { &name };
-    let path = folder.join(name).with_added_extension(media.kind().extension());
-    let draft = Draft::new(&path)?.fill(|out| media::write(media, &path, &EncodeOptions::default(), out))?;
-    draft.publish(Collision::Rename)
+/// Writes to the terminal above the bar, where one is drawn, and not through it; not to be called within itself.
+pub fn above_bar<T>(write: impl FnOnce() -> T) -> T {
+    let bar = BAR.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(WeakProgressBar::upgrade);
+    match bar {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
 }
 
 /// `name` without its ending.

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::pieces::{Output, stem};
+use super::voice::Voice;
 use super::{Common, files, models};
 use crate::error::{Error, Kind, Result};
 use crate::media::Media;
-use crate::media::melody::Choice;
 use crate::stage::codec;
-use crate::stage::interpolate::{table, walk};
+use crate::stage::interpolate::{Stop, stops, table};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -22,12 +22,8 @@ pub struct Args {
     /// How many results there are, both ends included; of a table, along each side
     #[arg(long, short, default_value_t = 9, value_parser = clap::value_parser!(u16).range(2..=99))]
     steps: u16,
-    /// The melody is on this track, counted from 1
-    #[arg(long, conflicts_with = "channel")]
-    track: Option<usize>,
-    /// The melody is on this channel, counted from 1
-    #[arg(long)]
-    channel: Option<usize>,
+    #[command(flatten)]
+    voice: Voice,
     /// The class that a conditional model is told, from 0
     #[arg(long, value_name = "N")]
     class: Option<usize>,
@@ -36,10 +32,14 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
+    if !matches!(args.files.len(), 2 | 4) {
+        return Err(neither_two_nor_four(args.files.len()));
+    }
     args.output.check()?;
     let model = models::find(common, &args.model)?;
-    let codec = codec::open_choosing(&model, args.class, Choice::of(args.track, args.channel))?;
-    let media = args.files.iter().map(|file| files::read(codec.media(), file)).collect::<Result<Vec<Media>>>()?;
+    let codec = codec::open_choosing(&model, args.class, args.voice.choice())?;
+    let read = |file: &PathBuf| files::read_for_model(codec.media(), file, "--model ");
+    let media = args.files.iter().map(read).collect::<Result<Vec<Media>>>()?;
     let steps = usize::from(args.steps);
     let names: Vec<String> = args.files.iter().map(|file| stem(file)).collect();
     let blame = |e: Error| match e.part().and_then(|part| args.files.get(part)) {
@@ -48,15 +48,18 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     };
     let (made, labels, columns) = match media.as_slice() {
         [from, to] => {
-            let made = walk(codec.as_ref(), from, to, steps).map_err(blame)?;
-            let label = |at: usize| match at {
+            let _spinner = files::spinner("looking for the way from one to the other");
+            let way = stops(codec.as_ref(), from, to, steps).map_err(blame)?;
+            let label = |(at, stop): (usize, &Stop)| match at {
                 0 => names[0].clone(),
                 last if last + 1 == steps => names[1].clone(),
-                _ => format!("{:.0}%", 100.0 * at as f32 / (steps - 1) as f32),
+                _ => format!("{:.0}%", 100.0 * stop.place),
             };
-            (made, (0..steps).map(label).collect::<Vec<_>>(), 1)
+            let labels = way.iter().enumerate().map(label).collect::<Vec<_>>();
+            (way.into_iter().map(|stop| stop.piece).collect::<Vec<_>>(), labels, 1)
         }
         [a, b, c, d] => {
+            let _spinner = files::spinner("making the table");
             let made = table(codec.as_ref(), [a, b, c, d], steps, steps).map_err(blame)?;
             let last = steps - 1;
             let corner = |at: usize| match (at / steps, at % steps) {
@@ -68,11 +71,13 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
             };
             (made, (0..steps * steps).map(corner).collect(), steps)
         }
-        _ => {
-            let what = format!("{} files were given", media.len());
-            return Err(Error::new(Kind::Usage, what).mend("give two to go from one to the other, or four for a table"));
-        }
+        _ => return Err(neither_two_nor_four(media.len())),
     };
     args.output.write("morph", made, &labels, columns)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn neither_two_nor_four(given: usize) -> Error {
+    let what = if given == 1 { "one file was given".to_owned() } else { format!("{given} files were given") };
+    Error::new(Kind::Usage, what).mend("give two to go from one to the other, or four for a table")
 }

@@ -106,7 +106,7 @@ fn list(common: &Common, json: bool) -> Result<ExitCode> {
 }
 
 fn summary(card: &Card, place: &str) -> String {
-    let size = card.size.map(|s| format!("{}k parameters, ", s.parameters / 1000)).unwrap_or_default();
+    let size = card.size.map(|s| format!("{}k parameters, ", (s.parameters + 500) / 1000)).unwrap_or_default();
     format!("{}  ({size}{place})", card.summary.as_deref().unwrap_or(""))
 }
 

@@ -1,11 +1,13 @@
 //! Several pieces of media made by one verb: files, and for melodies all in a row, to be heard and to be seen.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::files;
+use super::results::{check_folder, elsewhere, tell};
 use crate::durable::{Collision, Draft};
-use crate::error::{Error, Result, show_path};
+use crate::error::{Error, Kind, Result, show_path};
 use crate::media::image::EncodeOptions;
 use crate::media::melody::render::{Instrument, write_wav};
 use crate::media::{self, Media, Melody, melody};
@@ -35,9 +37,13 @@ pub struct Output {
 }
 
 impl Output {
-    /// Sees that there is what will be asked for once all is made.
+    /// Sees that there is what will be asked for once all is made, and that the folder for it can be one.
     pub fn check(&self) -> Result<()> {
-        if self.no_wav { Ok(()) } else { Instrument::find(self.soundfont.as_deref()).map(drop) }
+        if let Some(path) = self.soundfont.as_deref().filter(|_| !self.no_wav) {
+            Instrument::find(Some(path))?;
+            check_soundfont(path)?;
+        }
+        check_folder(&self.out)
     }
 
     /// Writes pieces as `NAME-01.mid` and so on (never over a file that is there), and for melodies `NAME-all.mid`, `NAME-all.wav` and `NAME.png`; `columns` to a row of the picture.
@@ -81,6 +87,7 @@ impl Output {
             }
             let path = self.out.join(format!("{name}-all.wav"));
             let play = |instrument: &Instrument| {
+                let _spinner = files::spinner("playing all in a row");
                 self.file(&path, Some("to listen to"), |out| write_wav(&all, instrument, out))
             };
             match play(&instrument) {
@@ -101,19 +108,29 @@ impl Output {
         what: Option<&str>,
         write: impl FnOnce(&mut BufWriter<&mut File>) -> Result<()>,
     ) -> Result<()> {
-        let path = Draft::new(path)?.fill(write)?.publish(Collision::Rename)?;
-        self.tell(&path, what);
+        let written = Draft::new(path).and_then(|draft| draft.fill(write)).and_then(|d| d.publish(Collision::Rename));
+        let path = written.map_err(elsewhere)?;
+        match what.filter(|what| !what.is_empty()) {
+            // A label is the name of a file, which may be a stranger's.
+            Some(what) if !self.json => {
+                files::above_bar(|| say!("{}  {}", show_path(&path), show_path(Path::new(what))));
+            }
+            what => tell(&path, what, self.json),
+        }
         Ok(())
     }
+}
 
-    fn tell(&self, path: &Path, what: Option<&str>) {
-        if self.json {
-            say!("{}", serde_json::json!({ "file": path.to_string_lossy(), "what": what }));
-        } else {
-            // A label is the name of a file, which may be a stranger's.
-            let what = what.filter(|what| !what.is_empty()).map(|what| format!("  {}", show_path(Path::new(what))));
-            say!("{}{}", show_path(path), what.unwrap_or_default());
-        }
+/// Refuses what is no SoundFont by its first bytes: whether all of it is whole is seen when it plays.
+fn check_soundfont(path: &Path) -> Result<()> {
+    let mut start = [0; 12];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    match read {
+        Err(e) if e.kind() != std::io::ErrorKind::UnexpectedEof => Err(Error::io("read", path, e)),
+        Ok(()) if start.starts_with(b"RIFF") && start.ends_with(b"sfbk") => Ok(()),
+        _ => Err(Error::new(Kind::Input, "no SoundFont: it does not start as one")
+            .at(path)
+            .mend("give another .sf2 file")),
     }
 }
 

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{Common, files, models, plot_sound};
+use super::results::elsewhere;
+use super::voice::Voice;
+use super::{Common, files, models, plot_compare, plot_sound};
 use crate::error::{Error, Kind, Result, show_path};
-use crate::media::latent::{LatentFormat, read_latents};
-use crate::media::{Image, MediaKind};
+use crate::media::MediaKind;
+use crate::media::latent::LatentFormat;
 use crate::plot::components::Components;
 use crate::plot::curves::{Curves, Entry};
 use crate::plot::manifold;
@@ -40,7 +42,7 @@ enum Verb {
     /// Originals above what an autoencoder, or several, keep of them
     Reconstruct(ReconstructArgs),
     /// Pictures of the same names in several folders, a row for each folder; those of one folder in as many rows as they need
-    Compare(CompareArgs),
+    Compare(plot_compare::Args),
     /// Loss and scores over the steps of training runs
     Curves(CurvesArgs),
 }
@@ -50,18 +52,18 @@ enum Verb {
 pub struct Out {
     /// The picture: .png or .svg
     #[arg(long, short, value_name = "FILE")]
-    out: PathBuf,
+    pub out: PathBuf,
     /// What stands above it
     #[arg(long)]
-    title: Option<String>,
+    pub title: Option<String>,
     /// How many times larger small pictures are shown
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=32))]
-    zoom: u32,
+    pub zoom: u32,
 }
 
 impl Out {
     /// Refuses to put the picture in the place of one of these.
-    fn check_apart(&self, inputs: &[files::Input]) -> Result<()> {
+    pub fn check_apart(&self, inputs: &[files::Input]) -> Result<()> {
         files::check_apart(&self.out, inputs.iter().map(|input| input.path.as_path()))
     }
 }
@@ -79,6 +81,8 @@ pub struct ScatterArgs {
     /// The class that a conditional model is told, from 0
     #[arg(long, value_name = "N")]
     class: Option<usize>,
+    #[command(flatten)]
+    voice: Voice,
     #[command(flatten)]
     out: Out,
 }
@@ -126,21 +130,6 @@ pub struct ReconstructArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct CompareArgs {
-    /// Folders
-    #[arg(required = true, value_name = "DIR")]
-    folders: Vec<PathBuf>,
-    /// At most this many pictures
-    #[arg(short, long, value_name = "N", default_value_t = 12)]
-    number: usize,
-    /// How many of one folder stand in a row
-    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    columns: u32,
-    #[command(flatten)]
-    out: Out,
-}
-
-#[derive(Debug, clap::Args)]
 pub struct CurvesArgs {
     /// Folders of runs, as latentd-train leaves them
     #[arg(required = true, value_name = "RUN")]
@@ -160,47 +149,54 @@ fn draw(verb: &Verb, common: &Common) -> Result<ExitCode> {
     // Told before the work, not after it.
     Format::from_extension(&out.out)?;
     match verb {
-        Verb::Scatter(args) => plot::write(&scatter(args, common)?, &out.out),
-        Verb::Grid(args) => plot::write(&grid(args, common)?, &out.out),
-        Verb::Reconstruct(args) => plot::write(&reconstruct(args, common)?, &out.out),
-        Verb::Compare(args) => plot::write(&compare(args)?, &out.out),
-        Verb::Curves(args) => plot::write(&curves(args)?, &out.out),
+        Verb::Scatter(args) => write(scatter(args, common)?, out),
+        Verb::Grid(args) => write((grid(args, common)?, Ok(())), out),
+        Verb::Reconstruct(args) => write(reconstruct(args, common)?, out),
+        Verb::Compare(args) => write(plot_compare::of(args)?, out),
+        Verb::Curves(args) => write((curves(args)?, Ok(())), out),
     }?;
-    say!("{}", show_path(&out.out));
     Ok(ExitCode::SUCCESS)
 }
 
-fn scatter(args: &ScatterArgs, common: &Common) -> Result<Scatter> {
+/// A picture of what there is, and the first failure of the rest.
+pub type Drawn<T> = (T, Result<()>);
+
+fn write<T: plot::Picture>((picture, outcome): Drawn<T>, out: &Out) -> Result<()> {
+    plot::write(&picture, &out.out).map_err(elsewhere)?;
+    say!("{}", show_path(&out.out));
+    outcome
+}
+
+fn scatter(args: &ScatterArgs, common: &Common) -> Result<Drawn<Scatter>> {
     let model = models::find(common, &args.model)?;
     let (mut points, mut labels) = (Vec::new(), Vec::new());
-    match args.data.as_slice() {
+    let outcome = match args.data.as_slice() {
         [file] if LatentFormat::from_extension(file).is_ok() => {
             files::check_apart(&args.out.out, [file.as_path()])?;
-            let opened = std::fs::File::open(file).map_err(|e| Error::io("read", file, e))?;
-            for mut latent in read_latents(opened, file)? {
+            for mut latent in files::read_latents(file)? {
                 codec::adopt(&model, &mut latent).map_err(|e| e.at(file))?;
                 let class =
                     latent.source.as_deref().and_then(|s| Path::new(s).parent()?.file_name().map(|n| n.to_owned()));
                 labels.extend(latent.rows().map(|_| class.clone().unwrap_or_default().to_string_lossy().into_owned()));
                 points.extend(latent.rows().map(<[f32]>::to_vec));
             }
+            Ok(())
         }
         data => {
-            let codec = codec::open(&model, args.class)?;
+            let codec = codec::open_choosing(&model, args.class, args.voice.choice())?;
             let inputs = files::collect(data, codec.media())?;
             args.out.check_apart(&inputs)?;
             files::each(&inputs, |input| {
-                let latent = codec.encode(&input.read(codec.media())?)?;
+                let latent = files::encode(codec.as_ref(), &input.read(codec.media())?, &input.path)?;
                 labels.extend(latent.rows().map(|_| input.class()));
                 points.extend(latent.rows().map(<[f32]>::to_vec));
                 Ok(())
-            })?;
+            })
         }
-    }
-    let size = points.first().map_or(0, Vec::len);
-    if points.iter().any(|point| point.len() != size) || size == 0 {
-        return Err(Error::new(Kind::Input, "there are no points, or they are not of one space"));
-    }
+    };
+    let Some(size) = points.first().map(Vec::len) else {
+        return outcome.and(Err(Error::new(Kind::NoInput, "there is nothing to draw")));
+    };
     let rows: Vec<&[f32]> = points.iter().map(Vec::as_slice).collect();
     let (points, axes) = match size {
         1 => (points.iter().map(|p| (p[0], 0.0)).collect(), ("z 0".to_owned(), String::new())),
@@ -226,7 +222,7 @@ fn scatter(args: &ScatterArgs, common: &Common) -> Result<Scatter> {
         Vec::new()
     };
     let title = args.out.title.clone().unwrap_or_else(|| format!("{}: {} points", model.card.name, rows.len()));
-    Ok(Scatter { title, axes, points, classes, names })
+    Ok((Scatter { title, axes, points, classes, names }, outcome))
 }
 
 fn grid(args: &GridArgs, common: &Common) -> Result<Sheet> {
@@ -244,10 +240,10 @@ fn grid(args: &GridArgs, common: &Common) -> Result<Sheet> {
     };
     if first >= size || second >= size {
         let what = format!("`--axes` names numbers of the latent from 0 to {}", size - 1);
-        return Err(Error::new(Kind::Usage, what));
+        return Err(Error::new(Kind::Usage, what).mend("write `--axes 0,1`"));
     }
     if args.range.is_some_and(|range| !(range.is_finite() && range > 0.0)) {
-        return Err(Error::new(Kind::Usage, "`--range` is a number above 0"));
+        return Err(Error::new(Kind::Usage, "`--range` is a number above 0").mend("write `--range 3`"));
     }
     let values = manifold::values(args.steps as usize, args.range);
     let caption = match args.range {
@@ -279,11 +275,18 @@ fn grid(args: &GridArgs, common: &Common) -> Result<Sheet> {
     Ok(sheet)
 }
 
-fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Sheet> {
+fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Drawn<Sheet>> {
     let mut inputs = files::collect(&args.inputs, MediaKind::Image)?;
     args.out.check_apart(&inputs)?;
     inputs.truncate(args.number.max(1));
-    let pictures = inputs.iter().map(|input| files::read_picture(&input.path)).collect::<Result<Vec<_>>>()?;
+    let mut pictures = Vec::new();
+    let outcome = files::each(&inputs, |input| {
+        pictures.push(files::read_picture(&input.path)?);
+        Ok(())
+    });
+    if pictures.is_empty() {
+        return outcome.map(|()| (Sheet::default(), Ok(())));
+    }
     let mut sheet =
         Sheet { zoom: args.out.zoom, title: args.out.title.clone().unwrap_or_default(), ..Sheet::default() };
     let autoencoders: Vec<&str> = args.autoencoders.split(',').filter(|name| !name.is_empty()).collect();
@@ -319,44 +322,7 @@ fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Sheet> {
         }
         sheet.rows.push((model.card.name.clone(), reconstructions));
     }
-    Ok(sheet)
-}
-
-fn compare(args: &CompareArgs) -> Result<Sheet> {
-    let mut sheet =
-        Sheet { zoom: args.out.zoom, title: args.out.title.clone().unwrap_or_default(), ..Sheet::default() };
-    let folders = args.folders.iter().map(|folder| files::collect(std::slice::from_ref(folder), MediaKind::Image));
-    let folders = folders.collect::<Result<Vec<_>>>()?;
-    folders.iter().try_for_each(|inputs| args.out.check_apart(inputs))?;
-    let mut stems: Vec<String> = folders.iter().take(1).flatten().map(|input| files::stem(&input.name)).collect();
-    stems.truncate(args.number.max(1));
-    // Those of one folder in as many rows as they need.
-    let columns = if folders.len() == 1 { stems.len().min(args.columns as usize) } else { stems.len() };
-    let lines = folders.len() * stems.len().div_ceil(columns.max(1));
-    let mut rows = Vec::new();
-    for (folder, inputs) in args.folders.iter().zip(&folders) {
-        let find = |stem: &String| -> Result<Image> {
-            let input = inputs.iter().find(|input| files::stem(&input.name) == *stem);
-            let missing = || Error::new(Kind::NoInput, format!("there is no picture named `{stem}`")).at(folder);
-            let picture = files::read_picture(&input.ok_or_else(missing)?.path)?;
-            // All are shown in the size of the largest, those that are smaller in larger pixels.
-            let (width, height) = sheet.picture;
-            sheet.picture = (width.max(picture.width), height.max(picture.height));
-            sheet.check(lines, columns)?;
-            Ok(picture)
-        };
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        rows.push((name, stems.iter().map(find).collect::<Result<Vec<Image>>>()?));
-    }
-    let (width, height) = sheet.picture;
-    let shown = rows.iter().map(|(name, pictures)| {
-        (name.clone(), pictures.iter().map(|p| manifold::stretched(p, width, height)).collect::<Vec<_>>())
-    });
-    sheet.rows = shown.collect();
-    if let [(_, pictures)] = sheet.rows.as_slice() {
-        sheet.rows = pictures.chunks(columns).map(|row| (String::new(), row.to_vec())).collect();
-    }
-    Ok(sheet)
+    Ok((sheet, outcome))
 }
 
 fn curves(args: &CurvesArgs) -> Result<Curves> {

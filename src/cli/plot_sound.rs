@@ -4,11 +4,13 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::results::elsewhere;
 use super::{Common, files, load};
 use crate::crew::Crew;
 use crate::durable::Collision;
 use crate::error::{Error, Kind, Result, show_path};
 use crate::media::{Media, MediaKind};
+use crate::pipeline::Pipeline;
 use crate::plot::sound::{Sounds, Strip};
 use crate::plot::{self, Format};
 
@@ -47,19 +49,32 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
             format!("the pipeline takes {}, not sound", pipeline.takes.with_article()),
         ));
     }
-    let mut strips = Vec::new();
+    let (mut strips, mut first) = (Vec::new(), None);
     for path in &args.sounds {
-        strips.push(Strip::of(&show_path(path), open(path)?)?);
-        if let Some(pipeline) = &pipeline {
-            for result in pipeline.process(vec![Media::Audio(open(path)?)], &Crew::alone())? {
-                if let Media::Audio(audio) = result {
-                    strips.push(Strip::of(&format!("{} after {}", show_path(path), pipeline.name), audio)?);
-                }
+        match strips_of(path, pipeline.as_ref()) {
+            Ok(more) => strips.extend(more),
+            Err(e) => files::note(&mut first, files::naming(e, path)),
+        }
+    }
+    let outcome = first.map_or(Ok(ExitCode::SUCCESS), Err);
+    if strips.is_empty() {
+        return outcome;
+    }
+    say!("{}", show_path(&plot::publish(&Sounds(strips), &out, collision).map_err(elsewhere)?));
+    outcome
+}
+
+/// A recording, and what the pipeline makes of it.
+fn strips_of(path: &Path, pipeline: Option<&Pipeline>) -> Result<Vec<Strip>> {
+    let mut strips = vec![Strip::of(&show_path(path), open(path)?)?];
+    if let Some(pipeline) = pipeline {
+        for result in pipeline.process(vec![Media::Audio(open(path)?)], &Crew::alone())? {
+            if let Media::Audio(audio) = result {
+                strips.push(Strip::of(&format!("{} after {}", show_path(path), pipeline.name), audio)?);
             }
         }
     }
-    say!("{}", show_path(&plot::publish(&Sounds(strips), &out, collision)?));
-    Ok(ExitCode::SUCCESS)
+    Ok(strips)
 }
 
 fn open(path: &Path) -> Result<crate::media::Audio> {

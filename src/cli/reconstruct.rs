@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::results::Results;
+use super::voice::Voice;
 use super::{Common, files, models};
-use crate::error::{Result, show_path};
+use crate::error::Result;
 use crate::stage::codec;
 
 #[derive(Debug, clap::Args)]
@@ -14,21 +16,23 @@ pub struct Args {
     /// Files and folders
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// Where the results go
-    #[arg(long, short, value_name = "DIR")]
-    out: PathBuf,
+    #[command(flatten)]
+    results: Results,
+    #[command(flatten)]
+    voice: Voice,
     /// The class that a conditional model is told, from 0
     #[arg(long, value_name = "N")]
     class: Option<usize>,
 }
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
-    let codec = codec::open(&models::find(common, &args.model)?, args.class)?;
+    args.results.check()?;
+    let codec = codec::open_choosing(&models::find(common, &args.model)?, args.class, args.voice.choice())?;
     files::each(&files::collect(&args.inputs, codec.media())?, |input| {
-        let media = codec.reconstruct(&input.read(codec.media())?)?;
-        let written = files::write(media, &args.out, &files::stem(&input.name))?;
-        say!("{}", show_path(&written));
-        Ok(())
+        let original = input.read(codec.media())?;
+        let latent = files::encode(codec.as_ref(), &original, &input.path)?;
+        let media = codec.decode_between(&latent, &[(&original, 1.0)])?;
+        args.results.write(media, &files::stem(&input.name), Some(&input.name))
     })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,14 +1,14 @@
 //! `latentd sample`: media that nobody made, decoded from draws of where the training data lie, or of the prior.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
+use super::results::Results;
 use super::{Common, files, models};
-use crate::error::{Error, Kind, Result, show_path};
+use crate::error::{Error, Kind, Result};
 use crate::media::Latent;
 use crate::model::Draws;
 use crate::stage::codec;
@@ -26,9 +26,8 @@ pub struct Args {
     /// The deviation of the draws: below 1 more usual, above 1 more unusual
     #[arg(long, default_value_t = 1.0)]
     temperature: f32,
-    /// Where the results go
-    #[arg(long, short, value_name = "DIR")]
-    out: PathBuf,
+    #[command(flatten)]
+    results: Results,
     /// The class that a conditional model is told, from 0
     #[arg(long, value_name = "N")]
     class: Option<u16>,
@@ -38,8 +37,12 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let model = models::find(common, &args.model)?;
     let codec = codec::open(&model, args.class.map(usize::from))?;
     if !(0.0..=10.0).contains(&args.temperature) {
-        return Err(Error::new(Kind::Usage, "the temperature is 0 to 10"));
+        let e = Error::new(Kind::Usage, format!("the temperature is 0 to 10, and not {}", args.temperature));
+        return Err(
+            e.mend("write `--temperature 1` for what the training data are like, or less for what is most usual")
+        );
     }
+    args.results.check()?;
     if !codec.space().prior {
         tracing::warn!(
             "the latents of `{}` follow no prior: draws are decoded, but need not look like anything",
@@ -56,8 +59,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
         let noise = || args.temperature * Distribution::<f32>::sample(&StandardNormal, &mut rng);
         let values = draws.draw(place, noise);
         let media = codec.decode(&Latent { values, size, model: model.card.name.clone(), source: None })?;
-        let written = files::write(media, &args.out, &format!("{index:05}"))?;
-        bar.suspend(|| say!("{}", show_path(&written)));
+        args.results.write(media, &format!("{index:05}"), None)?;
         bar.inc(1);
     }
     bar.finish_and_clear();

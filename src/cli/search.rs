@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::voice::Voice;
 use super::{Common, files, models, paths};
 use crate::durable;
 use crate::durable::Stamp;
 use crate::error::{Error, Kind, Result, show_path};
 use crate::media::Latent;
 use crate::media::latent::{LatentFormat, read_latents, write_latents};
+use crate::media::melody::Choice;
 use crate::model::{Model, sha256_hex};
 use crate::stage::codec::{self, Codec};
 
@@ -32,6 +34,8 @@ pub struct Args {
     /// The class that a conditional model is told, from 0
     #[arg(long, value_name = "N")]
     class: Option<u16>,
+    #[command(flatten)]
+    voice: Voice,
     /// Print one JSON object for each
     #[arg(long)]
     json: bool,
@@ -40,10 +44,11 @@ pub struct Args {
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     args.index.as_deref().map(check_index).transpose()?;
     let model = models::find(common, &args.model)?;
-    let codec = codec::open(&model, args.class.map(usize::from))?;
+    let codec = codec::open_choosing(&model, args.class.map(usize::from), args.voice.choice())?;
     let query = files::Input { path: args.query.clone(), name: String::new() };
-    let query = codec.encode(&query.read(codec.media())?).map_err(|e| e.at(&args.query))?;
-    let entries = bring_up_to_date(args, &model, codec.as_ref())?;
+    let query =
+        files::encode(codec.as_ref(), &query.read(codec.media())?, &args.query).map_err(|e| e.at(&args.query))?;
+    let (entries, outcome) = bring_up_to_date(args, &model, codec.as_ref())?;
     let mut found: Vec<(f32, &Path)> =
         entries.iter().map(|(path, point)| (distance(&query, point), path.as_path())).collect();
     found.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(b.1)));
@@ -54,7 +59,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
             say!("{distance:9.4}  {}", show_path(path));
         }
     }
-    Ok(ExitCode::SUCCESS)
+    outcome.map(|()| ExitCode::SUCCESS)
 }
 
 /// The Euclidean distance of two points. Of pieces of several points it is the root of the mean square over the longer one, while the shorter begins
@@ -66,10 +71,13 @@ fn distance(query: &Latent, values: &[f32]) -> f32 {
     (sum / (longest / query.size.max(1)).max(1) as f32).sqrt()
 }
 
+/// Files and their points, and what kept others from having one.
+type Found = (Vec<(PathBuf, Vec<f32>)>, Result<()>);
+
 /// A file's point, under a key that tells its path and state: what has changed has another key.
-fn bring_up_to_date(args: &Args, model: &Model, codec: &dyn Codec) -> Result<Vec<(PathBuf, Vec<f32>)>> {
+fn bring_up_to_date(args: &Args, model: &Model, codec: &dyn Codec) -> Result<Found> {
     let inputs = files::collect(&args.places, codec.media())?;
-    let identity = identity(model, args.class);
+    let identity = identity(model, args.class, args.voice.choice());
     let path = args.index.clone().unwrap_or_else(|| index_path(&args.places, &identity));
     let mut known = read(&path, &identity, args.index.is_some())?;
     let (mut entries, mut index, mut fresh) = (Vec::new(), Vec::new(), 0usize);
@@ -81,7 +89,7 @@ fn bring_up_to_date(args: &Args, model: &Model, codec: &dyn Codec) -> Result<Vec
             Some(values) => values,
             None => {
                 fresh += 1;
-                codec.encode(&input.read(codec.media())?)?.values
+                files::encode(codec, &input.read(codec.media())?, &input.path)?.values
             }
         };
         let size = codec.space().size;
@@ -89,12 +97,9 @@ fn bring_up_to_date(args: &Args, model: &Model, codec: &dyn Codec) -> Result<Vec
         entries.push((input.path.clone(), values));
         Ok(())
     });
-    // A file that is no picture is told, and does not keep the others from being found.
-    if let Err(e) = outcome {
-        if entries.is_empty() {
-            return Err(e);
-        }
-        super::terminal::print_error(&e);
+    // A file that is no picture does not keep the others from being found.
+    if entries.is_empty() {
+        return outcome.map(|()| (entries, Ok(())));
     }
     // What is gone is forgotten, unless the index is the user's own and may serve other places too.
     if fresh > 0 || (args.index.is_none() && !known.is_empty()) {
@@ -112,13 +117,18 @@ fn bring_up_to_date(args: &Args, model: &Model, codec: &dyn Codec) -> Result<Vec
         durable::write(&path, &bytes)?;
     }
     tracing::debug!("{fresh} of {} files encoded, the others known", inputs.len());
-    Ok(entries)
+    Ok((entries, outcome))
 }
 
-/// Points of another model of the same name, or for another class, must not be taken for these.
-fn identity(model: &Model, class: Option<u16>) -> String {
+/// Points of another model of the same name, for another class, or of another voice, must not be taken for these.
+fn identity(model: &Model, class: Option<u16>, choice: Choice) -> String {
     let class = class.map(|class| format!(":{class}")).unwrap_or_default();
-    format!("{}:{}{class}", model.card.name, model.card.sha256)
+    let voice = match choice {
+        Choice::Auto => String::new(),
+        Choice::Track(number) => format!(":track {number}"),
+        Choice::Channel(number) => format!(":channel {number}"),
+    };
+    format!("{}:{}{class}{voice}", model.card.name, model.card.sha256)
 }
 
 /// What the index holds, by key. One of ours that is damaged, or of an older model, is made anew; a file that the user named and that is no index of
@@ -159,7 +169,9 @@ fn index_path(places: &[PathBuf], identity: &str) -> PathBuf {
 fn check_index(path: &Path) -> Result<()> {
     match LatentFormat::from_extension(path) {
         Ok(LatentFormat::Safetensors) => Ok(()),
-        _ => Err(Error::new(Kind::Usage, "an index ends in .safetensors").at(path)),
+        _ => Err(Error::new(Kind::Usage, "an index ends in .safetensors")
+            .at(path)
+            .mend("name another file after `--index`")),
     }
 }
 

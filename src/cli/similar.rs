@@ -3,14 +3,21 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::perturb::draws;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
+
 use super::pieces::{Output, stem};
+use super::voice::Voice;
 use super::{Common, files, models};
 use crate::error::{Error, Kind, Result};
-use crate::media::melody::Choice;
-use crate::media::{Latent, MediaKind};
-use crate::stage::codec::{self, MelodyCodec};
+use crate::media::{Latent, Media};
+use crate::model::Draws;
+use crate::stage::codec;
 use crate::stage::interpolate::between;
+
+/// How often another piece is drawn in the place of one without a note.
+const TRIES: usize = 20;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -34,12 +41,8 @@ pub struct Args {
     /// The same seed makes the same pieces
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The melody is on this track, counted from 1
-    #[arg(long, conflicts_with = "channel")]
-    track: Option<u16>,
-    /// The melody is on this channel, counted from 1
-    #[arg(long)]
-    channel: Option<u16>,
+    #[command(flatten)]
+    voice: Voice,
     /// The class that a conditional model is told, from 0
     #[arg(long, value_name = "N")]
     class: Option<u16>,
@@ -49,32 +52,58 @@ pub struct Args {
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     if !(0.0..=1.0).contains(&args.amount) {
-        return Err(Error::new(Kind::Usage, "--amount is from 0 to 1"));
+        let e = Error::new(Kind::Usage, format!("the amount is from 0 to 1, and not {}", args.amount));
+        return Err(
+            e.mend("write `--amount 0` for the piece as the model rebuilds it, or up to 1 for any piece at all")
+        );
     }
     args.output.check()?;
     let model = models::find(common, &args.model)?;
-    let choice = Choice::of(args.track.map(usize::from), args.channel.map(usize::from));
-    let codec = codec::open_choosing(&model, args.class.map(usize::from), choice)?;
-    let piece = files::read(codec.media(), &args.file)?;
-    let mut point = codec.encode(&piece).map_err(|e| files::naming(e, &args.file))?;
+    let codec = codec::open_choosing(&model, args.class.map(usize::from), args.voice.choice())?;
+    let piece = files::read_for_model(codec.media(), &args.file, "--model ")?;
+    let mut point = files::encode(codec.as_ref(), &piece, &args.file).map_err(|e| files::naming(e, &args.file))?;
     let wanted = wanted(args)?;
     if !wanted.is_empty() {
-        if codec.media() != MediaKind::Melody {
+        let Some(melodies) = codec.melodies() else {
             let what = format!("`{}` knows no qualities", args.model);
             return Err(Error::new(Kind::Usage, what).mend("choose a model of melodies"));
-        }
-        let direction = MelodyCodec::open(&model)?.direction(&wanted)?;
+        };
+        let direction = melodies.direction(&wanted)?;
         let moved = point.values.iter().zip(direction.iter().cycle()).map(|(value, change)| value + change);
         point.values = moved.collect();
     }
+    let draws = Draws::of(&model)?;
+    let mut rng = StdRng::seed_from_u64(args.seed);
+    let mut draw = || {
+        let values = elsewhere(&draws, &mut rng, point.rows().len());
+        let near = between(&point, &Latent { values, ..point.clone() }, args.amount);
+        codec.decode_between(&near, &[(&piece, 1.0)])
+    };
+    let bar = files::bar(usize::from(args.count));
     let mut made = Vec::new();
-    for values in draws(args.seed, u32::from(args.count), point.values.len()) {
-        let elsewhere = Latent { values, ..point.clone() };
-        made.push(codec.decode_between(&between(&point, &elsewhere, args.amount), &[(&piece, 1.0)])?);
+    for _ in 0..args.count {
+        let mut found = draw()?;
+        for _ in 1..TRIES {
+            // Nobody asks for silence.
+            if !matches!(&found, Media::Melody(melody) if melody.end() == 0) {
+                break;
+            }
+            found = draw()?;
+        }
+        made.push(found);
+        bar.inc(1);
     }
+    bar.finish_and_clear();
     let labels: Vec<String> = (1..=made.len()).map(|number| format!("{} {number}", stem(&args.file))).collect();
     args.output.write("similar", made, &labels, 1)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A point of where the training data lie for each stretch of a piece, as `sample` draws them; all of one component of the mixture, as the stretches of one tune
+/// are alike.
+fn elsewhere(draws: &Draws, rng: &mut StdRng, stretches: usize) -> Vec<f32> {
+    let place: f32 = if draws.fitted() { rng.random() } else { 0.0 };
+    (0..stretches).flat_map(|_| draws.draw(place, || StandardNormal.sample(rng))).collect()
 }
 
 /// Qualities and how much more of each, in deviations of the training tunes; less is negative.

@@ -3,8 +3,8 @@
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Common;
 use super::repeats::Repeats;
+use super::{Common, files};
 use crate::config::Report;
 use crate::error::Error;
 
@@ -32,7 +32,7 @@ pub fn start_logging(common: &Common, long: bool) {
     };
     let filter = filter.unwrap_or_else(|| EnvFilter::new(level));
     JSON.store(common.log_format == LogFormat::Json, Ordering::Relaxed);
-    let log = fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
+    let log = fmt::layer().with_writer(|| AboveBar).log_internal_errors(false);
     let layer = match common.log_format {
         LogFormat::Json => log.json().flatten_event(true).with_filter(Repeats::default()).boxed(),
         LogFormat::Human => {
@@ -50,6 +50,19 @@ pub fn start_logging(common: &Common, long: bool) {
     if let Some(e) = wrong {
         let text = asked.unwrap_or_default();
         tracing::warn!("LATENTD_LOG: `{}` is left out: {e}", text.escape_debug());
+    }
+}
+
+/// Where the log goes: stderr, above a progress bar.
+struct AboveBar;
+
+impl Write for AboveBar {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        files::above_bar(|| std::io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -40,8 +40,8 @@ pub const BESIDE: &[&str] = &[
     "trio-4bar",
 ];
 
-/// All of them, by name.
-pub const BUILTIN: &[Builtin] = builtin![
+/// All of them, by name. A static: of a constant each part of the program that uses it has its own copy, and they are large.
+pub static BUILTIN: &[Builtin] = builtin![
     "denoise-camera",
     "denoise-photo",
     "denoise-photo-fast",

@@ -143,6 +143,10 @@ impl Process for Stream {
 
     fn process(&mut self, input: &Block, output: &mut Block) -> Result<()> {
         output.clear();
+        let channels = self.channels.len();
+        if [input.channels(), output.channels()] != [channels; 2] {
+            return Err(Error::new(Kind::Bug, format!("a stream of {channels} channels is given a block of others")));
+        }
         self.waiting.append(input);
         let network = &self.network;
         let hop = network.card.hop;

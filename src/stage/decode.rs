@@ -4,6 +4,7 @@ use super::codec::{self, Codec};
 use super::{Context, Site, Stage};
 use crate::config::{Component, Description, Problem};
 use crate::error::{Error, Kind, Result};
+use crate::media::melody::Choice;
 use crate::media::{Media, MediaKind};
 
 pub(super) const DESCRIPTION: Description = Description {
@@ -16,7 +17,7 @@ pub(super) const DESCRIPTION: Description = Description {
 struct Decode(Box<dyn Codec>);
 
 pub(super) fn build(component: &Component, site: &Site) -> std::result::Result<Box<dyn Stage>, Vec<Problem>> {
-    Ok(Box::new(Decode(codec::of_component(component, site)?)))
+    Ok(Box::new(Decode(codec::of_component(component, site, Choice::Auto)?)))
 }
 
 impl Stage for Decode {

@@ -9,14 +9,14 @@ use crate::media::{Media, MediaKind};
 pub(super) const DESCRIPTION: Description = Description {
     name: "encode",
     doc: "Encodes media into a latent by an autoencoder: the mean, where the encoder gives a distribution.",
-    fields: &[codec::MODEL, codec::CLASS],
+    fields: &[codec::MODEL, codec::TRACK, codec::CHANNEL, codec::CLASS],
 };
 
 #[derive(Debug)]
 struct Encode(Box<dyn Codec>);
 
 pub(super) fn build(component: &Component, site: &Site) -> std::result::Result<Box<dyn Stage>, Vec<Problem>> {
-    Ok(Box::new(Encode(codec::of_component(component, site)?)))
+    Ok(Box::new(Encode(codec::of_component(component, site, codec::choice_of(component)?)?)))
 }
 
 impl Stage for Encode {

@@ -1,11 +1,12 @@
 //! `interpolate`: what lies between two pieces of media, on the way through a latent space.
 
+mod melodies;
+
 use super::codec::{self, Codec};
 use super::spacing::spaced;
 use super::{Context, Site, Stage, model_for};
 use crate::config::{Component, Description, Field, Kind as FieldKind, Presence, Problem, Value};
 use crate::error::{Error, Kind, Result};
-use crate::media::melody::{Choice, Line, distance_of};
 use crate::media::{Latent, Media, MediaKind};
 use crate::model::Task;
 
@@ -25,18 +26,8 @@ pub(super) const DESCRIPTION: Description = Description {
             kind: FieldKind::Integer { min: 2, max: 99 },
             presence: Presence::Default("9"),
         },
-        Field {
-            name: "track",
-            doc: "The track that the melody is on in MIDI files, counted from 1; where left out, the one that looks most like a melody.",
-            kind: FieldKind::Integer { min: 1, max: 65_535 },
-            presence: Presence::Optional,
-        },
-        Field {
-            name: "channel",
-            doc: "The channel that the melody is on in MIDI files, counted from 1.",
-            kind: FieldKind::Integer { min: 1, max: 16 },
-            presence: Presence::Optional,
-        },
+        codec::TRACK,
+        codec::CHANNEL,
         codec::CLASS,
     ],
 };
@@ -52,11 +43,7 @@ pub(super) fn build(component: &Component, site: &Site) -> std::result::Result<B
     let model = model_for(component, Task::Autoencode, site)?;
     let number =
         |name: &str| settings.get(name).and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
-    if settings.get("track").is_some() && settings.get("channel").is_some() {
-        let problem = Problem::new(settings.span("channel"), "`track` and `channel` both say where the melody is");
-        return Err(vec![problem.mend("leave one of them out")]);
-    }
-    let choice = Choice::of(number("track"), number("channel"));
+    let choice = codec::choice_of(component)?;
     let codec = codec::open_choosing(&model, number("class"), choice)
         .map_err(|e| vec![Problem::of(settings.span("model"), &e)])?;
     Ok(Box::new(Interpolate { codec, steps: usize::try_from(settings.integer("steps")).unwrap_or(9) }))
@@ -87,36 +74,55 @@ impl Stage for Interpolate {
     }
 }
 
+/// A piece on a walk.
+#[derive(Debug)]
+pub struct Stop {
+    /// The piece.
+    pub piece: Media,
+    /// Where it lies by what is heard or seen of it: at 0 where it is the first, at 1 where it is the last.
+    pub place: f64,
+}
+
+/// The pieces of [`stops`] alone.
+///
+/// # Errors
+/// As for stops.
+pub fn walk(codec: &dyn Codec, from: &Media, to: &Media, steps: usize) -> Result<Vec<Media>> {
+    Ok(stops(codec, from, to, steps)?.into_iter().map(|stop| stop.piece).collect())
+}
+
 /// `steps` pieces from one to the other, both ends included as the model rebuilds them. They lie on the arc between the two, where each is about as
 /// unlike the one before: at equal angles most of the change would fall into the middle. Where what the model
 /// finds between two tunes is unlike both, the one grows into the other from its beginning on.
 ///
 /// # Errors
 /// As for the codec; where it is about one end, the error tells which.
-pub fn walk(codec: &dyn Codec, from: &Media, to: &Media, steps: usize) -> Result<Vec<Media>> {
+pub fn stops(codec: &dyn Codec, from: &Media, to: &Media, steps: usize) -> Result<Vec<Stop>> {
+    if let Some(codec) = codec.melodies() {
+        return melodies::stops(codec, [from, to], steps);
+    }
     let point = |part: usize, piece: &Media| codec.encode(piece).map_err(|e| e.of_part(part));
     let (a, b) = (point(0, from)?, point(1, to)?);
-    // Every piece is compared with many others: melodies go onto the grid once.
-    let seen = |piece: Media| {
-        let lines = if let Media::Melody(melody) = &piece { melody.lines() } else { Vec::new() };
-        (piece, lines)
-    };
     let at = |shares: &[f32]| {
-        let piece = |t: f32| codec.decode_between(&between(&a, &b, t), &[(from, 1.0 - t), (to, t)]);
-        shares.iter().map(|t| piece(*t).map(seen)).collect::<Result<Vec<_>>>()
+        let piece = |t: &f32| codec.decode_between(&between(&a, &b, *t), &[(from, 1.0 - t), (to, *t)]);
+        shares.iter().map(piece).collect::<Result<Vec<Media>>>()
     };
-    let mixed = |shares: &[f32]| {
-        // As long as each other, which the shorter is made by beginning anew.
-        let ends = [between(&a, &b, 0.0), between(&a, &b, 1.0)];
-        let made = codec.decode_mixed([&ends[0], &ends[1]], [from, to], shares)?;
-        Ok(made.into_iter().map(seen).collect())
+    // What has no beginning is wholly the nearer one.
+    let mixed = |shares: &[f32]| at(&shares.iter().map(|share| share.round()).collect::<Vec<f32>>());
+    let way = spaced(steps, at, mixed, Media::distance)?;
+    let places = places(&way, Media::distance);
+    Ok(way.into_iter().zip(places).map(|(piece, place)| Stop { piece, place }).collect())
+}
+
+/// Where each of a way lies between its ends, 0..=1, by how far it is from both.
+fn places<T>(way: &[T], distance: impl Fn(&T, &T) -> f64) -> Vec<f64> {
+    let last = way.len().saturating_sub(1);
+    let place = |(at, piece): (usize, &T)| match (distance(&way[0], piece), distance(piece, &way[last])) {
+        // All are alike.
+        (0.0, 0.0) => at as f64 / last.max(1) as f64,
+        (from, to) => from / (from + to),
     };
-    let apart = |a: &(Media, Vec<Line>), b: &(Media, Vec<Line>)| match (&a.0, &b.0) {
-        (Media::Melody(_), Media::Melody(_)) => distance_of(&a.1, &b.1),
-        (a, b) => a.distance(b),
-    };
-    let way = spaced(steps, at, mixed, apart)?;
-    Ok(way.into_iter().map(|(piece, _)| piece).collect())
+    way.iter().enumerate().map(place).collect()
 }
 
 /// A table of `rows` x `columns` pieces with the four given ones at its corners: first and second at the top, third and fourth at the bottom. Row by
@@ -125,18 +131,31 @@ pub fn walk(codec: &dyn Codec, from: &Media, to: &Media, steps: usize) -> Result
 /// # Errors
 /// As for the codec; where it is about one corner, the error tells which.
 pub fn table(codec: &dyn Codec, corners: [&Media; 4], rows: usize, columns: usize) -> Result<Vec<Media>> {
+    if let Some(codec) = codec.melodies() {
+        return melodies::table(codec, corners, rows, columns);
+    }
     let point = |(part, corner): (usize, &&Media)| codec.encode(corner).map_err(|e| e.of_part(part));
     let points = corners.iter().enumerate().map(point).collect::<Result<Vec<_>>>()?;
+    cells(&points, rows, columns, |point, weights| {
+        codec.decode_between(point, &corners.into_iter().zip(weights).collect::<Vec<_>>())
+    })
+}
+
+/// What `piece` makes of each place of a table between four points, and of how much each of these counts there.
+fn cells(
+    points: &[Latent],
+    rows: usize,
+    columns: usize,
+    piece: impl Fn(&Latent, [f32; 4]) -> Result<Media>,
+) -> Result<Vec<Media>> {
     let share = |at: usize, count: usize| at as f32 / count.saturating_sub(1).max(1) as f32;
     let mut pieces = Vec::with_capacity(rows * columns);
     for row in 0..rows {
         for column in 0..columns {
             let (down, across) = (share(row, rows), share(column, columns));
             let [top, bottom] = [0, 2].map(|at| between(&points[at], &points[at + 1], across));
-            let point = between(&top, &bottom, down);
             let weights = [(1.0 - down) * (1.0 - across), (1.0 - down) * across, down * (1.0 - across), down * across];
-            let ends: Vec<(&Media, f32)> = corners.into_iter().zip(weights).collect();
-            pieces.push(codec.decode_between(&point, &ends)?);
+            pieces.push(piece(&between(&top, &bottom, down), weights)?);
         }
     }
     Ok(pieces)

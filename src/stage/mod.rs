@@ -280,7 +280,7 @@ fn each_image(media: Vec<Media>, mut work: impl FnMut(Image) -> Result<Image>) -
     media
         .into_iter()
         .map(|piece| match piece {
-            Media::Image(image) => work(image).map(Media::Image),
+            Media::Image(image) => image.check().and_then(|()| work(image)).map(Media::Image),
             other => {
                 Err(Error::new(Kind::Bug, format!("a stage for pictures was given {}", other.kind().with_article())))
             }

@@ -50,12 +50,12 @@ const COLORLESS_RATIO: f64 = 2.0;
 const TEXTURE: f64 = 1.0;
 
 /// Standard deviation of the noise in 0..1 (that of 8-bit values over 255), as of white noise that is independent in each colour. 0 for a
-/// clean picture (below 2 of 255), and for one too small to tell.
+/// clean picture (below 2 of 255), and for one too small to tell or that is none ([`Image::check`]).
 ///
 /// Noise that is the same in all colours gives the deviation of independent noise with as much luminance, which is up to `3.sqrt()` times
 /// its own: a denoiser made for the one needs to be told that much to take the other away.
 pub fn estimate_sigma(image: &Image) -> f32 {
-    if image.width < 2 * SIDE || image.height < 2 * SIDE {
+    if image.width < 2 * SIDE || image.height < 2 * SIDE || image.check().is_err() {
         return 0.0;
     }
     let mut patches = patches(image);

@@ -20,7 +20,7 @@ pub(super) const DESCRIPTION: Description = Description {
         },
         Field {
             name: "above",
-            doc: "A picture is novel if this share of the training data's kind (0 to 1) scores lower.",
+            doc: "A picture is novel if more than this share of the training data's kind (0 to 1) scores lower; at 1 none is.",
             kind: Kind::Number { min: 0.0, max: 1.0 },
             presence: Presence::Default("0.99"),
         },
@@ -78,7 +78,7 @@ impl Stage for Novelty {
             let score = self.codec.novelty(&self.codec.view(&picture)?)?;
             let percentile = self.calibration.percentile(score);
             tracing::debug!(score, percentile, "novelty");
-            if percentile <= self.above && percentile < 1.0 {
+            if percentile <= self.above {
                 return Ok(picture);
             }
             let share = f64::from(percentile) * 100.0;

@@ -9,14 +9,14 @@ use crate::media::{Media, MediaKind};
 pub(super) const DESCRIPTION: Description = Description {
     name: "reconstruct",
     doc: "Encodes media and decodes it again: what an autoencoder keeps of it. A picture comes out in the model's size.",
-    fields: &[codec::MODEL, codec::CLASS],
+    fields: &[codec::MODEL, codec::TRACK, codec::CHANNEL, codec::CLASS],
 };
 
 #[derive(Debug)]
 struct Reconstruct(Box<dyn Codec>);
 
 pub(super) fn build(component: &Component, site: &Site) -> std::result::Result<Box<dyn Stage>, Vec<Problem>> {
-    Ok(Box::new(Reconstruct(codec::of_component(component, site)?)))
+    Ok(Box::new(Reconstruct(codec::of_component(component, site, codec::choice_of(component)?)?)))
 }
 
 impl Stage for Reconstruct {

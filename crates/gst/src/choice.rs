@@ -37,6 +37,15 @@ impl Choice {
             _ => None,
         }
     }
+
+    /// What to warn of where a pipeline's stages run: they take no notice of these properties, of which some are set.
+    pub fn warning(&self, properties: &[(&str, bool)]) -> Option<String> {
+        self.pipeline.as_ref()?;
+        let set: Vec<String> = properties.iter().filter(|(_, set)| *set).map(|(name, _)| format!("`{name}`")).collect();
+        let names = set.join(" and ");
+        (!set.is_empty())
+            .then(|| format!("the stages of `pipeline` take no notice of {names} (say it in the YAML file)"))
+    }
 }
 
 /// A property's text; none if it is empty, which stands for its default.

@@ -1,6 +1,7 @@
 //! From an element's properties to stages: one stage of given settings, or those of a pipeline's file.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, Weak};
 
 use gst::glib;
 use latentd::config::{self, Node, Problem};
@@ -9,17 +10,26 @@ use latentd::model::{Models, is_path};
 use latentd::stage::{self, DESCRIPTIONS, Site, Stage};
 use latentd::{Error, Kind, Result};
 
+use crate::object::lock;
+
 /// The folder of the user's own models, which the program `latentd` takes too.
 fn own_models() -> PathBuf {
     glib::user_data_dir().join("latentd/models")
 }
 
 /// Finds models: the user's own, those that were installed for everybody, then those built in. What `latentd` has measured of them on this
-/// machine is used; nothing is measured here, since that would hold up the start.
-pub fn models() -> Models {
-    let shared = glib::system_data_dirs().into_iter().map(|base| base.join("latentd/models"));
-    Models::new(std::iter::once(own_models()).chain(shared).collect())
-        .remembering(glib::user_cache_dir().join("latentd"))
+/// machine is used; nothing is measured here, since that would hold up the start. All elements that play share what is loaded, and the last
+/// one to stop frees it.
+pub fn models() -> Arc<Models> {
+    static PLAYING: Mutex<Weak<Models>> = Mutex::new(Weak::new());
+    let mut playing = lock(&PLAYING);
+    playing.upgrade().unwrap_or_else(|| {
+        let shared = glib::system_data_dirs().into_iter().map(|base| base.join("latentd/models"));
+        let models = Models::new(std::iter::once(own_models()).chain(shared).collect());
+        let models = Arc::new(models.remembering(glib::user_cache_dir().join("latentd")));
+        *playing = Arc::downgrade(&models);
+        models
+    })
 }
 
 /// The stage `name` with this model and these settings, for media of `kind`.
@@ -46,6 +56,15 @@ pub fn one(
     Ok(stage)
 }
 
+/// The share of the sound as it was, 0..1, that a model of sound leaves in what it gives.
+///
+/// # Errors
+/// Kind model: there is none of that name.
+pub fn keeps(model: &str, models: &Models) -> Result<f64> {
+    let model = models.get(&place(model), &own_models())?;
+    Ok(model.card.audio.as_ref().map_or(0.0, |audio| audio.keeps))
+}
+
 /// A model's name as it is; a path, which is relative to where the program runs, whole.
 fn place(model: &str) -> String {
     match is_path(model).then(|| std::path::absolute(model)) {
@@ -65,7 +84,9 @@ pub fn of_pipeline(
     misfit: impl Fn(&dyn Stage) -> Option<(String, String)>,
 ) -> Result<Vec<Box<dyn Stage>>> {
     let read = config::read_stages(file, config::read(file)?, DESCRIPTIONS);
-    let site = Site { models, folder: file.parent().unwrap_or(Path::new(".")) };
+    // Whole, since models are kept by their path, and the program may go to another folder.
+    let whole = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let site = Site { models, folder: whole.parent().unwrap_or(Path::new("/")) };
     let (stages, mut problems) = stage::build_chain(&read.list, read.problems.is_empty(), &site);
     // Stages that do not fit one another would be told of twice.
     if problems.is_empty() {
@@ -88,8 +109,30 @@ pub fn of_pipeline(
             }
         }
     }
+    if problems.is_empty() {
+        let mend = "leave it out of the pipeline of an element, which works on one piece at a time";
+        problems.extend(stage::check_pieces(&stages, &read.list, 1).err().map(|problem| problem.mend(mend)));
+    }
     // The report itself, not how many mistakes there are: an element has no `latentd check` to offer.
     read.check(problems).map_err(|report| Error::new(Kind::Config, report.to_string().trim_end()))?;
     models.recall();
     Ok(stages)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bug: each element loaded a network of its own.
+    #[test]
+    fn elements_share_networks_and_the_last_to_stop_frees_them() {
+        let (one, other) = (models(), models());
+        let load = |models: &Models| Arc::downgrade(&models.get("denoise-photo-fast", Path::new("/")).unwrap());
+        let loaded = load(&one);
+        assert!(Weak::ptr_eq(&loaded, &load(&other)));
+        drop(one);
+        assert!(loaded.strong_count() > 0, "another element still plays");
+        drop(other);
+        assert_eq!(loaded.strong_count(), 0);
+    }
 }

@@ -3,7 +3,7 @@
 /// What the host's controls say.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Controls {
-    /// How much noise is taken away at most, in dB; from 100 on there is no limit.
+    /// By how much noise is made quieter at most, in dB; from 100 on there is no limit but the network's own.
     pub attenuation_limit_db: f32,
     /// The denoised sound's share, 0..1.
     pub strength: f32,
@@ -31,14 +31,14 @@ impl Default for Controls {
 }
 
 impl Controls {
-    /// The denoised sound's share, 0..1, whatever the host has set.
-    pub(crate) fn wet(&self) -> f32 {
+    /// The denoised sound's share, 0..1, whatever the host has set; the network by itself `keeps` that much of the sound as it was.
+    pub(crate) fn wet(&self, keeps: f64) -> f32 {
         if self.mode == Mode::Bypass {
             return 0.0;
         }
         let limit = f64::from(finite(self.attenuation_limit_db)).max(0.0);
         let strength = f64::from(finite(self.strength)).clamp(0.0, 1.0);
-        latentd::stage::share(strength, (limit < 100.0).then_some(limit))
+        latentd::stage::share(strength, (limit < 100.0).then_some(limit), keeps)
     }
 }
 

@@ -20,6 +20,8 @@ pub const MOST_FRAMES: usize = 8192;
 /// The least time that the worker is given: small blocks come in quick succession, and a frame of the network takes up to a millisecond.
 const LEAST_SECONDS: f64 = 0.005;
 
+const MODEL: &str = "denoise-speech";
+
 /// Models lie beside a pipeline; a plugin has none, and must not take what lies about in its host's current folder.
 const NOWHERE: &str = "/dev/null";
 
@@ -34,18 +36,31 @@ pub struct Denoiser {
     active: Option<Active>,
 }
 
-/// The stage that all instances share, with its network made ready.
-fn stage() -> Result<&'static dyn Stage> {
-    static STAGE: OnceLock<std::result::Result<Box<dyn Stage>, String>> = OnceLock::new();
-    let made = STAGE.get_or_init(|| {
-        let site = Site { models: &Models::default(), folder: Path::new(NOWHERE) };
-        named("denoise", [("model", "denoise-speech".into())], &site).map_err(|e| e.to_string())
-    });
-    made.as_deref().map_err(|what| Error::new(Kind::Model, what.clone()))
+/// What all instances share.
+struct Shared {
+    /// With its network made ready.
+    stage: Box<dyn Stage>,
+    /// The share of the sound as it was that the network leaves in what it gives.
+    keeps: f64,
+}
+
+impl Shared {
+    fn make() -> Result<Shared> {
+        let (models, folder) = (Models::default(), Path::new(NOWHERE));
+        let stage = named("denoise", [("model", MODEL.into())], &Site { models: &models, folder })?;
+        let model = models.get(MODEL, folder)?;
+        Ok(Shared { stage, keeps: model.card.audio.as_ref().map_or(0.0, |audio| audio.keeps) })
+    }
+}
+
+fn shared() -> Result<&'static Shared> {
+    static SHARED: OnceLock<std::result::Result<Shared, String>> = OnceLock::new();
+    let made = SHARED.get_or_init(|| Shared::make().map_err(|e| e.to_string()));
+    made.as_ref().map_err(|what| Error::new(Kind::Model, what.clone()))
 }
 
 fn process(format: Format) -> Result<Box<dyn Process>> {
-    stage()?.live(format)?.ok_or_else(|| Error::new(Kind::Bug, "the stage takes whole files only"))
+    shared()?.stage.live(format)?.ok_or_else(|| Error::new(Kind::Bug, "the stage takes whole files only"))
 }
 
 impl Denoiser {
@@ -67,7 +82,7 @@ impl Denoiser {
     /// Kind model or device: what [`run`](Self::run) needs cannot be had; it will give the sound as it was.
     pub fn activate(&mut self) -> Result<()> {
         self.active = None;
-        self.active = Some(Active::new(process(self.format)?, self.format, self.kept)?);
+        self.active = Some(Active::new(process(self.format)?, self.format, self.kept, shared()?.keeps)?);
         Ok(())
     }
 
@@ -121,6 +136,8 @@ struct Active {
     delay: usize,
     /// What the process keeps for a while.
     kept: usize,
+    /// What the network leaves of the sound as it was.
+    keeps: f64,
     /// Frames of the largest block so far, which the worker is given the time of; 0 before the first.
     largest: usize,
     /// The sound as it was, interleaved, as long as the whole latency.
@@ -147,7 +164,7 @@ struct Active {
 }
 
 impl Active {
-    fn new(process: Box<dyn Process>, format: Format, kept: usize) -> Result<Active> {
+    fn new(process: Box<dyn Process>, format: Format, kept: usize, keeps: f64) -> Result<Active> {
         let Format { rate, channels } = format;
         let delay = process.delay();
         let most = delay + kept + MOST_FRAMES.max(least(rate));
@@ -160,6 +177,7 @@ impl Active {
             rate,
             delay,
             kept,
+            keeps,
             largest: 0,
             dry: VecDeque::with_capacity((most + BLOCK) * channels),
             before: 0,
@@ -203,7 +221,7 @@ impl Active {
         let frames = block.frames();
         self.give(block, controls.offline);
         self.dry.extend(block.interleaved());
-        self.blend.get_or_insert_with(|| Blend::new(controls.wet()));
+        self.blend.get_or_insert_with(|| Blend::new(controls.wet(self.keeps)));
         let mut from = 0;
         while from < frames {
             let (part, length) = self.next(frames - from, controls.offline);
@@ -300,7 +318,7 @@ impl Active {
     fn join(&mut self, part: Part, controls: &Controls) {
         if let Some(blend) = &mut self.blend {
             match part {
-                Part::Done => blend.mix(&mut self.part, &self.part_dry, controls.wet()),
+                Part::Done => blend.mix(&mut self.part, &self.part_dry, controls.wet(self.keeps)),
                 Part::Late => {
                     blend.leave_out(FADE);
                     self.seams = true;

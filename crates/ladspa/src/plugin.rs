@@ -2,6 +2,8 @@
 #![allow(unsafe_code, reason = "the interface is one of C pointers")]
 
 use std::ffi::{CStr, c_char, c_int, c_ulong, c_void};
+use std::fmt::Display;
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
@@ -140,20 +142,24 @@ struct Instance {
 /// # Safety
 /// As the interface has it; nothing is taken from the descriptor.
 unsafe extern "C" fn instantiate_of<const CHANNELS: usize>(_: *const Descriptor, rate: c_ulong) -> *mut c_void {
-    let made = catch_unwind(|| Denoiser::new(usize::try_from(rate).unwrap_or(0), CHANNELS));
-    match made {
-        Ok(Ok(denoiser)) => {
+    let made = catch_unwind(|| match Denoiser::new(usize::try_from(rate).unwrap_or(0), CHANNELS) {
+        Ok(denoiser) => {
             let block = Block::with_room(CHANNELS, BLOCK);
             let ports = [ptr::null_mut(); MOST_PORTS];
             Box::into_raw(Box::new(Instance { denoiser, channels: CHANNELS, ports, block })).cast()
         }
-        // The interface has no words for what went wrong.
-        Ok(Err(e)) => {
-            eprintln!("latentd: {e}");
+        Err(e) => {
+            say(e);
             ptr::null_mut()
         }
-        Err(_) => ptr::null_mut(),
-    }
+    });
+    made.unwrap_or(ptr::null_mut())
+}
+
+/// Tells the host's standard error, since the interface has no words for what went wrong. Where nobody reads that it stays unsaid: `eprintln!`
+/// would panic.
+fn say(what: impl Display) {
+    let _ = writeln!(std::io::stderr(), "latentd: {what}");
 }
 
 /// Calls `work` with what `handle` points to; a panic ends there.
@@ -183,7 +189,7 @@ unsafe extern "C" fn activate(handle: *mut c_void) {
     unsafe {
         with(handle, |instance| {
             if let Err(e) = instance.denoiser.activate() {
-                eprintln!("latentd: {e}; the sound passes as it is");
+                say(format_args!("{e}; the sound passes as it is"));
             }
         });
     }

@@ -34,3 +34,11 @@ pub mod ops;
 pub mod publish;
 pub mod recipes;
 pub mod run;
+
+use std::fmt::Display;
+use std::io::{Write, stderr};
+
+/// Tells a person something. Whoever has hung up hears nothing, and that ends no training.
+pub(crate) fn tell(what: impl Display) {
+    let _ = writeln!(stderr(), "{what}");
+}

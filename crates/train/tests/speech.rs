@@ -46,7 +46,7 @@ fn publish(recipe: &DenoiseSpeech, seed: u64) -> (Network, Publication, Model) {
         commit: String::new(),
         init: None,
     };
-    let published = Publication::new(recipe, &network, "a-test", training, &device).expect("burn and tract agree");
+    let published = Publication::new(recipe, &network, "a-test", training, None, &device).expect("burn and tract agree");
     let model = Model::new(published.card.clone(), &published.onnx, Place::Memory).expect("a model");
     (network, published, model)
 }

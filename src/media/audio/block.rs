@@ -19,9 +19,13 @@ impl Block {
         Block { planes: (0..channels.max(1)).map(|_| Vec::with_capacity(frames)).collect() }
     }
 
-    /// A block of these planes, which must be equally long.
+    /// A block of these planes.
+    ///
+    /// # Panics
+    /// When there are none, or they are not equally long.
     pub fn from_planes(planes: Vec<Vec<f32>>) -> Block {
-        debug_assert!(planes.windows(2).all(|p| p[0].len() == p[1].len()) && !planes.is_empty());
+        assert!(!planes.is_empty(), "a block has at least one plane");
+        assert!(planes.windows(2).all(|p| p[0].len() == p[1].len()), "the planes of a block are equally long");
         Block { planes }
     }
 
@@ -40,7 +44,7 @@ impl Block {
         self.frames() == 0
     }
 
-    /// The samples of one channel.
+    /// The samples of one channel, of which there must be so many.
     pub fn plane(&self, channel: usize) -> &[f32] {
         &self.planes[channel]
     }
@@ -83,12 +87,13 @@ impl Block {
         self.planes.iter_mut().for_each(|p| p.resize(p.len() + frames, 0.0));
     }
 
-    /// Adds whole frames of interleaved samples.
+    /// Adds whole frames of interleaved samples; what is left at the end and makes no frame is dropped.
     pub fn append_interleaved(&mut self, samples: impl IntoIterator<Item = f32>) {
         let channels = self.channels();
         for (index, sample) in samples.into_iter().enumerate() {
             self.planes[index % channels].push(sample);
         }
+        self.truncate(self.planes[channels - 1].len());
     }
 
     /// Makes numbers of what is none, and bounds all by [`LOUDEST`]: a network that has once seen such gives nothing else for ever.

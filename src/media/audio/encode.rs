@@ -25,13 +25,16 @@ pub fn check_extension(path: &Path) -> Result<()> {
 /// Drains a stream into a WAV file.
 ///
 /// # Errors
-/// What reading it meets. Kind input: it is too long for a WAV file. Kind output or transient: it cannot be written.
+/// What reading it meets. Kind input: it is too long for a WAV file. Kind bug: its depth is none that there is. Kind output or transient: it cannot be written.
 pub fn write(mut audio: Audio, out: &mut (impl Write + Seek)) -> Result<()> {
     let format = audio.format();
     let (bits, sample_format) = match audio.depth {
         Depth::Integer(bits) => (bits, SampleFormat::Int),
         Depth::Float => (32, SampleFormat::Float),
     };
+    if !matches!(bits, 8 | 16 | 24 | 32) {
+        return Err(Error::new(Kind::Bug, format!("there are no WAV files of {bits} bits")));
+    }
     let frame = u64::from(bits.div_ceil(8)) * format.channels as u64;
     let too_long = || {
         Error::new(Kind::Input, "the result would be larger than 4 GiB, the most that a WAV file holds")

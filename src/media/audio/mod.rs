@@ -162,8 +162,9 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Sound of `rate` frames a second.
-    pub fn new(rate: u32, samples: Block) -> Memory {
+    /// Sound of `rate` frames a second. Samples that are no numbers become silence.
+    pub fn new(rate: u32, mut samples: Block) -> Memory {
+        samples.make_sane();
         Memory { format: Format { rate, channels: samples.channels() }, samples, at: 0 }
     }
 }

@@ -9,6 +9,11 @@ pub trait Process: Send {
     /// Rate and channels of what it gives.
     fn output(&self) -> Format;
 
+    /// Rate and channels of what it takes: those of what it gives, unless it changes them.
+    fn input(&self) -> Format {
+        self.output()
+    }
+
     /// By how many output frames what it gives lags behind what it took.
     fn delay(&self) -> usize;
 
@@ -24,6 +29,10 @@ impl Process for Box<dyn Process> {
         self.as_ref().output()
     }
 
+    fn input(&self) -> Format {
+        self.as_ref().input()
+    }
+
     fn delay(&self) -> usize {
         self.as_ref().delay()
     }
@@ -33,20 +42,26 @@ impl Process for Box<dyn Process> {
     }
 }
 
-/// Processes one after another.
+/// Processes one after another, each of which takes what the one before gives.
 pub struct Chain {
     input: Format,
     steps: Vec<(Box<dyn Process>, Block)>,
+    /// The first that takes something else, and what it would be given.
+    misfit: Option<[Format; 2]>,
 }
 
 impl Chain {
     /// A chain without steps, which gives what it takes.
     pub fn new(input: Format) -> Chain {
-        Chain { input, steps: Vec::new() }
+        Chain { input, steps: Vec::new(), misfit: None }
     }
 
-    /// Adds a step that takes what the chain gives so far.
+    /// Adds a step that takes what the chain gives so far; with one that takes another rate or number of channels [`process`](Process::process) fails.
     pub fn push(&mut self, step: Box<dyn Process>) {
+        let formats = [step.input(), self.output()];
+        if formats[0] != formats[1] {
+            self.misfit.get_or_insert(formats);
+        }
         let room = Block::with_room(step.output().channels, 4 * BLOCK);
         self.steps.push((step, room));
     }
@@ -55,6 +70,10 @@ impl Chain {
 impl Process for Chain {
     fn output(&self) -> Format {
         self.steps.last().map_or(self.input, |(step, _)| step.output())
+    }
+
+    fn input(&self) -> Format {
+        self.input
     }
 
     fn delay(&self) -> usize {
@@ -66,6 +85,11 @@ impl Process for Chain {
     }
 
     fn process(&mut self, input: &Block, output: &mut Block) -> Result<()> {
+        if let Some([takes, given]) = self.misfit {
+            let [(rate, channels), (own, others)] = [takes, given].map(|format| (format.rate, format.channels));
+            let message = format!("a process of {rate} Hz and {channels} channels is given {own} Hz and {others}");
+            return Err(Error::new(Kind::Bug, message).mend("resample the sound, and make the process for its channels"));
+        }
         let Some(((last, _), before)) = self.steps.split_last_mut() else {
             output.clear();
             output.append(input);

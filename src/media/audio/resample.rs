@@ -13,6 +13,7 @@ const SECONDS: f64 = 0.01;
 
 /// Changes the rate.
 pub struct Resample {
+    from: u32,
     output: Format,
     resampler: Fft<f32>,
     /// What waits until there is enough for a transform.
@@ -44,7 +45,7 @@ impl Resample {
         .map_err(|e| Error::new(Kind::Bug, "no resampler for these rates").because(e))?;
         let ready = vec![vec![0.0; resampler.fft_size_out()]; input.channels];
         let waiting = Block::with_room(input.channels, frames + 4 * super::BLOCK);
-        Ok(Resample { output: Format { rate, channels: input.channels }, resampler, waiting, ready })
+        Ok(Resample { from: input.rate, output: Format { rate, channels: input.channels }, resampler, waiting, ready })
     }
 
     /// The least number of frames at `rate` that are whole frames at `other` too.
@@ -56,6 +57,10 @@ impl Resample {
 impl Process for Resample {
     fn output(&self) -> Format {
         self.output
+    }
+
+    fn input(&self) -> Format {
+        Format { rate: self.from, channels: self.output.channels }
     }
 
     fn delay(&self) -> usize {

@@ -29,6 +29,8 @@ pub use format::Format;
 pub use planes::Tile;
 pub use resize::{Filter, resize, resize_alpha, resize_with};
 
+use crate::error::{Error, Kind, Result};
+
 /// Which channels a picture has, in the order they are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Layout {
@@ -146,6 +148,20 @@ pub struct Image {
 }
 
 impl Image {
+    /// Whether there are as many samples as its size tells, and any.
+    ///
+    /// # Errors
+    /// Kind bug: there are not. Stages and encoders refuse such a picture.
+    pub fn check(&self) -> Result<()> {
+        let Image { width, height, layout, samples, .. } = self;
+        let wanted = width.checked_mul(*height).and_then(|pixels| pixels.checked_mul(layout.channels()));
+        if samples.is_empty() || wanted != Some(samples.len()) {
+            let message = format!("{} samples make no {width} x {height} {layout:?} picture", samples.len());
+            return Err(Error::new(Kind::Bug, message));
+        }
+        Ok(())
+    }
+
     /// The mean difference of samples from those of a picture of the same size and channels, 0..=1; of others 1.
     pub fn distance(&self, other: &Image) -> f64 {
         if (self.width, self.height, self.layout) != (other.width, other.height, other.layout) {

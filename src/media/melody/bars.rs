@@ -1,8 +1,11 @@
 //! Bars on the grid, and how a long tune is cut into stretches that a network takes.
 
 use super::Melody;
-use super::grid::nearest_step;
+use super::grid::{GRID_PER_QUARTER, nearest_step};
 use crate::error::{Error, Kind, Result};
+
+/// Steps of a quarter note.
+const QUARTER: usize = GRID_PER_QUARTER as usize;
 
 /// Whole bars that go through a network together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,17 +23,24 @@ impl Stretch {
     }
 }
 
-/// Cuts the first `steps` steps of a piece into stretches of as many whole bars as fit into `window` steps. The last reaches to the end
-/// of its last bar, or to `window` steps.
+/// Cuts the first `steps` steps of a piece into stretches of as many whole bars as fit into `window` steps; a longer bar is cut at quarters,
+/// into parts as long as each other where it can be. The last stretch reaches to the end of its last bar.
 ///
 /// # Errors
-/// Kind input: a bar is no whole number of 16ths, or longer than the window.
+/// Kind input: a bar is no whole number of 16ths.
 pub fn stretches(melody: &Melody, steps: usize, window: usize) -> Result<Vec<Stretch>> {
+    let window = window.max(1);
     let mut stretches: Vec<Stretch> = Vec::new();
-    for (start, length) in bars(melody, steps, window)? {
-        match stretches.last_mut() {
-            Some(last) if last.length + length <= window => last.length += length,
-            _ => stretches.push(Stretch { start, length }),
+    for (start, length) in bars(melody, steps)? {
+        let end = start + length;
+        let parts = length.div_ceil(window).max(1);
+        let part = if parts > 1 { length.div_ceil(parts).next_multiple_of(QUARTER).min(window) } else { length };
+        for start in (start..end).step_by(part.max(1)) {
+            let length = part.min(end - start);
+            match stretches.last_mut() {
+                Some(last) if last.length + length <= window => last.length += length,
+                _ => stretches.push(Stretch { start, length }),
+            }
         }
     }
     Ok(stretches)
@@ -41,11 +51,11 @@ pub fn stretches(melody: &Melody, steps: usize, window: usize) -> Result<Vec<Str
 /// # Errors
 /// Kind input: a bar is no whole number of 16ths.
 pub fn bar_starts(melody: &Melody, steps: usize) -> Result<Vec<usize>> {
-    Ok(bars(melody, steps, usize::MAX)?.into_iter().map(|(start, _)| start).collect())
+    Ok(bars(melody, steps)?.into_iter().map(|(start, _)| start).collect())
 }
 
 /// First step and length of each bar.
-fn bars(melody: &Melody, steps: usize, window: usize) -> Result<Vec<(usize, usize)>> {
+fn bars(melody: &Melody, steps: usize) -> Result<Vec<(usize, usize)>> {
     let nearest = |tick: u64| nearest_step(tick, melody.ticks_per_quarter) as usize;
     let mut bars = Vec::new();
     for (at, meter) in melody.meters.iter().enumerate() {
@@ -56,18 +66,11 @@ fn bars(melody: &Melody, steps: usize, window: usize) -> Result<Vec<(usize, usiz
         if begin >= end.min(steps) {
             continue;
         }
-        let (bar, name) = (sixteenths / unit, format!("{}/{unit}", meter.beats));
         if !sixteenths.is_multiple_of(unit) {
-            return Err(Error::new(Kind::Input, format!("a bar of {name} is no whole number of 16th notes"))
-                .mend("write the tune in another meter"));
+            let what = format!("a bar of {}/{unit} is no whole number of 16th notes", meter.beats);
+            return Err(Error::new(Kind::Input, what).mend("write the tune in another meter"));
         }
-        if bar > window {
-            return Err(Error::new(
-                Kind::Input,
-                format!("a bar of {name} has {bar} 16th notes, and the model takes {window} at once"),
-            )
-            .mend("write the tune in shorter bars, or choose a model of more bars"));
-        }
+        let bar = sixteenths / unit;
         let mut start = begin;
         while start < end.min(steps) {
             // A change of meter cuts a bar short.

@@ -95,7 +95,7 @@ fn list<'a>(voices: impl Iterator<Item = &'a Voice>) -> String {
     found.join("; ") + &rest
 }
 
-fn describe(voice: &Voice) -> String {
+pub(super) fn describe(voice: &Voice) -> String {
     let name = voice.name.as_deref().map(|name| format!(" \"{}\"", name.escape_debug())).unwrap_or_default();
     format!("track {}, channel {}{name}, {} notes", voice.track + 1, voice.channel + 1, voice.notes.len())
 }
@@ -137,7 +137,13 @@ mod tests {
 
     fn voice(channel: u8, program: u8, pitch: u8, count: u64) -> Voice {
         let note = |at: u64| Note { start: 480 * at, end: 480 * (at + 1), pitch, velocity: 90 };
-        Voice { track: usize::from(channel), channel, program, notes: (0..count).map(note).collect(), name: None }
+        Voice {
+            track: usize::from(channel),
+            channel,
+            program,
+            notes: (0..count).map(note).collect(),
+            ..Voice::default()
+        }
     }
 
     /// Four whole notes of a bass were said to be none.

@@ -1,7 +1,7 @@
 //! A drum kit on the grid of 16th notes: nine parts, each hit or not at every step.
 
 use super::Note;
-use super::grid::{nearest_step, tick_of};
+use super::grid::{is_off_grid, nearest_step, tick_of};
 
 /// Parts of the kit.
 pub const DRUM_PARTS: usize = 9;
@@ -53,6 +53,20 @@ pub fn drum_pattern(notes: &[Note], ticks_per_quarter: u16) -> Vec<Hits> {
         pattern[step] |= 1 << part;
     }
     pattern
+}
+
+/// What a person should know of the way of drums onto the grid, if anything.
+pub fn remark_on_drums(notes: &[Note], ticks_per_quarter: u16) -> Option<String> {
+    let (kit, others): (Vec<&Note>, Vec<&Note>) = notes.iter().partition(|note| part(note.pitch).is_some());
+    let moved = kit.iter().filter(|note| is_off_grid(note.start, ticks_per_quarter)).count();
+    let mut said = Vec::new();
+    if moved > 0 {
+        said.push(format!("{moved} off the grid go to the nearest 16th"));
+    }
+    if !others.is_empty() {
+        said.push(format!("{} that are not of a drum kit are left out", others.len()));
+    }
+    (!said.is_empty()).then(|| format!("of {} drums {}", notes.len(), said.join(", ")))
 }
 
 /// Notes of a pattern, each a step long.

@@ -148,16 +148,22 @@ impl Quantised {
 
 /// [`quantise`], and an account of what it changed.
 pub fn quantise_aloud(notes: &[Note], ticks_per_quarter: u16) -> Quantised {
-    let quarter = f64::from(ticks_per_quarter.max(1));
-    let off = |start: u64, parts: f64| {
-        let place = start as f64 / quarter * parts;
-        (place - place.round()).abs() / parts
-    };
     let steps = quantise(notes, ticks_per_quarter);
     let heard = onsets(&steps).count();
-    let moved: Vec<&Note> = notes.iter().filter(|note| off(note.start, GRID_PER_QUARTER as f64) > 1.0 / 32.0).collect();
-    let triplets = moved.iter().filter(|note| off(note.start, 6.0) < 1.0 / 64.0).count();
+    let moved: Vec<&Note> = notes.iter().filter(|note| is_off_grid(note.start, ticks_per_quarter)).collect();
+    let triplets = moved.iter().filter(|note| off(note.start, ticks_per_quarter, 6) < 1.0 / 64.0).count();
     Quantised { notes: notes.len(), moved: moved.len(), triplets, hidden: notes.len() - heard, steps }
+}
+
+/// Whether a tick lies off the grid by more than an eighth of a step.
+pub fn is_off_grid(tick: u64, ticks_per_quarter: u16) -> bool {
+    off(tick, ticks_per_quarter, GRID_PER_QUARTER as u32) > 1.0 / 32.0
+}
+
+/// How far a tick lies off the nearest of so many places in a quarter note, in quarter notes.
+fn off(tick: u64, ticks_per_quarter: u16, parts: u32) -> f64 {
+    let place = tick as f64 / f64::from(ticks_per_quarter.max(1)) * f64::from(parts);
+    (place - place.round()).abs() / f64::from(parts)
 }
 
 /// Notes of a grid, in ticks; what is still held at the end ends there.

@@ -11,6 +11,7 @@ pub mod midi;
 mod qualities;
 pub mod render;
 mod score;
+mod seam;
 
 pub use bars::{Stretch, bar_starts, stretches};
 pub use choice::{Choice, choose, choose_bass};
@@ -23,6 +24,8 @@ pub use join::join;
 pub use line::{Line, Part, distance_of, lines, roll, values_of};
 pub use qualities::{DRUM_QUALITIES, NOTE_QUALITIES, qualities, quality_names};
 pub use score::{Score, sounds};
+
+use std::borrow::Cow;
 
 /// One note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,11 +60,28 @@ pub struct Meter {
     pub unit_log2: u8,
 }
 
+/// From its tick on, the music is written in this key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// In ticks from the beginning.
+    pub tick: u64,
+    /// Sharps, -7..=7; flats where negative.
+    pub sharps: i8,
+    /// Whether it is a minor key.
+    pub minor: bool,
+}
+
 /// MIDI's channel of drums, counted from 0.
 pub const DRUM_CHANNEL: u8 = 9;
 
 /// The tempo where a file tells none: 120 quarters a minute.
 pub const DEFAULT_TEMPO: u32 = 500_000;
+
+/// Ticks of a quarter note that are fine enough for any rhythm on the grid.
+const FINE: u16 = 96;
+
+/// The most ticks of a quarter note that a MIDI file can tell.
+const MOST_TICKS: u16 = 0x7fff;
 
 /// The notes of one channel on one track.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,6 +92,10 @@ pub struct Voice {
     pub channel: u8,
     /// The instrument of General MIDI that it starts with, 0..=127.
     pub program: u8,
+    /// When it changes to which other instrument, in order.
+    pub programs: Vec<(u64, u8)>,
+    /// Controllers of MIDI that are set before its first note, and to what: its bank (0 and 32), loudness (7 and 11) and place (10).
+    pub controls: Vec<(u8, u8)>,
     /// What the track is called.
     pub name: Option<String>,
     /// In order of their starts.
@@ -87,6 +111,8 @@ pub struct Melody {
     pub tempos: Vec<Tempo>,
     /// In order; the first at tick 0.
     pub meters: Vec<Meter>,
+    /// In order; none where nobody has told.
+    pub keys: Vec<Key>,
     /// In the order of tracks and channels.
     pub voices: Vec<Voice>,
 }
@@ -95,10 +121,41 @@ impl Melody {
     /// A piece without notes, at 120 quarters a minute in 4/4.
     pub fn new(ticks_per_quarter: u16) -> Melody {
         Melody {
-            ticks_per_quarter: ticks_per_quarter.clamp(1, 0x7fff),
+            ticks_per_quarter: ticks_per_quarter.clamp(1, MOST_TICKS),
             tempos: vec![Tempo { tick: 0, microseconds: DEFAULT_TEMPO }],
             meters: vec![Meter { tick: 0, beats: 4, unit_log2: 2 }],
+            keys: Vec::new(),
             voices: Vec::new(),
+        }
+    }
+
+    /// The same piece, a quarter note of which has so many ticks.
+    fn in_ticks(&self, ticks: u16) -> Melody {
+        let own = u64::from(self.ticks_per_quarter.max(1));
+        let scale = |tick: &mut u64| *tick = *tick * u64::from(ticks) / own;
+        let mut piece = Melody { ticks_per_quarter: ticks, ..self.clone() };
+        piece.tempos.iter_mut().for_each(|tempo| scale(&mut tempo.tick));
+        piece.meters.iter_mut().for_each(|meter| scale(&mut meter.tick));
+        piece.keys.iter_mut().for_each(|key| scale(&mut key.tick));
+        for voice in &mut piece.voices {
+            voice.programs.iter_mut().for_each(|(tick, _)| scale(tick));
+            for note in &mut voice.notes {
+                scale(&mut note.start);
+                scale(&mut note.end);
+                note.end = note.end.max(note.start + 1);
+            }
+        }
+        piece
+    }
+
+    /// The same piece in ticks of which a 16th note has a whole number, and not too few; as it is where a file could not tell them.
+    fn fine(&self) -> Cow<'_, Melody> {
+        let finer = |factor: u16| self.ticks_per_quarter.checked_mul(factor);
+        let fits =
+            |ticks: &u16| (FINE..=MOST_TICKS).contains(ticks) && u64::from(*ticks).is_multiple_of(GRID_PER_QUARTER);
+        match (1..=FINE).filter_map(finer).find(fits) {
+            Some(ticks) if ticks != self.ticks_per_quarter => Cow::Owned(self.in_ticks(ticks)),
+            _ => Cow::Borrowed(self),
         }
     }
 

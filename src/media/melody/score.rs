@@ -1,8 +1,11 @@
 //! A piece as a network takes it: lines on the grid, cut at bars. And the way back, with what the grid does not hold: instruments, tempo, loudness.
 
+use super::choice::describe;
+use super::drums::remark_on_drums;
+use super::seam::Seam;
 use super::{
-    Choice, DRUM_CHANNEL, GRID_PER_QUARTER, Line, Melody, Meter, Note, Part, Quantised, Step, Stretch, Tempo, Voice,
-    choose, choose_bass, dequantise, drum_notes, drum_pattern, quantise_aloud, stretches,
+    Choice, DRUM_CHANNEL, GRID_PER_QUARTER, Line, Melody, Note, Part, Quantised, Step, Stretch, Voice, choose,
+    choose_bass, dequantise, drum_notes, drum_pattern, quantise_aloud, stretches,
 };
 use crate::error::{Error, Kind, Result};
 
@@ -28,6 +31,8 @@ pub struct Score {
     pub frame: Melody,
     /// What a person should know of the way onto the grid.
     pub remarks: Vec<String>,
+    /// For each part what it does in each stretch.
+    seams: Vec<Vec<Seam>>,
 }
 
 impl Score {
@@ -36,12 +41,15 @@ impl Score {
     /// # Errors
     /// Kind input: a part is not there, or the meter is one that a window cannot hold.
     pub fn of(piece: &Melody, parts: &[Part], window: usize, choice: Choice) -> Result<Score> {
+        // In a file's own ticks, if they are few, 16ths would fall together.
+        let piece = &*piece.fine();
         let mut score = Score {
             lines: Vec::new(),
             voices: Vec::new(),
             stretches: Vec::new(),
             frame: Melody { voices: Vec::new(), ..piece.clone() },
             remarks: Vec::new(),
+            seams: Vec::new(),
         };
         for part in parts {
             let (line, voice) = score.line(piece, *part, choice)?;
@@ -50,6 +58,7 @@ impl Score {
         }
         let steps = score.lines.iter().map(Line::len).max().unwrap_or(0);
         score.stretches = stretches(piece, steps, window)?;
+        score.seams = score.lines.iter().map(|line| Seam::all(line, &score.stretches)).collect();
         Ok(score)
     }
 
@@ -65,6 +74,8 @@ impl Score {
             stretches: (0..count).map(|at| Stretch { start: at * window, length: window }).collect(),
             frame: Melody::new(TICKS),
             remarks: Vec::new(),
+            // It is not known what is to be silent.
+            seams: vec![vec![Seam::Holds; count]; parts.len()],
         }
     }
 
@@ -83,6 +94,7 @@ impl Score {
                     return Err(Error::new(Kind::Input, "none of its drums is part of a drum kit")
                         .mend("give a file with bass drum, snare, hi-hats, toms or cymbals"));
                 }
+                self.remarks.extend(remark_on_drums(&notes, piece.ticks_per_quarter));
                 return Ok((Line::Hits(hits), Voice { notes, ..(*first).clone() }));
             }
             Part::Melody => {
@@ -92,14 +104,20 @@ impl Score {
             }
             Part::Bass => {
                 let (melody, _) = choose(piece, choice)?;
-                choose_bass(piece, melody).ok_or_else(|| {
+                let bass = choose_bass(piece, melody).ok_or_else(|| {
                     Error::new(Kind::Input, "there is no bass in it beside the melody")
                         .mend("give a file with a bass on a track of its own, or choose a model of melodies")
-                })?
+                })?;
+                self.remarks.push(format!("the bass is {}", describe(bass)));
+                bass
             }
         };
         let quantised: Quantised = quantise_aloud(&voice.notes, piece.ticks_per_quarter);
-        self.remarks.extend(quantised.remark());
+        let remark = quantised.remark().map(|remark| match part {
+            Part::Bass => format!("in the bass, {remark}"),
+            _ => remark,
+        });
+        self.remarks.extend(remark);
         Ok((Line::Notes(quantised.steps), voice.clone()))
     }
 
@@ -111,13 +129,18 @@ impl Score {
         self.stretches.iter().map(window).collect()
     }
 
-    /// Puts windows back together: of each its stretch, and nothing beyond the end of the piece.
+    /// Puts windows back together: of each its stretch, and nothing beyond the end of the piece. Where the piece is silent over a whole stretch, it
+    /// stays so, whatever the window has.
     pub fn assemble(&self, windows: &[Vec<Line>]) -> Vec<Line> {
         let steps = self.lines.iter().map(Line::len).max().unwrap_or(0);
         let part = |at: usize| {
-            let cut = windows.iter().zip(&self.stretches).filter_map(|(lines, stretch)| {
-                let line = lines.get(at)?;
-                Some(line.window(0, stretch.length.min(steps.saturating_sub(stretch.start)), false))
+            let mut sounds = false;
+            let places = self.stretches.iter().zip(self.seams.get(at)?);
+            let cut = windows.iter().zip(places).filter_map(|(lines, (stretch, seam))| {
+                let length = stretch.length.min(steps.saturating_sub(stretch.start));
+                let mut line = lines.get(at)?.window(0, length, false);
+                seam.mend(&mut line, &mut sounds);
+                Some(line)
             });
             Line::join(cut)
         };
@@ -142,35 +165,30 @@ impl Score {
         piece
     }
 
-    /// Lets tempo, meter and loudness of the first `steps` steps come again until there are `all`. Of each there is one a step, however many a stranger
-    /// has put there.
+    /// Lets tempo, meter, key, instruments and loudness of the first `steps` steps come again until there are `all`.
     fn repeat(&mut self, steps: usize, all: usize) {
         let quarter = u64::from(self.frame.ticks_per_quarter);
-        let [period, end] = [steps, all].map(|steps| steps as u64 * quarter / GRID_PER_QUARTER);
-        let step = |tick: u64| tick * GRID_PER_QUARTER / quarter;
-        let again = || (1..all.div_ceil(steps) as u64).map(|time| time * period);
-        let Melody { tempos, meters, .. } = &mut self.frame;
-        tempos.retain(|tempo| tempo.tick < period);
-        meters.retain(|meter| meter.tick < period);
-        tempos.dedup_by_key(|tempo| step(tempo.tick));
-        meters.dedup_by_key(|meter| step(meter.tick));
-        let (first_tempos, first_meters) = (tempos.clone(), meters.clone());
-        for shift in again() {
-            tempos.extend(first_tempos.iter().map(|tempo| Tempo { tick: tempo.tick + shift, ..*tempo }));
-            meters.extend(first_meters.iter().map(|meter| Meter { tick: meter.tick + shift, ..*meter }));
-        }
-        tempos.retain(|tempo| tempo.tick < end);
-        meters.retain(|meter| meter.tick < end);
+        let [period, end] = [steps, all].map(|steps| (steps as u64 * quarter / GRID_PER_QUARTER).max(1));
+        let again = Again { period, end, quarter };
+        again.all(&mut self.frame.tempos, |tempo| tempo.tick, |tempo, by| tempo.tick += by);
+        again.all(&mut self.frame.meters, |meter| meter.tick, |meter, by| meter.tick += by);
+        again.all(&mut self.frame.keys, |key| key.tick, |key, by| key.tick += by);
         for voice in &mut self.voices {
-            voice.notes.retain(|note| note.start < period);
-            voice.notes.dedup_by_key(|note| step(note.start));
-            let first_notes = voice.notes.clone();
-            for shift in again() {
-                let later = |note: &Note| Note { start: note.start + shift, end: note.end + shift, ..*note };
-                voice.notes.extend(first_notes.iter().map(later));
+            // What comes again begins on the first instrument.
+            if !voice.programs.is_empty() {
+                voice.programs.insert(0, (0, voice.program));
+                again.all(&mut voice.programs, |(tick, _)| *tick, |(tick, _), by| *tick += by);
+                voice.programs.remove(0);
             }
-            voice.notes.retain(|note| note.start < end);
+            let later = |note: &mut Note, by: u64| (note.start, note.end) = (note.start + by, note.end + by);
+            again.all(&mut voice.notes, |note| note.start, later);
         }
+    }
+
+    /// What a part does in a stretch where the piece begins anew when it is over, as [`between`](Self::between) lets it.
+    fn seam(&self, part: usize, at: usize, windows: usize) -> Seam {
+        let period = self.stretches.len().next_multiple_of(windows.max(1)).max(1);
+        self.seams.get(part).and_then(|seams| seams.get(at % period)).copied().unwrap_or(Seam::Silent)
     }
 
     /// A score between others, each with its weight: stretches as many as the longest has, all else as the heaviest has it, the tempo between
@@ -195,6 +213,16 @@ impl Score {
             }
             score.lines = score.lines.iter().map(|line| line.window(0, steps, false)).collect();
         }
+        let seam = |part: usize, at: usize| {
+            let sounds =
+                |(score, weight): &(&Score, f32)| *weight > 0.0 && score.seam(part, at, windows) != Seam::Silent;
+            match nearest.seam(part, at, windows) {
+                // Where one of them plays, so may what is between.
+                Seam::Silent if scores.iter().any(sounds) => Seam::Rests,
+                own => own,
+            }
+        };
+        score.seams = (0..nearest.seams.len()).map(|part| (0..count).map(|at| seam(part, at)).collect()).collect();
         let tempo = |score: &Score| f64::from(score.frame.tempo_at(0)).ln();
         let total: f64 = scores.iter().map(|(_, weight)| f64::from(*weight)).sum();
         let wanted =
@@ -204,6 +232,28 @@ impl Score {
             tempo.microseconds = (f64::from(tempo.microseconds) * factor).round().clamp(1.0, 16_777_215.0) as u32;
         }
         score
+    }
+}
+
+/// How a piece begins anew, in ticks: after `period`, until `end`. A quarter note has `quarter`.
+struct Again {
+    period: u64,
+    end: u64,
+    quarter: u64,
+}
+
+impl Again {
+    /// Lets all events of the first period come again. Of one kind there is one a step, however many a stranger has put there.
+    fn all<T: Clone>(&self, events: &mut Vec<T>, tick: impl Fn(&T) -> u64, later: impl Fn(&mut T, u64)) {
+        events.retain(|event| tick(event) < self.period);
+        events.dedup_by_key(|event| tick(event) * GRID_PER_QUARTER / self.quarter);
+        let once = events.clone();
+        for time in 1..self.end.div_ceil(self.period) {
+            let mut again = once.clone();
+            again.iter_mut().for_each(|event| later(event, time * self.period));
+            events.append(&mut again);
+        }
+        events.retain(|event| tick(event) < self.end);
     }
 }
 

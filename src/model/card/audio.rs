@@ -31,6 +31,9 @@ pub struct AudioCard {
     /// Frames that the output lags behind the input within the network.
     #[serde(default, skip_serializing_if = "is_default")]
     pub lookahead: usize,
+    /// The share of the sound as it was, 0..1, that the network leaves in what it gives.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub keeps: f64,
     /// What the network takes.
     pub input: AudioPort,
     /// What it gives.
@@ -129,6 +132,9 @@ impl AudioCard {
         }
         if !(1..=65_536).contains(&self.window) || !(1..=self.window).contains(&self.hop) || self.lookahead > 1000 {
             return Some("has a window outside 1..65536, a hop outside 1..window or a lookahead above 1000".into());
+        }
+        if !(0.0..1.0).contains(&self.keeps) {
+            return Some("has a `keeps` outside 0..1".into());
         }
         if self.states.len() > MOST_STATES {
             return Some(format!("names more than {MOST_STATES} states"));

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use super::{Codec, check_finite, check_latent};
@@ -81,7 +82,17 @@ impl MelodyCodec {
             let windows = group.iter().cloned().chain(missing);
             windows.flat_map(|lines: Vec<Line>| roll(&lines, &self.melody.parts)).collect::<Vec<f32>>()
         });
-        self.encoder.run(&groups.collect::<Vec<_>>())
+        each_once(&groups.collect::<Vec<_>>(), |groups| self.encoder.run(groups))
+    }
+
+    /// A piece on the grid, and the points of it.
+    ///
+    /// # Errors
+    /// As for [`score`](Self::score). Kind model: the model failed.
+    pub fn encode_score(&self, media: &Media) -> Result<(Score, Latent)> {
+        let score = self.score(self.piece(media)?)?;
+        let values = self.points(&score)?.concat();
+        Ok((score, Latent { values, size: self.space.size, model: self.name.clone(), source: None }))
     }
 
     /// The points of stretches that fill the model's windows, each the lines of all parts.
@@ -98,9 +109,29 @@ impl MelodyCodec {
     /// Kind model: the model failed.
     pub fn windows(&self, points: &[Vec<f32>]) -> Result<Vec<Vec<Line>>> {
         let one = self.melody.steps * self.melody.values();
-        let scores = self.decoder.run(points)?;
-        scores.iter().try_for_each(|row| check_finite(&self.name, row))?;
-        Ok(scores.iter().flat_map(|row| row.chunks_exact(one)).map(|row| lines(row, &self.melody.parts)).collect())
+        let windows = each_once(points, |points| {
+            let scores = self.decoder.run(points)?;
+            scores.iter().try_for_each(|row| check_finite(&self.name, row))?;
+            let windows = |row: &Vec<f32>| row.chunks_exact(one).map(|row| lines(row, &self.melody.parts)).collect();
+            Ok(scores.iter().map(windows).collect::<Vec<Vec<Vec<Line>>>>())
+        })?;
+        Ok(windows.into_iter().flatten().collect())
+    }
+
+    /// The windows that a latent stands for.
+    ///
+    /// # Errors
+    /// Kind input: points of another model or number. Kind model: the model failed.
+    pub fn windows_of(&self, latent: &Latent) -> Result<Vec<Vec<Line>>> {
+        self.windows(&self.rows(latent)?)
+    }
+
+    /// How a piece between others is to sound, each of which counts as much as its weight tells.
+    ///
+    /// # Panics
+    /// When there are no others.
+    pub fn score_between(&self, ends: &[(&Score, f32)]) -> Score {
+        Score::between(ends, self.melody.windows)
     }
 
     /// The lines that points stand for, with the stretches of `score`.
@@ -162,11 +193,18 @@ impl Codec for MelodyCodec {
         &self.space
     }
 
+    fn melodies(&self) -> Option<&MelodyCodec> {
+        Some(self)
+    }
+
     fn encode(&self, media: &Media) -> Result<Latent> {
-        let score = self.score(self.piece(media)?)?;
-        score.remarks.iter().for_each(|remark| tracing::info!("{remark}"));
-        let values = self.points(&score)?.concat();
-        Ok(Latent { values, size: self.space.size, model: self.name.clone(), source: None })
+        let (latent, remarks) = self.encode_aloud(media)?;
+        remarks.iter().for_each(|remark| tracing::info!("{remark}"));
+        Ok(latent)
+    }
+
+    fn encode_aloud(&self, media: &Media) -> Result<(Latent, Vec<String>)> {
+        self.encode_score(media).map(|(score, latent)| (latent, score.remarks))
     }
 
     fn decode(&self, latent: &Latent) -> Result<Media> {
@@ -182,21 +220,25 @@ impl Codec for MelodyCodec {
         let scores = ends.iter().map(|(media, weight)| Ok((self.score(self.piece(media)?)?, *weight)));
         let scores = scores.collect::<Result<Vec<(Score, f32)>>>()?;
         let ends: Vec<(&Score, f32)> = scores.iter().map(|(score, weight)| (score, *weight)).collect();
-        let score = Score::between(&ends, self.melody.windows);
-        Ok(Media::Melody(score.compose(&self.lines(&self.rows(latent)?, &score)?)))
+        let score = self.score_between(&ends);
+        Ok(Media::Melody(score.compose(&score.assemble(&self.windows_of(latent)?))))
     }
+}
 
-    fn decode_mixed(&self, latents: [&Latent; 2], ends: [&Media; 2], shares: &[f32]) -> Result<Vec<Media>> {
-        let windows = |latent: &Latent| self.windows(&self.rows(latent)?);
-        let (first, second) = (windows(latents[0])?, windows(latents[1])?);
-        let scores = [self.score(self.piece(ends[0])?)?, self.score(self.piece(ends[1])?)?];
-        let piece = |share: &f32| {
-            let score = Score::between(&[(&scores[0], 1.0 - share), (&scores[1], *share)], self.melody.windows);
-            let lines = mixed(&score.assemble(&first), &score.assemble(&second), *share);
-            Media::Melody(score.compose(&lines))
-        };
-        Ok(shares.iter().map(piece).collect())
+/// What `make` makes of rows, of equal ones only once: tunes repeat themselves, and all silence is alike.
+fn each_once<T: Clone>(rows: &[Vec<f32>], make: impl FnOnce(&[Vec<f32>]) -> Result<Vec<T>>) -> Result<Vec<T>> {
+    let mut known: HashMap<&[u8], usize> = HashMap::new();
+    let mut once = Vec::new();
+    let mut places = Vec::with_capacity(rows.len());
+    for row in rows {
+        let place = known.entry(bytemuck::cast_slice(row)).or_insert_with(|| {
+            once.push(row.clone());
+            once.len() - 1
+        });
+        places.push(*place);
     }
+    let made = make(&once)?;
+    Ok(places.into_iter().map(|place| made[place].clone()).collect())
 }
 
 /// Lines that are those of `second` up to `done` of their length, 0..=1, and then those of `first`.
@@ -270,6 +312,17 @@ impl Rows {
 mod tests {
     use super::*;
     use crate::media::melody::Step;
+
+    /// A tune of two notes and an hour of silence took minutes.
+    #[test]
+    fn what_comes_again_is_made_once() {
+        let rows = [1.0, 2.0, 1.0, 1.0, 3.0].map(|value| vec![value, 0.0]);
+        let made = each_once(&rows, |once| {
+            assert_eq!(once.len(), 3);
+            Ok(once.iter().map(|row| row[0]).collect())
+        });
+        assert_eq!(made.ok(), Some(vec![1.0, 2.0, 1.0, 1.0, 3.0]));
+    }
 
     #[test]
     fn a_mixture_begins_as_the_second_and_ends_as_the_first() {

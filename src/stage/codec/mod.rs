@@ -47,14 +47,17 @@ pub trait Codec: Send + Sync + std::fmt::Debug {
         self.decode(latent)
     }
 
-    /// For each of `shares`, 0..=1, a piece that is what the second latent stands for up to this share of its length, and then what the first does; `ends` are the
-    /// media that they were made of, as for [`decode_between`](Self::decode_between). What has no beginning is wholly the nearer one.
+    /// [`encode`](Self::encode), and what a person should know of the way there, for those who can tell which file it is about; `encode` logs it.
     ///
     /// # Errors
-    /// As for decode.
-    fn decode_mixed(&self, [first, second]: [&Latent; 2], ends: [&Media; 2], shares: &[f32]) -> Result<Vec<Media>> {
-        let nearer = |share: &f32| if *share < 0.5 { (first, ends[0]) } else { (second, ends[1]) };
-        shares.iter().map(nearer).map(|(latent, end)| self.decode_between(latent, &[(end, 1.0)])).collect()
+    /// As for encode.
+    fn encode_aloud(&self, media: &Media) -> Result<(Latent, Vec<String>)> {
+        Ok((self.encode(media)?, Vec::new()))
+    }
+
+    /// The codec itself where it is one of melodies, which are compared and put together on the grid.
+    fn melodies(&self) -> Option<&MelodyCodec> {
+        None
     }
 
     /// What remains of a piece of media when it goes through the latent.
@@ -123,12 +126,44 @@ pub(super) const CLASS: Field = Field {
     presence: Presence::Optional,
 };
 
+/// The setting `track` of stages that encode.
+pub(super) const TRACK: Field = Field {
+    name: "track",
+    doc: "The track that the melody is on in MIDI files, counted from 1; where left out, the one that looks most like a melody.",
+    kind: Form::Integer { min: 1, max: 65_535 },
+    presence: Presence::Optional,
+};
+
+/// The setting `channel` of stages that encode.
+pub(super) const CHANNEL: Field = Field {
+    name: "channel",
+    doc: "The channel that the melody is on in MIDI files, counted from 1.",
+    kind: Form::Integer { min: 1, max: 16 },
+    presence: Presence::Optional,
+};
+
+/// The melody that the settings [`TRACK`] and [`CHANNEL`] of a stage choose.
+pub(super) fn choice_of(component: &Component) -> std::result::Result<Choice, Vec<Problem>> {
+    let settings = &component.settings;
+    if settings.get("track").is_some() && settings.get("channel").is_some() {
+        let problem = Problem::new(settings.span("channel"), "`track` and `channel` both say where the melody is");
+        return Err(vec![problem.mend("leave one of them out")]);
+    }
+    let number =
+        |name: &str| settings.get(name).and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
+    Ok(Choice::of(number("track"), number("channel")))
+}
+
 /// The codec that a stage's settings ask for.
-pub(super) fn of_component(component: &Component, site: &Site) -> std::result::Result<Box<dyn Codec>, Vec<Problem>> {
+pub(super) fn of_component(
+    component: &Component,
+    site: &Site,
+    choice: Choice,
+) -> std::result::Result<Box<dyn Codec>, Vec<Problem>> {
     let settings = &component.settings;
     let model = model_for(component, Task::Autoencode, site)?;
     let class = settings.get("class").and_then(Value::as_integer).and_then(|class| usize::try_from(class).ok());
-    open(&model, class).map_err(|e| vec![Problem::of(settings.span("model"), &e)])
+    open_choosing(&model, class, choice).map_err(|e| vec![Problem::of(settings.span("model"), &e)])
 }
 
 fn check_class(name: &str, space: &LatentSpace, class: Option<usize>) -> Result<()> {

@@ -34,7 +34,7 @@ pub(super) const DESCRIPTION: Description = Description {
         },
         Field {
             name: "attenuation_limit_db",
-            doc: "For sound: by how many decibels noise is made quieter at most; what is left of it keeps pauses from sounding dead.",
+            doc: "For sound: by how many decibels noise is made quieter at most (a model may leave more by itself); what is left of it keeps pauses from sounding dead.",
             kind: Kind::Number { min: 0.0, max: 100.0 },
             presence: Presence::Optional,
         },

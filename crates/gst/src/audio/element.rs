@@ -1,7 +1,7 @@
 //! The element: properties, events and queries around a [`Stream`].
 
 use std::path::Path;
-use std::sync::{LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use gst::glib;
 use gst::subclass::prelude::*;
@@ -10,6 +10,7 @@ use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 use latentd::media::MediaKind;
 use latentd::media::audio::{Block, Format, RATES};
+use latentd::model::Models;
 use latentd::stage::{Stage, endless};
 
 use super::settings::{self, Settings};
@@ -25,8 +26,10 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 /// What there is between start and stop.
 struct State {
     stages: Vec<Box<dyn Stage>>,
-    /// Whether a limit of attenuation counts: not for a pipeline that it was started with.
-    limited: bool,
+    /// What the network leaves of the sound as it was; none for a pipeline.
+    keeps: Option<f64>,
+    /// For other elements, as long as this one plays.
+    _models: Arc<Models>,
     /// What flows, once the caps tell.
     format: Option<Format>,
     /// How far the result lags behind, in frames.
@@ -102,9 +105,11 @@ impl BaseTransformImpl for AudioDenoise {
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
-        let stages = error::guarded(|| build(&settings)).map_err(|e| error::message(&e))?;
-        let limited = settings.choice.pipeline.is_none();
-        *lock(&self.state) = Some(State { stages, limited, format: None, latency: 0, sound: None, ready: None });
+        let state = error::guarded(|| build(&settings)).map_err(|e| error::message(&e))?;
+        *lock(&self.state) = Some(state);
+        if let Some(text) = settings.warning() {
+            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{text}"));
+        }
         Ok(())
     }
 
@@ -190,15 +195,24 @@ impl BaseTransformImpl for AudioDenoise {
     }
 }
 
-/// The stages that the settings ask for.
-fn build(settings: &Settings) -> latentd::Result<Vec<Box<dyn Stage>>> {
+/// What the settings ask for, before anything flows.
+fn build(settings: &Settings) -> latentd::Result<State> {
     let models = stages::models();
-    let Some(file) = &settings.choice.pipeline else {
-        return Ok(vec![stages::one("denoise", &settings.choice.model, Vec::new(), MediaKind::Audio, &models)?]);
+    let (stages, keeps) = match &settings.choice.pipeline {
+        None => {
+            let model = &settings.choice.model;
+            let stage = stages::one("denoise", model, Vec::new(), MediaKind::Audio, &models)?;
+            (vec![stage], Some(stages::keeps(model, &models)?))
+        }
+        Some(file) => (of_pipeline(file, &models)?, None),
     };
+    Ok(State { stages, keeps, _models: models, format: None, latency: 0, sound: None, ready: None })
+}
+
+fn of_pipeline(file: &str, models: &Models) -> latentd::Result<Vec<Box<dyn Stage>>> {
     // Any format does: whether a stage has a live form is not a matter of the format.
     let format = Format { rate: 48_000, channels: 1 };
-    stages::of_pipeline(Path::new(file), MediaKind::Audio, &models, |stage| match stage.live(format) {
+    stages::of_pipeline(Path::new(file), MediaKind::Audio, models, |stage| match stage.live(format) {
         Ok(Some(_)) => None,
         Ok(None) => Some((endless(stage.name()), "leave it out of the pipeline of an element".to_owned())),
         Err(e) => Some((e.to_string(), e.mend_text().unwrap_or("choose another model").to_owned())),
@@ -252,10 +266,10 @@ impl AudioDenoise {
         })?;
         let taken = error::guarded(|| {
             let mut state = lock(&self.state);
-            let Some(State { stages, limited, format: Some(format), sound, ready, .. }) = state.as_mut() else {
+            let Some(State { stages, keeps, format: Some(format), sound, ready, .. }) = state.as_mut() else {
                 return Ok(false);
             };
-            let share = lock(&self.settings).share(*limited);
+            let share = lock(&self.settings).share(*keeps);
             let (stream, timeline) = match sound {
                 Some(sound) => sound,
                 None => sound.insert((Stream::new(stages, *format)?, Timeline::new(format.rate))),
@@ -276,9 +290,9 @@ impl AudioDenoise {
 
     /// Pushes all that is still inside. What comes next is sound of its own, with a network at its beginning.
     fn drain(&self) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let sound = lock(&self.state).as_mut().and_then(|state| Some((state.sound.take()?, state.limited)));
-        let Some(((stream, mut timeline), limited)) = sound else { return Ok(gst::FlowSuccess::Ok) };
-        let share = lock(&self.settings).share(limited);
+        let sound = lock(&self.state).as_mut().and_then(|state| Some((state.sound.take()?, state.keeps)));
+        let Some(((stream, mut timeline), keeps)) = sound else { return Ok(gst::FlowSuccess::Ok) };
+        let share = lock(&self.settings).share(keeps);
         let rest = error::guarded(|| stream.finish(share)).map_err(|e| fail(self, &e))?;
         match buffer(&rest, &mut timeline) {
             // Without any lock held: elements behind may ask for the latency while they take it.

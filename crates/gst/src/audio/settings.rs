@@ -7,7 +7,7 @@ use latentd::stage;
 use crate::choice::{self, Choice};
 
 const MODEL: &str = "denoise-speech";
-/// At this attenuation nothing of the noise is kept.
+/// At this attenuation there is no limit but the network's own.
 const NO_LIMIT: f64 = 100.0;
 
 /// Their values.
@@ -25,10 +25,16 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The share of the network's result; a pipeline has no `limited` attenuation.
-    pub fn share(&self, limited: bool) -> f32 {
-        let limit = Some(self.attenuation_limit).filter(|limit| *limit < NO_LIMIT && limited);
-        stage::share(self.strength, limit)
+    /// The share of the result. A network `keeps` some of the sound as it was by itself; for a pipeline, which tells nothing of the kind, no limit
+    /// of attenuation counts.
+    pub fn share(&self, keeps: Option<f64>) -> f32 {
+        let limit = keeps.map(|_| self.attenuation_limit).filter(|limit| *limit < NO_LIMIT);
+        stage::share(self.strength, limit, keeps.unwrap_or(0.0))
+    }
+
+    /// What to warn of at the start.
+    pub fn warning(&self) -> Option<String> {
+        self.choice.warning(&[("attenuation-limit", self.attenuation_limit < NO_LIMIT)])
     }
 
     /// Sets the property `name`; false if there is none.
@@ -58,7 +64,7 @@ pub fn properties() -> Vec<glib::ParamSpec> {
     properties.push(
         glib::ParamSpecDouble::builder("attenuation-limit")
             .nick("Attenuation limit")
-            .blurb("By how many decibels noise is made quieter at most; 100 for no limit. Not with `pipeline`")
+            .blurb("By how many decibels noise is made quieter at most; 100 for no limit but the model's own (denoise-speech: 30). Not with `pipeline`")
             .minimum(0.0)
             .maximum(NO_LIMIT)
             .default_value(NO_LIMIT)

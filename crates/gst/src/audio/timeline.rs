@@ -13,8 +13,8 @@ pub struct Timeline {
     rate: u32,
     taken: u64,
     given: u64,
-    /// First frame and timestamp of each buffer that is not given yet, the oldest first.
-    marks: VecDeque<(u64, Option<ClockTime>)>,
+    /// First frame and timestamp of each buffer that has one and is not given yet, the oldest first.
+    marks: VecDeque<(u64, ClockTime)>,
 }
 
 /// How long `frames` frames are.
@@ -37,9 +37,9 @@ impl Timeline {
         }
     }
 
-    /// Takes a buffer of `frames` frames.
+    /// Takes a buffer of `frames` frames. One without a timestamp goes on where the last one ended.
     pub fn take(&mut self, frames: usize, pts: Option<ClockTime>) {
-        self.marks.push_back((self.taken, pts));
+        self.marks.extend(pts.map(|pts| (self.taken, pts)));
         self.taken += frames as u64;
     }
 
@@ -60,7 +60,7 @@ impl Timeline {
 
     fn time_of(&self, frame: u64) -> Option<ClockTime> {
         let (start, pts) = self.marks.iter().rev().find(|(start, _)| *start <= frame)?;
-        pts.and_then(|pts| pts.checked_add(length(frame - start, self.rate)))
+        pts.checked_add(length(frame - start, self.rate))
     }
 }
 
@@ -93,5 +93,27 @@ mod tests {
         line.take(480, None);
         assert_eq!(line.give(480), (None, ClockTime::from_mseconds(10)));
         assert!(line.fits(ms(5)));
+    }
+
+    /// Bug: what came out next had no timestamp, and a jump behind it was not seen.
+    #[test]
+    fn a_buffer_without_a_timestamp_costs_what_follows_nothing() {
+        let mut line = Timeline::new(1000);
+        line.take(20, ms(100));
+        line.take(20, None);
+        assert_eq!(line.give(30), (ms(100), ClockTime::from_mseconds(30)));
+        assert_eq!(line.give(10), (ms(130), ClockTime::from_mseconds(10)));
+        assert!(line.fits(ms(140)) && !line.fits(ms(500)));
+        line.take(20, ms(141));
+        assert_eq!(line.give(20), (ms(141), ClockTime::from_mseconds(20)));
+    }
+
+    #[test]
+    fn a_timestamp_that_comes_late_counts_from_there_on() {
+        let mut line = Timeline::new(1000);
+        line.take(20, None);
+        line.take(20, ms(50));
+        assert_eq!(line.give(20), (None, ClockTime::from_mseconds(20)));
+        assert_eq!(line.give(20), (ms(50), ClockTime::from_mseconds(20)));
     }
 }

@@ -12,7 +12,7 @@ use gst_video::VideoFrameRef;
 use gst_video::subclass::prelude::*;
 use latentd::config::Node;
 
-use super::worker::{self, Common, LARGE, Worker};
+use super::worker::{self, Common, Worker};
 use crate::object::{fail, follow_controls, lock};
 use crate::{choice, error};
 
@@ -75,8 +75,7 @@ impl ObjectImpl for VideoDenoise {
                     .mutable_playing()
                     .build(),
             );
-            let blurb = "How much of the noise to take away, from 0 (none) to 1 (all). Not with `pipeline`";
-            properties.push(choice::strength(blurb));
+            properties.push(choice::strength("How much of the noise to take away, from 0 (none) to 1 (all)"));
             properties
         });
         &PROPERTIES
@@ -140,11 +139,19 @@ impl BaseTransformImpl for VideoDenoise {
             None => Worker::of_stage("denoise", &settings.common.choice.model, settings.stage()),
             Some(file) => Worker::of_pipeline(file, |stage| {
                 let what = || format!("`{}` changes the size, and this element keeps it", stage.name());
-                let changes = stage.size(LARGE.0, LARGE.1) != LARGE;
-                changes.then(|| (what(), "use the element latentdvideoupscale for it".to_owned()))
+                let mend = match stage.name() {
+                    "upscale" => "use the element latentdvideoupscale for it",
+                    _ => "leave it out of the pipeline; videoscale does that",
+                };
+                (!worker::keeps_size(stage)).then(|| (what(), mend.to_owned()))
             }),
         };
-        *lock(&self.playing) = Some((worker.map_err(|e| error::message(&e))?, settings.common));
+        let worker = worker.map_err(|e| error::message(&e))?;
+        let warning = settings.common.warning(&[("sigma", settings.sigma != SIGMA)]);
+        *lock(&self.playing) = Some((worker, settings.common));
+        if let Some(text) = warning {
+            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{text}"));
+        }
         Ok(())
     }
 
@@ -166,15 +173,17 @@ impl VideoFilterImpl for VideoDenoise {
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let mut playing = lock(&self.playing);
         let (worker, common) = playing.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
-        if self.changed.swap(false, Ordering::AcqRel) {
+        let mut share = 1.0;
+        if common.choice.pipeline.is_some() {
+            // Its stages do not know of the property.
+            share = lock(&self.settings).strength as f32;
+        } else if self.changed.swap(false, Ordering::AcqRel) {
             let settings = Settings { common: common.clone(), ..lock(&self.settings).clone() };
-            if settings.common.choice.pipeline.is_none()
-                && let Err(e) = worker.replace("denoise", &settings.common.choice.model, settings.stage())
-            {
+            if let Err(e) = worker.replace("denoise", &settings.common.choice.model, settings.stage()) {
                 // Somebody who mistypes a number while it plays shall not lose the picture.
                 gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{}", error::text(&e)));
             }
         }
-        worker.run(input, output).map(|()| gst::FlowSuccess::Ok).map_err(|e| fail(self, &e))
+        worker.run(input, output, share).map(|()| gst::FlowSuccess::Ok).map_err(|e| fail(self, &e))
     }
 }

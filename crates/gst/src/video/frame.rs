@@ -77,11 +77,23 @@ pub fn to_image(frame: &VideoFrameRef<&gst::BufferRef>) -> Result<Image> {
     Ok(Image { width, height, layout: packing.layout, samples: Samples::U8(samples), depth: Depth::Eight, metadata })
 }
 
+/// `share` of the picture's samples and, for the rest, of those of the picture as it was `before`, at 8 bits.
+pub fn blend(image: Image, before: &Image, share: f32) -> Image {
+    let mut image = image.to_depth(Depth::Eight);
+    if let (Samples::U8(samples), Samples::U8(before)) = (&mut image.samples, &before.samples) {
+        for (sample, before) in samples.iter_mut().zip(before) {
+            let (from, to) = (f32::from(*before), f32::from(*sample));
+            *sample = (from + share * (to - from)).round() as u8;
+        }
+    }
+    image
+}
+
 /// Puts a picture into a frame.
 ///
 /// # Errors
-/// Kind config: it has another size or other channels than the frame.
-pub fn put_image(image: Image, frame: &mut VideoFrameRef<&mut gst::BufferRef>) -> Result<()> {
+/// Kind config: it has another size or other channels than the frame, about which `mend` tells what to do.
+pub fn put_image(image: Image, mend: &str, frame: &mut VideoFrameRef<&mut gst::BufferRef>) -> Result<()> {
     let packing = Packing::of(frame.info());
     let (width, height) = (frame.width() as usize, frame.height() as usize);
     if (image.width, image.height, image.layout) != (width, height, packing.layout) {
@@ -89,7 +101,7 @@ pub fn put_image(image: Image, frame: &mut VideoFrameRef<&mut gst::BufferRef>) -
             "the stages made a picture of {} x {} ({:?}) where {width} x {height} ({:?}) was to be expected",
             image.width, image.height, image.layout, packing.layout
         );
-        return Err(Error::new(Kind::Config, what).mend("leave out stages that set a size; videoscale does that"));
+        return Err(Error::new(Kind::Config, what).mend(mend));
     }
     // A last stage that had nothing to do passes on what it got, which between stages has 16 bits.
     let Samples::U8(samples) = image.to_depth(Depth::Eight).samples else { return Err(no_memory()) };

@@ -11,7 +11,7 @@ use gst_video::subclass::prelude::*;
 use latentd::{Error, Kind};
 
 use super::caps::{self, Way};
-use super::worker::{self, Common, LARGE, Worker};
+use super::worker::{self, Common, SIZES, Worker};
 use crate::error;
 use crate::object::{fail, lock};
 
@@ -99,6 +99,9 @@ impl BaseTransformImpl for VideoUpscale {
         let state = start(&settings).map_err(|e| error::message(&e))?;
         *lock(&self.scale) = Some(state.scale);
         *lock(&self.state) = Some(state);
+        if let Some(text) = settings.warning(&[]) {
+            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{text}"));
+        }
         Ok(())
     }
 
@@ -132,7 +135,7 @@ impl VideoFilterImpl for VideoUpscale {
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let state = lock(&self.state);
         let state = state.as_ref().ok_or(gst::FlowError::NotNegotiated)?;
-        state.worker.run(input, output).map(|()| gst::FlowSuccess::Ok).map_err(|e| fail(self, &e))
+        state.worker.run(input, output, 1.0).map(|()| gst::FlowSuccess::Ok).map_err(|e| fail(self, &e))
     }
 }
 
@@ -141,18 +144,18 @@ fn start(settings: &Common) -> latentd::Result<State> {
         None => Worker::of_stage("upscale", &settings.choice.model, settings.settings())?,
         Some(file) => Worker::of_pipeline(file, |_| None)?,
     };
-    let (width, height) = worker.size(LARGE);
-    let scale = width / LARGE.0;
-    match i32::try_from(scale) {
-        Ok(factor) if factor > 0 && (width, height) == (LARGE.0 * scale, LARGE.1 * scale) => {
-            Ok(State { worker, scale: factor })
-        }
+    let scale = worker.size(SIZES[0]).0 / SIZES[0].0;
+    let odd = SIZES.into_iter().find(|size| worker.size(*size) != (size.0 * scale, size.1 * scale));
+    match (odd, i32::try_from(scale)) {
+        (None, Ok(scale)) => Ok(State { worker, scale }),
         _ => {
+            let (width, height) = odd.unwrap_or(SIZES[0]);
+            let made = worker.size((width, height));
             let what = format!(
-                "frames of {} x {} would become {width} x {height}, which is no whole factor of both",
-                LARGE.0, LARGE.1
+                "frames of {width} x {height} would become {} x {}, and this element makes all frames larger by one whole factor",
+                made.0, made.1
             );
-            Err(Error::new(Kind::Config, what).mend("choose another model"))
+            Err(Error::new(Kind::Config, what).mend(worker.mend()))
         }
     }
 }

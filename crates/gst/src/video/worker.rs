@@ -1,6 +1,7 @@
 //! What both video elements do: frames through stages, with the machine's threads; and the properties that both have.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use gst::glib;
 use gst::prelude::*;
@@ -19,7 +20,7 @@ use crate::{choice, object, stages};
 
 /// What there is between start and stop.
 pub struct Worker {
-    models: Models,
+    models: Arc<Models>,
     stages: Vec<Box<dyn Stage>>,
     helpers: Helpers,
 }
@@ -63,7 +64,19 @@ impl Worker {
         self.stages.iter().fold(frame, |(width, height), stage| stage.size(width, height))
     }
 
-    /// One frame.
+    /// What to do where frames become another size than the element can give.
+    pub fn mend(&self) -> &'static str {
+        let has = |name: &str| self.stages.iter().any(|stage| stage.name() == name);
+        if has("reconstruct") {
+            "`reconstruct` makes pictures of its model's size and channels: bring frames to those before the element, by videoscale and videoconvert"
+        } else if has("resize") {
+            "leave `resize` out of the pipeline; videoscale does that"
+        } else {
+            "choose another model"
+        }
+    }
+
+    /// One frame. `share` is how much of the result there is in it, the rest is the frame as it was.
     ///
     /// # Errors
     /// Kind model: a network failed. Kind config: the stages made something else than was agreed on.
@@ -71,12 +84,19 @@ impl Worker {
         &self,
         input: &VideoFrameRef<&gst::BufferRef>,
         output: &mut VideoFrameRef<&mut gst::BufferRef>,
+        share: f32,
     ) -> Result<()> {
         guarded(|| {
-            let picture = Media::Image(frame::to_image(input)?);
-            let mut results = stage::process(&self.stages, vec![picture], self.helpers.crew())?;
+            let picture = frame::to_image(input)?;
+            let before = (share < 1.0).then(|| picture.clone());
+            let mut results = stage::process(&self.stages, vec![Media::Image(picture)], self.helpers.crew())?;
             match (results.pop(), results.is_empty()) {
-                (Some(Media::Image(image)), true) => frame::put_image(image, output),
+                (Some(Media::Image(mut image)), true) => {
+                    if let Some(before) = before {
+                        image = frame::blend(image, &before, share);
+                    }
+                    frame::put_image(image, self.mend(), output)
+                }
                 _ => Err(Error::new(Kind::Config, "the stages did not make one picture of one picture")
                     .mend("leave out the stage that does not")),
             }
@@ -84,8 +104,14 @@ impl Worker {
     }
 }
 
-/// A frame by whose fate it is told what stages do to sizes: as large as any, since some stages leave smaller ones alone.
-pub const LARGE: (usize, usize) = (8192, 4320);
+/// Frames by whose fate it is told what stages do to sizes: one as large as any, since some stages leave smaller ones alone, and a small one,
+/// since others leave large ones alone.
+pub const SIZES: [(usize, usize); 2] = [(8192, 4320), (64, 48)];
+
+/// Whether frames stay as large as they are.
+pub fn keeps_size(stage: &dyn Stage) -> bool {
+    SIZES.iter().all(|&(width, height)| stage.size(width, height) == (width, height))
+}
 
 /// The pads' templates of both elements.
 pub fn templates() -> Vec<gst::PadTemplate> {
@@ -100,7 +126,7 @@ pub fn properties(model: &'static str, blurb: &'static str) -> Vec<glib::ParamSp
     properties.push(
         glib::ParamSpecBoolean::builder("ensemble")
             .nick("Ensemble")
-            .blurb("Take the mean over eight mirrored and turned copies: a little better, and eight times the work")
+            .blurb("Take the mean over eight mirrored and turned copies: a little better, and eight times the work. Not with `pipeline`")
             .default_value(false)
             .mutable_ready()
             .build(),
@@ -133,6 +159,11 @@ impl Common {
     /// The value of the property `name`, if it is one of these.
     pub fn get(&self, name: &str) -> Option<glib::Value> {
         if name == "ensemble" { Some(self.ensemble.to_value()) } else { self.choice.get(name) }
+    }
+
+    /// What to warn of at the start, where an element has the properties `own` beside these: see [`Choice::warning`].
+    pub fn warning(&self, own: &[(&str, bool)]) -> Option<String> {
+        self.choice.warning(&[own, &[("ensemble", self.ensemble)]].concat())
     }
 
     /// The settings of a stage that follow, beside its model.

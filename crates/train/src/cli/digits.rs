@@ -7,9 +7,10 @@ use clap::{Args, CommandFactory, FromArgMatches};
 use latentd::model::{CARD_FILE, Metric, Model};
 
 use crate::data::SmallPictures;
-use crate::data::idx::Part;
+use crate::data::idx::{self, Part};
 use crate::digits::probe::LABELS;
 use crate::digits::{self, Desk, Line};
+use crate::tell;
 
 /// The digits models, each with the recipe and options that make it, and its share of the whole set's time.
 const MODELS: [(&str, &str, f64); 9] = [
@@ -53,6 +54,13 @@ impl Digits {
             let names: Vec<&str> = MODELS.iter().map(|(name, ..)| *name).collect();
             bail!("there is no model `{unknown}` in the set; there are {}", names.join(", "));
         }
+        // Nine models of somebody's photos would be published as models of digits.
+        if !idx::is_idx(&self.data) {
+            bail!(
+                "{} holds no IDX files, as MNIST comes in; `autoencoder` learns from any pictures",
+                self.data.display()
+            );
+        }
         for (name, options, share) in MODELS {
             if !self.only.is_empty() && !self.only.iter().any(|only| only == name) {
                 continue;
@@ -69,7 +77,7 @@ impl Digits {
                 path(&self.run.join(name)),
             ]);
             line.extend(["--hours".to_owned(), (self.hours * share).to_string()]);
-            eprintln!("{}", line.join(" "));
+            tell(line.join(" "));
             let matches = super::Cli::command().try_get_matches_from(line)?;
             super::dispatch(super::Cli::from_arg_matches(&matches)?.command).with_context(|| name.to_owned())?;
         }

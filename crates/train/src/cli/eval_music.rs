@@ -10,13 +10,14 @@ use super::eval::{put, write_card};
 use super::init::option;
 use crate::data::melodies::{self, Windows};
 use crate::measure::music;
+use crate::tell;
 
 /// Measures a model on the tunes of `set` that its training held out, prints every number, and stores them in the card with `write`.
 pub fn run(model: Model, folder: &Path, set: &Path, write: bool) -> Result<()> {
     let mut card = model.card.clone();
     let (learnt, held) = stretches(&model, set)?;
     let seed = card.training.as_ref().map_or(0, |training| training.seed);
-    eprintln!("{} held-out stretches of {} tunes", held.len(), held.tunes().len());
+    tell(format_args!("{} held-out stretches of {} tunes", held.len(), held.tunes().len()));
     let findings = music::measure(&Arc::new(model), &learnt, &held, seed)?;
     let name = set.file_name().unwrap_or_default().to_string_lossy();
     let command = format!("latentd-train eval models/{} --set {name}", card.name);

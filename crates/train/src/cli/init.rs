@@ -4,13 +4,27 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use burn::module::Module;
-use latentd::model::{CARD_FILE, Card};
+use latentd::media::MediaKind;
+use latentd::model::{CARD_FILE, Card, Task};
 
 use super::train::Job;
 use crate::onnx::{Loaded, Weights};
 
-/// The network of a recipe with the weights of a published model, and what became of each.
+/// The network of a recipe with the weights of a published model, and what became of each. A model of another kind, of which some tensors fit by chance,
+/// is refused.
 pub fn load<M: Module>(model: &Path, network: M, job: &Job) -> Result<(M, Loaded)> {
+    if let Some(card) = card(model)
+        && (card.task, card.media) != (job.task, job.media)
+    {
+        let to = |task: Task, media: MediaKind| format!("to {} {}", task.name(), media.with_article());
+        bail!(
+            "{} is a model {}, and {} makes one {}; start from one of that kind",
+            model.display(),
+            to(card.task, card.media),
+            job.name,
+            to(job.task, job.media)
+        );
+    }
     let (network, report) = Weights::read(model)?.load_into(network);
     if let Some(larger) = report.larger.first() {
         let mend = match mend(model, job) {
@@ -21,6 +35,15 @@ pub fn load<M: Module>(model: &Path, network: M, job: &Job) -> Result<(M, Loaded
     }
     if report.copied + report.widened == 0 {
         bail!("{} has no tensor in common with {}", model.display(), job.name);
+    }
+    // A network that is wider or deeper takes all of a smaller one, and one that is shallower is filled by a part of a deeper one.
+    if 2 * report.taken < report.there.min(report.here) {
+        let (model, Loaded { taken, there, here, .. }) = (model.display(), &report);
+        bail!(
+            "{model} is another network than that of {}: of its {there} values only {taken} fit into the {here} here; leave --init out, or give the \
+             options that it was trained with",
+            job.name
+        );
     }
     Ok((network, report))
 }

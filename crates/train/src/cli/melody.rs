@@ -2,12 +2,16 @@
 
 use anyhow::{Result, bail};
 use clap::Args;
+use latentd::media::MediaKind;
 use latentd::media::melody::Part;
+use latentd::model::Task;
 
 use super::train::{Job, Training};
+use super::{BLOCKS, within};
 use crate::data::melodies::{self, Windows};
 use crate::publish::data_sets;
 use crate::recipes::sequence::{BEAT, Sequences, Shape};
+use crate::tell;
 
 #[derive(Args)]
 pub struct Melody {
@@ -69,13 +73,15 @@ impl Melody {
             latent: self.latent,
         };
         check(&shape)?;
-        if self.training.batch == 0 || !(self.beta >= 0.0 && self.free_nats >= 0.0) {
-            bail!("--batch must be at least 1, --beta and --free-nats at least 0");
+        if !(self.beta >= 0.0 && self.free_nats >= 0.0) {
+            bail!("--beta and --free-nats must be at least 0");
         }
+        self.training.prepare()?;
         let tunes = melodies::load(&self.training.data, &shape.parts)?;
         let sets = data_sets(&self.training.data, tunes.iter().map(|tune| tune.path.as_path()));
+        let files = tunes.len();
         let (training, development) = melodies::split(tunes, self.training.held_out, self.training.seed);
-        eprintln!("{} tunes to learn from, {} held out", training.len(), development.len());
+        tell(format_args!("{} tunes to learn from, {} held out", training.len(), development.len()));
         if training.is_empty() || development.is_empty() {
             bail!(
                 "no tune can be held out: all are versions of one another, or too few; give more, or other --held-out"
@@ -83,7 +89,7 @@ impl Melody {
         }
         let windows = |tunes| Windows::new(tunes, shape.steps, shape.windows);
         let (training, development) = (windows(training), windows(development));
-        eprintln!("{} stretches to learn from, {} held out", training.len(), development.len());
+        tell(format_args!("{} stretches to learn from, {} held out", training.len(), development.len()));
         if training.is_empty() || development.is_empty() {
             bail!(
                 "too few tunes are as long as half a stretch of {} steps; give more, or fewer --windows",
@@ -108,7 +114,16 @@ impl Melody {
             self.free_nats,
             self.training.held_out
         );
-        let job = Job { name: "melody".to_owned(), shape: serde_json::to_value(&shape)?, options, data: sets };
+        let job = Job {
+            name: "melody".to_owned(),
+            shape: serde_json::to_value(&shape)?,
+            options,
+            view: String::new(),
+            task: Task::Autoencode,
+            media: MediaKind::Melody,
+            files,
+            data: sets,
+        };
         let batch = self.training.batch;
         let recipe = Sequences { shape, training, development, batch, beta: self.beta, free_nats: self.free_nats };
         self.training.run(&recipe, job)
@@ -120,6 +135,8 @@ fn check(shape: &Shape) -> Result<()> {
     if sizes.iter().any(|size| !(1..=4096).contains(size)) || shape.conductor_width > 4096 {
         bail!("widths and latents must be 1 to 4096");
     }
+    within("--encoder-blocks", &[shape.encoder_blocks], BLOCKS)?;
+    within("--decoder-blocks", &[shape.decoder_blocks], BLOCKS)?;
     if shape.steps == 0 || !shape.steps.is_multiple_of(BEAT) || shape.steps > 1024 || !(1..=64).contains(&shape.windows)
     {
         bail!("--window must be a multiple of {BEAT} up to 1024, --windows 1 to 64");

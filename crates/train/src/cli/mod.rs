@@ -13,14 +13,15 @@ mod speech;
 mod stop;
 mod train;
 
-use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 
 use crate::recipes::denoise_photo::Noise;
 use crate::recipes::upscale_photo::Input;
+use crate::tell;
 
 /// Trains the models of latentd with burn and publishes them as ONNX.
 #[derive(Parser)]
@@ -83,10 +84,23 @@ pub fn main() -> ExitCode {
     match dispatch(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Who hung up has taken the terminal along; that must not become a panic, and another exit code.
-            let _ = writeln!(io::stderr(), "latentd-train: {error:#}");
+            tell(format_args!("latentd-train: {error:#}"));
             if error.is::<stop::Interrupted>() { ExitCode::from(stop::INTERRUPTED) } else { ExitCode::FAILURE }
         }
+    }
+}
+
+/// Widths of networks: what is wider takes all memory before anybody can stop it.
+const WIDTHS: RangeInclusive<usize> = 1..=4096;
+
+/// Blocks of networks.
+const BLOCKS: RangeInclusive<usize> = 0..=64;
+
+/// Refuses values of an option that are too small or too large.
+fn within(option: &str, values: &[usize], allowed: RangeInclusive<usize>) -> Result<()> {
+    match values.iter().find(|value| !allowed.contains(value)) {
+        Some(value) => bail!("{option} must be {} to {}, not {value}", allowed.start(), allowed.end()),
+        None => Ok(()),
     }
 }
 

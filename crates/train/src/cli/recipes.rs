@@ -1,13 +1,19 @@
 use anyhow::{Result, bail};
 use clap::Args;
+use latentd::media::MediaKind;
+use latentd::model::Task;
 
 use super::train::{Job, Training};
+use super::{BLOCKS, WIDTHS, within};
 use crate::data::{self, Picture};
 use crate::recipes::denoise_photo::{self, DenoisePhoto, Noise};
 use crate::recipes::upscale_photo::{self, Input, Pair, UpscalePhoto};
 
 /// Sides of the held-out crops that runs are scored on, in pixels of the clean picture.
 const SCORED_SIDE: usize = 192;
+
+/// Levels of a denoiser, at most: squares to learn from are multiples of what these divide by.
+const MOST_LEVELS: usize = 8;
 
 #[derive(Args)]
 pub struct Denoise {
@@ -28,8 +34,10 @@ impl Denoise {
     /// Trains and publishes.
     pub fn run(self, noise: Noise) -> Result<()> {
         let shape = denoise_photo::Shape { widths: self.widths, blocks: self.blocks };
-        if shape.widths.is_empty() || shape.widths.len() != shape.blocks.len() || shape.widths.contains(&0) {
-            bail!("--widths and --blocks must have as many entries, one a level, and no width may be 0");
+        within("--widths", &shape.widths, WIDTHS)?;
+        within("--blocks", &shape.blocks, BLOCKS)?;
+        if shape.widths.is_empty() || shape.widths.len() != shape.blocks.len() || shape.widths.len() > MOST_LEVELS {
+            bail!("--widths and --blocks must have as many entries, one a level, {MOST_LEVELS} at most");
         }
         let multiple = shape.multiple_of();
         if self.patch == 0
@@ -58,7 +66,16 @@ impl Denoise {
         };
         let widths = list(&shape.widths);
         let options = format!("--widths {widths} --blocks {} --patch {}", list(&shape.blocks), self.patch);
-        let job = Job { name: name.to_owned(), shape: serde_json::to_value(&shape)?, options, data: pictures.sets };
+        let job = Job {
+            name: name.to_owned(),
+            shape: serde_json::to_value(&shape)?,
+            options,
+            view: String::new(),
+            task: Task::Denoise,
+            media: MediaKind::Image,
+            files: pictures.count,
+            data: pictures.sets,
+        };
         self.training.run(&recipe, job)
     }
 }
@@ -86,9 +103,9 @@ impl Upscale {
     pub fn run(self, input: Input, scale: usize) -> Result<()> {
         let largest = data::MIN_SIDE / scale - input.margin();
         let patch = self.patch.unwrap_or(UPSCALE_PATCH.min(largest));
-        if patch == 0 || patch > largest || self.width == 0 {
-            bail!("--patch must be 1 to {largest}, --width at least 1");
-        }
+        within("--patch", &[patch], 1..=largest)?;
+        within("--width", &[self.width], WIDTHS)?;
+        within("--blocks", &[self.blocks], BLOCKS)?;
         let shape = upscale_photo::Shape { scale, width: self.width, blocks: self.blocks };
         let pictures = self.training.pictures()?;
         let recipe = UpscalePhoto {
@@ -101,7 +118,16 @@ impl Upscale {
             patch,
         };
         let options = format!("--width {} --blocks {} --patch {patch}", self.width, self.blocks);
-        let job = Job { name: input.recipe(scale), shape: serde_json::to_value(&shape)?, options, data: pictures.sets };
+        let job = Job {
+            name: input.recipe(scale),
+            shape: serde_json::to_value(&shape)?,
+            options,
+            view: String::new(),
+            task: Task::Upscale,
+            media: MediaKind::Image,
+            files: pictures.count,
+            data: pictures.sets,
+        };
         self.training.run(&recipe, job)
     }
 }
@@ -123,4 +149,6 @@ pub struct Pictures {
     pub development: Vec<Picture>,
     /// Where they come from.
     pub sets: Vec<latentd::model::DataSet>,
+    /// How many there are in all.
+    pub count: usize,
 }

@@ -2,11 +2,15 @@
 
 use anyhow::{Result, bail};
 use clap::Args;
+use latentd::media::MediaKind;
+use latentd::model::Task;
 
 use super::train::{Job, Training};
-use crate::data::{Split, load_small};
+use super::{BLOCKS, WIDTHS, within};
+use crate::data::{Split, idx, load_small};
 use crate::recipes::autoencoder::{self, AutoencoderRecipe, Kind, Likeness};
 use crate::recipes::restore::{self, Damage, Restore};
+use crate::tell;
 
 /// How pictures of a folder are taken; IDX files have sizes of their own.
 #[derive(Args, Clone)]
@@ -21,12 +25,22 @@ pub struct View {
 
 impl View {
     fn load(&self, training: &Training) -> Result<Split> {
-        if training.batch == 0 || !(8..=256).contains(&self.size) || ![1, 3].contains(&self.channels) {
-            bail!("--batch must be at least 1, --size 8 to 256, --channels 1 or 3");
+        if !(8..=256).contains(&self.size) || ![1, 3].contains(&self.channels) {
+            bail!("--size must be 8 to 256, --channels 1 or 3");
         }
+        training.prepare()?;
         let split = load_small(&training.data, self.size, self.channels, training.held_out, training.seed)?;
-        eprintln!("{} pictures to learn from, {} held out", split.training.len(), split.development.len());
+        let (training, development) = (split.training.len(), split.development.len());
+        tell(format_args!("{training} pictures to learn from, {development} held out"));
         Ok(split)
+    }
+
+    /// The options as a card tells them, where they count.
+    fn words(&self, training: &Training) -> String {
+        if idx::is_idx(&training.data) {
+            return String::new();
+        }
+        format!(" --size {} --channels {}", self.size, self.channels)
     }
 }
 
@@ -66,25 +80,27 @@ pub struct Autoencoder {
 impl Autoencoder {
     /// Trains and publishes.
     pub fn run(self) -> Result<()> {
+        within("--latent", &[self.latent], 1..=65_536)?;
+        within("--widths", &self.widths, WIDTHS)?;
+        within("--blocks", &[self.blocks], BLOCKS)?;
+        within("--narrow", &[self.narrow], WIDTHS)?;
+        within("--dense", &self.dense, WIDTHS)?;
+        if !(0.0..=100.0).contains(&self.game) {
+            bail!("--game must be 0 to 100");
+        }
         let split = self.view.load(&self.training)?;
         let side = split.training.side;
         let widths = if self.widths.is_empty() { default_widths(side) } else { self.widths };
         let multiple = 1usize.checked_shl(widths.len() as u32).unwrap_or(0);
-        if multiple == 0 || !side.is_multiple_of(multiple) || widths.contains(&0) {
+        if multiple == 0 || !side.is_multiple_of(multiple) {
             bail!(
                 "pictures of {side}x{side} cannot be halved {} times; give fewer --widths, or another --size",
                 widths.len()
             );
         }
-        if self.latent == 0 || self.latent > 65_536 || self.narrow == 0 || self.dense.contains(&0) {
-            bail!("--latent must be 1 to 65536, --narrow and --dense at least 1");
-        }
         let classes = split.training.labels.iter().max().map_or(0, |&label| usize::from(label) + 1);
         if self.kind == Kind::Conditional && classes < 2 {
             bail!("a conditional autoencoder needs pictures of several classes, each in a folder of its own");
-        }
-        if !(0.0..=100.0).contains(&self.game) {
-            bail!("--game must be 0 to 100");
         }
         let game = if self.kind == Kind::Adversarial { format!(" --game {}", self.game) } else { String::new() };
         let options = format!(
@@ -109,7 +125,16 @@ impl Autoencoder {
             classes: if self.kind == Kind::Conditional { classes } else { 0 },
         };
         let identity = serde_json::json!({ "shape": shape, "likeness": self.likeness });
-        let job = Job { name: "autoencoder".to_owned(), shape: identity, options, data: split.sets };
+        let job = Job {
+            name: "autoencoder".to_owned(),
+            shape: identity,
+            options,
+            view: self.view.words(&self.training),
+            task: Task::Autoencode,
+            media: MediaKind::Image,
+            files: split.count,
+            data: split.sets,
+        };
         let (training, development) = (split.training, split.development);
         let batch = self.training.batch;
         let recipe =
@@ -152,8 +177,10 @@ pub struct RestoreArgs {
 impl RestoreArgs {
     /// Trains and publishes.
     pub fn run(self) -> Result<()> {
-        if self.widths.is_empty() || self.widths.contains(&0) || self.widths.len() > MOST_LEVELS {
-            bail!("--widths must be 1 to {MOST_LEVELS} numbers of at least 1");
+        within("--widths", &self.widths, WIDTHS)?;
+        within("--blocks", &[self.blocks], BLOCKS)?;
+        if self.widths.is_empty() || self.widths.len() > MOST_LEVELS {
+            bail!("--widths must be 1 to {MOST_LEVELS} numbers");
         }
         let split = self.view.load(&self.training)?;
         let side = split.training.side;
@@ -168,7 +195,20 @@ impl RestoreArgs {
             widths: self.widths,
             blocks: self.blocks,
         };
-        let job = Job { name: "restore".to_owned(), shape: serde_json::to_value(&shape)?, options, data: split.sets };
+        let task = match shape.damage {
+            Damage::Noise => Task::Denoise,
+            Damage::Halving => Task::Upscale,
+        };
+        let job = Job {
+            name: "restore".to_owned(),
+            shape: serde_json::to_value(&shape)?,
+            options,
+            view: self.view.words(&self.training),
+            task,
+            media: MediaKind::Image,
+            files: split.count,
+            data: split.sets,
+        };
         let (training, development) = (split.training, split.development);
         let recipe = Restore { shape, training, development, batch: self.training.batch };
         self.training.run(&recipe, job)

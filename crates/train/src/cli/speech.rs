@@ -2,17 +2,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use latentd::model::DataSet;
+use latentd::media::MediaKind;
+use latentd::model::{DataSet, Task};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::train::{Job, Training};
+use super::{BLOCKS, WIDTHS, within};
 use crate::data;
 use crate::data::speech::{Corpus, Mixer, RATE};
 use crate::publish::data_sets;
 use crate::recipes::denoise_speech::loss::{Loss, Weights};
 use crate::recipes::denoise_speech::zones::HOP;
 use crate::recipes::denoise_speech::{DenoiseSpeech, Listener, Shape};
+use crate::tell;
 
 /// One of so many recordings is held out.
 const HELD_OUT: usize = 12;
@@ -53,17 +56,23 @@ pub struct Speech {
 impl Speech {
     /// Trains and publishes.
     pub fn run(self) -> Result<()> {
-        if self.width == 0 || self.blocks == 0 || self.training.batch == 0 {
-            bail!("--width, --blocks and --batch must be at least 1");
-        }
+        within("--width", &[self.width], WIDTHS)?;
+        within("--blocks", &[self.blocks], 1..=*BLOCKS.end())?;
         if !(0.2..=20.0).contains(&self.seconds) {
             bail!("--seconds must be 0.2 to 20");
+        }
+        self.training.check_held_out()?;
+        self.training.prepare()?;
+        let mut loss = Loss::new(Weights { rating: self.rating, loudness: self.loudness, ..Weights::default() });
+        if let Some(listener) = &self.listener {
+            loss = loss.with_listener(Listener::read(listener)?);
         }
         let mut folders = vec![self.training.data.clone()];
         folders.extend(self.more_speech.iter().cloned());
         let mut corpus = Corpus::load(&folders, &self.noise)?;
         folders.extend(self.noise.iter().cloned());
         let data = sets(&folders, &corpus);
+        let files = corpus.speech.recordings().count() + corpus.noise.recordings().count();
         let mut held = corpus.hold_out(HELD_OUT, self.training.seed);
         let kinds = [(&mut held.speech, &corpus.speech, "speech"), (&mut held.noise, &corpus.noise, "noise")];
         for (held, all, what) in kinds {
@@ -72,20 +81,16 @@ impl Speech {
                 *held = all.clone();
             }
         }
-        eprintln!(
+        tell(format_args!(
             "{:.2} h of speech by {} voices, {:.2} h of noise to learn from",
             corpus.speech.hours(),
             corpus.speech.groups(),
             corpus.noise.hours()
-        );
-        let mut loss = Loss::new(Weights { rating: self.rating, loudness: self.loudness, ..Weights::default() });
-        if let Some(listener) = &self.listener {
-            loss = loss.with_listener(Listener::read(listener)?);
-        }
+        ));
         let samples = |seconds: f64| (seconds * f64::from(RATE)) as usize / HOP * HOP;
         let mut rng = StdRng::seed_from_u64(self.training.seed);
         let scored = Mixer::new(samples(SCORED_SECONDS));
-        let development = (0..self.training.held_out.max(1)).map(|_| scored.draw_scored(&mut rng, &held)).collect();
+        let development = (0..self.training.held_out).map(|_| scored.draw_scored(&mut rng, &held)).collect();
         let shape = Shape { width: self.width, blocks: self.blocks };
         let recipe = DenoiseSpeech {
             shape: shape.clone(),
@@ -100,6 +105,10 @@ impl Speech {
             name: "denoise-speech".to_owned(),
             shape: serde_json::to_value(&shape)?,
             options: self.options(),
+            view: String::new(),
+            task: Task::Denoise,
+            media: MediaKind::Audio,
+            files,
             data,
         };
         self.training.run(&recipe, job)

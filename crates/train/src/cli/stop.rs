@@ -3,21 +3,33 @@
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use anyhow::Result;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
+
+use crate::run::clock;
 
 /// The exit code of a program that was asked to end, as shells have it.
 pub const INTERRUPTED: u8 = 130;
 
 /// A training that was asked to end, and left a checkpoint: no failure, and no model either.
 #[derive(Debug)]
-pub struct Interrupted;
+pub struct Interrupted {
+    /// Steps that it had done.
+    pub step: u64,
+    /// What they took.
+    pub time: Duration,
+}
 
 impl fmt::Display for Interrupted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("interrupted; the same command goes on from the checkpoint, unless it says --fresh")
+        let (step, time) = (self.step, clock(self.time));
+        write!(
+            f,
+            "interrupted at step {step}, after {time}; the same command goes on from the checkpoint, unless it says --fresh"
+        )
     }
 }
 

@@ -6,13 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use image::imageops::FilterType;
 use image::{ImageReader, RgbImage};
-use rand::SeedableRng;
-use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use super::pictures::EXTENSIONS;
-use super::{MIN_SIDE, Picture, find, warn_that_none_is_held_out};
+use super::{MIN_SIDE, Picture, find, lot, warn_that_none_is_held_out};
+use crate::tell;
 
 /// Pictures with a longer side than this are made smaller; it takes their noise too, which is not to be learnt.
 const LONGEST: usize = 2048;
@@ -31,14 +29,7 @@ pub fn load(folder: &Path) -> Result<Vec<Picture>> {
         bail!("no pictures ({}) below {}", EXTENSIONS.join(", "), folder.display());
     }
     let count = files.len();
-    let files = spread(files.par_iter().map(|path| cost(path)).collect::<Vec<_>>(), files, MOST_BYTES);
-    if files.len() < count {
-        eprintln!(
-            "{} of {count} pictures fit into {} GiB of memory: taken from all over",
-            files.len(),
-            MOST_BYTES >> 30
-        );
-    }
+    let files = fitting(files.par_iter().map(|path| cost(path)).collect(), files);
     let pictures: Vec<Picture> = files.par_iter().filter_map(|path| open_or_warn(path)).collect();
     if pictures.is_empty() {
         bail!(
@@ -55,6 +46,17 @@ fn cost(path: &Path) -> u64 {
     let (width, height) = reader.and_then(|reader| reader.into_dimensions().ok()).unwrap_or((0, 0));
     let (width, height) = fitted(width as usize, height as usize);
     3 * (width * height) as u64
+}
+
+/// As many of `files` as fit into memory, which is told where it is not all of them.
+pub(super) fn fitting(costs: Vec<u64>, files: Vec<PathBuf>) -> Vec<PathBuf> {
+    let count = files.len();
+    let files = spread(costs, files, MOST_BYTES);
+    if files.len() < count {
+        let (fit, most) = (files.len(), MOST_BYTES >> 30);
+        tell(format_args!("{fit} of {count} pictures fit into {most} GiB of memory: taken from all over"));
+    }
+    files
 }
 
 /// As many of `files` as cost no more than `most` together, spread evenly over all.
@@ -87,11 +89,12 @@ fn open_or_warn(path: &Path) -> Option<Picture> {
     match Picture::open(path).map(made_smaller) {
         Ok(picture) if picture.width.min(picture.height) >= MIN_SIDE => Some(picture),
         Ok(picture) => {
-            eprintln!("warning: {} is only {}x{}: passed over", path.display(), picture.width, picture.height);
+            let (path, width, height) = (path.display(), picture.width, picture.height);
+            tell(format_args!("warning: {path} is only {width}x{height}: passed over"));
             None
         }
         Err(error) => {
-            eprintln!("warning: {error:#}: passed over");
+            tell(format_args!("warning: {error:#}: passed over"));
             None
         }
     }
@@ -109,14 +112,14 @@ fn made_smaller(picture: Picture) -> Picture {
     Picture { path, width, height, rgb: small.into_raw() }
 }
 
-/// Holds out `held_out` pictures, drawn by `seed`, as a development set: (training, development). A small collection
-/// gives at most a quarter, and a single picture serves as both, which is told.
-pub fn split(mut pictures: Vec<Picture>, held_out: usize, seed: u64) -> (Vec<Picture>, Vec<Picture>) {
+/// Holds out `held_out` pictures of those below `folder`, drawn by `seed` and their names, as a development set: (training, development). A small
+/// collection gives at most a quarter, and a single picture serves as both, which is told.
+pub fn split(mut pictures: Vec<Picture>, folder: &Path, held_out: usize, seed: u64) -> (Vec<Picture>, Vec<Picture>) {
     if pictures.len() == 1 {
         warn_that_none_is_held_out("pictures");
         return (pictures.clone(), pictures);
     }
-    pictures.shuffle(&mut StdRng::seed_from_u64(seed));
+    pictures.sort_by_cached_key(|picture| lot(folder, &picture.path, seed));
     let held_out = held_out.min(pictures.len().div_ceil(4));
     let training = pictures.split_off(held_out);
     (training, pictures)
@@ -146,5 +149,21 @@ mod tests {
         assert!((245..=250).contains(&some.len()), "{}", some.len());
         let late = some.iter().filter(|file| file.to_string_lossy().parse::<u32>().is_ok_and(|n| n >= 500)).count();
         assert!((120..=128).contains(&late), "{late}");
+    }
+    /// Of a folder that had grown, or had moved, others were held out than before: those that the network had learnt from.
+    #[test]
+    fn few_other_pictures_are_held_out_where_some_come_or_go() {
+        let held = |folder: &str, count: usize, seed: u64| {
+            let path = |n: usize| Path::new(folder).join(format!("{n}.png"));
+            let picture = |n| Picture { path: path(n), width: 1, height: 1, rgb: vec![0; 3] };
+            let (training, held) = split((0..count).map(picture).collect(), Path::new(folder), 20, seed);
+            assert_eq!((training.len(), held.len()), (count - 20, 20));
+            let name = |picture: &Picture| picture.path.file_name().map(std::ffi::OsStr::to_owned);
+            held.iter().filter_map(name).collect::<std::collections::BTreeSet<_>>()
+        };
+        let before = held("here", 200, 1);
+        assert_eq!(before, held("there/or/there", 200, 1));
+        assert!(before.intersection(&held("here", 210, 1)).count() >= 15);
+        assert!(before.intersection(&held("here", 200, 2)).count() < 10);
     }
 }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -5,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, ImageResult, Limits, RgbImage};
+
+use crate::tell;
 
 /// Pictures with a shorter side than this are passed over.
 pub const MIN_SIDE: usize = 128;
@@ -103,12 +106,28 @@ fn has_end(jpeg: &[u8]) -> bool {
 }
 
 /// The picture files below `folder`, sorted by path. Folders and files that cannot be read are passed over with a
-/// warning.
+/// warning, and files of other kinds are counted: phones keep their photos in kinds that are not read here.
 ///
 /// # Errors
 /// When `folder` itself cannot be read.
 pub fn find(folder: &Path) -> Result<Vec<PathBuf>> {
-    find_files(folder, &EXTENSIONS)
+    let (files, others) = walk(folder, &EXTENSIONS)?;
+    if !others.is_empty() {
+        tell(passed_over(&others));
+    }
+    Ok(files)
+}
+
+/// Kinds of files that are named when they are passed over, at most.
+const NAMED: usize = 5;
+
+fn passed_over(others: &BTreeMap<String, usize>) -> String {
+    let count: usize = others.values().sum();
+    let mut kinds: Vec<_> = others.iter().collect();
+    kinds.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let mut named: Vec<String> = kinds.iter().take(NAMED).map(|(kind, count)| format!("{kind} {count}")).collect();
+    named.extend((kinds.len() > NAMED).then(|| "...".to_owned()));
+    format!("{count} files of other kinds passed over ({})", named.join(", "))
 }
 
 /// The files below `folder` whose names end so, sorted by path. Folders and files that cannot be read are passed over with
@@ -117,7 +136,12 @@ pub fn find(folder: &Path) -> Result<Vec<PathBuf>> {
 /// # Errors
 /// When `folder` itself cannot be read.
 pub fn find_files(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
+    Ok(walk(folder, extensions)?.0)
+}
+
+/// The files below `folder` whose names end so, and how many there are of each other kind, hidden ones left out.
+fn walk(folder: &Path, extensions: &[&str]) -> Result<(Vec<PathBuf>, BTreeMap<String, usize>)> {
+    let (mut files, mut others) = (Vec::new(), BTreeMap::new());
     let mut folders = vec![folder.to_owned()];
     while let Some(current) = folders.pop() {
         let entries = match fs::read_dir(&current) {
@@ -126,7 +150,7 @@ pub fn find_files(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
                 return Err(error).with_context(|| format!("cannot read the folder {}", folder.display()));
             }
             Err(error) => {
-                eprintln!("warning: {}: {error}", current.display());
+                tell(format_args!("warning: {}: {error}", current.display()));
                 continue;
             }
         };
@@ -134,18 +158,19 @@ pub fn find_files(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
             let path = entry.path();
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 folders.push(path);
-            } else if has_extension(&path, extensions) && path.is_file() {
-                files.push(path);
+            } else if path.is_file() {
+                let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+                if extensions.contains(&extension.as_str()) {
+                    files.push(path);
+                } else if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+                    let kind = if extension.is_empty() { "without an ending".to_owned() } else { extension };
+                    *others.entry(kind).or_insert(0) += 1;
+                }
             }
         }
     }
     files.sort();
-    Ok(files)
-}
-
-fn has_extension(path: &Path, extensions: &[&str]) -> bool {
-    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
-    extensions.contains(&extension.as_str())
+    Ok((files, others))
 }
 
 #[cfg(test)]
@@ -154,6 +179,18 @@ mod tests {
     use image::{ImageEncoder, Rgb};
 
     use super::*;
+
+    /// Of a phone's folder most was passed over without a word.
+    #[test]
+    fn files_of_other_kinds_are_counted() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["a.png", "b.HEIC", "c.heic", "d.avif", "e", ".hidden"] {
+            fs::write(folder.path().join(name), "").expect("a file");
+        }
+        let (files, others) = walk(folder.path(), &EXTENSIONS).expect("a folder");
+        assert_eq!(files, [folder.path().join("a.png")]);
+        assert_eq!(passed_over(&others), "4 files of other kinds passed over (heic 2, avif 1, without an ending 1)");
+    }
 
     /// Networks learnt from pictures that lay on their side.
     #[test]

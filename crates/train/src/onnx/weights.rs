@@ -27,6 +27,12 @@ pub struct Loaded {
     pub larger: Vec<String>,
     /// Tensors of the file that the network does not have.
     pub unused: Vec<String>,
+    /// Values that were taken from the file.
+    pub taken: usize,
+    /// Values that the file holds.
+    pub there: usize,
+    /// Values of the network.
+    pub here: usize,
 }
 
 impl Weights {
@@ -76,6 +82,7 @@ impl Weights {
     /// layers have no first channels (the gates of a GRU lie side by side in one tensor), and are left if they differ.
     pub fn load_into<M: Module>(self, network: M) -> (M, Loaded) {
         let mut load = Load { path: Vec::new(), containers: Vec::new(), weights: self, loaded: Loaded::default() };
+        load.loaded.there = load.weights.0.values().map(|(_, values)| values.len()).sum();
         let network = network.map(&mut load);
         load.loaded.unused = load.weights.0.into_keys().collect();
         (network, load.loaded)
@@ -117,9 +124,11 @@ impl ModuleMapper for Load {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let name = self.path.join(".");
         let shape = param.lazy_shape().to_vec();
+        self.loaded.here += shape.iter().product::<usize>();
         match self.weights.0.remove(&name) {
             Some((found, values)) if found == shape => {
                 self.loaded.copied += 1;
+                self.loaded.taken += values.len();
                 param.map(|old| {
                     let new = Tensor::from_data(TensorData::new(values, found), &old.device());
                     new.set_require_grad(old.is_require_grad())
@@ -132,6 +141,7 @@ impl ModuleMapper for Load {
                     && !is_of_other_samples(&name, &found, &shape) =>
             {
                 self.loaded.widened += 1;
+                self.loaded.taken += values.len();
                 // Transposed convolutions keep their inputs first.
                 let transposed = self.is_in("Upconv");
                 param.map(|old| {

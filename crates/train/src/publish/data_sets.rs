@@ -39,11 +39,20 @@ const KNOWN: &[(&str, usize, &str, &str)] = &[
     ),
 ];
 
+/// The licence of data that are no known set.
+pub const SUPPLIED: &str = "as supplied by the user";
+
 /// The sets that the files at `paths` below `folder` come from, known ones with their licences.
 pub fn data_sets<'a>(folder: &Path, paths: impl Iterator<Item = &'a Path>) -> Vec<DataSet> {
     let mut sets = BTreeMap::new();
     let mut counted: BTreeMap<PathBuf, usize> = BTreeMap::new();
+    // `.` and `..` have no name of their own.
+    let named = match folder.file_name() {
+        Some(_) => folder.to_owned(),
+        None => folder.canonicalize().unwrap_or_else(|_| folder.to_owned()),
+    };
     for path in paths {
+        let path = path.strip_prefix(folder).map_or_else(|_| path.to_owned(), |below| named.join(below));
         let known = KNOWN.iter().find(|(name, files, ..)| {
             let place = path.ancestors().find(|folder| folder.ends_with(name));
             place.is_some_and(|place| *counted.entry(place.to_owned()).or_insert_with(|| count(place)) == *files)
@@ -51,8 +60,8 @@ pub fn data_sets<'a>(folder: &Path, paths: impl Iterator<Item = &'a Path>) -> Ve
         let (name, licence) = match known {
             Some((.., name, licence)) => ((*name).to_owned(), *licence),
             None => {
-                let name = folder.file_name().unwrap_or_default().to_string_lossy();
-                (format!("files in a folder `{name}`"), "as supplied by the user")
+                let name = named.file_name().unwrap_or_default().to_string_lossy();
+                (format!("files in a folder `{name}`"), SUPPLIED)
             }
         };
         sets.insert(name, licence.to_owned());
@@ -64,4 +73,21 @@ pub fn data_sets<'a>(folder: &Path, paths: impl Iterator<Item = &'a Path>) -> Ve
 fn count(folder: &Path) -> usize {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| if entry.file_type().is_ok_and(|kind| kind.is_dir()) { count(&entry.path()) } else { 1 }).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The card told of files in a folder ``.
+    #[test]
+    fn the_folder_that_one_is_in_has_a_name() {
+        let place = tempfile::tempdir().expect("a folder");
+        let folder = place.path().join("pictures");
+        std::fs::create_dir_all(folder.join("deep")).expect("a folder");
+        let above = folder.join("deep/..");
+        let named = |folder: &Path, file: PathBuf| data_sets(folder, [file.as_path()].into_iter()).remove(0).name;
+        assert_eq!(named(&above, above.join("a.png")), "files in a folder `pictures`");
+        assert_eq!(named(&folder, folder.join("deep/a.png")), "files in a folder `pictures`");
+    }
 }

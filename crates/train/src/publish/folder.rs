@@ -38,12 +38,27 @@ pub fn check(folder: &Path, files: &[&str]) -> Result<()> {
     make().with_context(|| format!("cannot make a folder beside {}; name another", folder.display()))
 }
 
+/// A free name beside `folder` for a model that must not be lost to the one that takes its place.
+///
+/// # Errors
+/// When `folder` has no name.
+pub fn before(folder: &Path) -> Result<PathBuf> {
+    let name = folder.file_name().context("a model's folder needs a name")?.to_string_lossy();
+    let mut place = parent(folder).join(format!("{name}.before"));
+    let mut number = 2;
+    while fs::symlink_metadata(&place).is_ok() {
+        place = parent(folder).join(format!("{name}.before-{number}"));
+        number += 1;
+    }
+    Ok(place)
+}
+
 /// Writes `files` into a new folder beside `folder` and swaps the two: a reader finds the old model or the new one,
-/// never a mixture.
+/// never a mixture. The old one is removed, or `kept` is its name from now on.
 ///
 /// # Errors
 /// When a file cannot be written or a folder not renamed.
-pub fn replace(folder: &Path, files: &[(&str, &[u8])]) -> Result<()> {
+pub fn replace(folder: &Path, files: &[(&str, &[u8])], kept: Option<&Path>) -> Result<()> {
     let [fresh, old] = beside(folder, ["new", "old"])?;
     let write = || -> Result<()> {
         remove(&fresh)?;
@@ -55,7 +70,7 @@ pub fn replace(folder: &Path, files: &[(&str, &[u8])]) -> Result<()> {
         }
         remove(&old)?;
         if folder.exists() {
-            fs::rename(folder, &old)?;
+            fs::rename(folder, kept.unwrap_or(&old))?;
         }
         fs::rename(&fresh, folder)?;
         fs::File::open(parent(folder))?.sync_all()?;
@@ -108,9 +123,17 @@ mod tests {
         }
         check(&model, &["model.onnx"]).expect("a place for a model");
         for text in ["one", "two"] {
-            replace(&model, &[("model.onnx", text.as_bytes())]).expect("a model");
+            replace(&model, &[("model.onnx", text.as_bytes())], None).expect("a model");
             assert_eq!(fs::read_to_string(model.join("model.onnx")).expect("a file"), text);
         }
         assert_eq!(fs::read_dir(place.path().join("deep")).expect("a folder").count(), 1);
+
+        for (text, name) in [("three", "model.before"), ("four", "model.before-2")] {
+            let kept = before(&model).expect("a name");
+            assert_eq!(kept, place.path().join("deep").join(name));
+            let was = fs::read_to_string(model.join("model.onnx")).expect("a file");
+            replace(&model, &[("model.onnx", text.as_bytes())], Some(&kept)).expect("a model");
+            assert_eq!(fs::read_to_string(kept.join("model.onnx")).expect("a file"), was);
+        }
     }
 }

@@ -4,25 +4,31 @@ mod data_sets;
 mod folder;
 mod photo;
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use burn::tensor::Device;
 use latentd::model::{
-    CARD_FILE, Card, DRAWS_FILE, Draws, GOLDEN_FILE, Golden, Kernel, MODEL_FILE, Model, Place, Size, Training,
+    CARD_FILE, Card, DRAWS_FILE, DataSet, Draws, GOLDEN_FILE, Golden, Kernel, MODEL_FILE, Model, Place, Size, Training,
     sha256_hex, verify,
 };
 
-pub use data_sets::data_sets;
+pub use data_sets::{SUPPLIED, data_sets};
 
 use crate::onnx::Graph;
 use crate::recipes::Recipe;
+use crate::tell;
 
 /// The largest difference between burn's output and tract's that a model is published with.
 pub const TOLERANCE: f32 = 1e-4;
 
+/// The licence of models that learnt from known sets alone.
 const LICENCE: &str = "MIT OR Apache-2.0";
+
+/// The file of a run's folder that tells which models it has published: their hashes, one a line.
+const PUBLISHED: &str = "published";
 
 /// The version of burn that this program is built with.
 pub const BURN_VERSION: &str = "0.22.1";
@@ -74,7 +80,7 @@ pub struct Publication {
 }
 
 impl Publication {
-    /// Writes the network as ONNX, runs burn and tract on the same input and compares.
+    /// Writes the network as ONNX, runs burn and tract on the same input and compares. Without a licence none is told.
     ///
     /// # Errors
     /// When tract cannot run the file or its output differs by more than [`TOLERANCE`], or its card would be refused.
@@ -83,11 +89,13 @@ impl Publication {
         network: &R::Network,
         name: &str,
         training: Training,
+        licence: Option<&str>,
         device: &Device,
     ) -> Result<Self> {
         let mut graph = Graph::new(name);
         recipe.write(network, &mut graph);
-        let metadata = [("recipe", training.recipe.as_str()), ("licence", LICENCE), ("commit", &training.commit)];
+        let mut metadata = vec![("recipe", training.recipe.as_str()), ("commit", training.commit.as_str())];
+        metadata.extend(licence.map(|licence| ("licence", licence)));
         let onnx = graph.encode(&metadata);
         let mut card = recipe.card(&graph);
         card.name = name.to_owned();
@@ -95,7 +103,7 @@ impl Publication {
         let multiply_adds_per_pixel = card.size.and_then(|size| size.multiply_adds_per_pixel);
         card.size = Some(Size { parameters: graph.parameters(), multiply_adds_per_pixel });
         card.training = Some(training);
-        card.licence = Some(LICENCE.to_owned());
+        card.licence = licence.map(str::to_owned);
         let golden = recipe.golden(network, &card, device);
         let model = Arc::new(Model::new(card, &onnx, Place::Memory).context("the written model cannot be loaded")?);
         let mut difference = 0f32;
@@ -117,19 +125,41 @@ impl Publication {
         Ok(Self { onnx, golden, draws, card, difference })
     }
 
-    /// Puts the model's folder in place, whole or not at all, over one that may be there.
+    /// Puts the model's folder in place, whole or not at all. A model that is there and that the run in the folder `run` has not published is kept
+    /// beside it, under the name that is returned.
     ///
     /// # Errors
     /// When the folder holds anything but a model, or cannot be written.
-    pub fn write(&self, folder: &Path) -> Result<()> {
+    pub fn write(&self, folder: &Path, run: &Path) -> Result<Option<PathBuf>> {
         // Somebody may have put something there since the training began.
         check_folder(folder)?;
         let card = self.card.to_yaml().map_err(|error| anyhow!("{error}"))?;
         let mut files: Vec<(&str, &[u8])> =
             vec![(MODEL_FILE, &self.onnx), (GOLDEN_FILE, &self.golden), (CARD_FILE, card.as_bytes())];
         files.extend(self.draws.as_deref().map(|draws| (DRAWS_FILE, draws)));
-        folder::replace(folder, &files)
+        let list = run.join(PUBLISHED);
+        let mut own = fs::read_to_string(&list).unwrap_or_default();
+        let is_own = |hash: &str| own.lines().chain([self.card.sha256.as_str()]).any(|line| line == hash);
+        let kept = match fs::read(folder.join(MODEL_FILE)) {
+            Ok(bytes) if is_own(&sha256_hex(&bytes)) => None,
+            Ok(_) => Some(folder::before(folder)?),
+            Err(_) => None,
+        };
+        folder::replace(folder, &files, kept.as_deref())?;
+        if !own.lines().any(|line| line == self.card.sha256) {
+            own += &format!("{}\n", self.card.sha256);
+            if let Err(error) = latentd::durable::write(&list, own.as_bytes()) {
+                tell(format_args!("warning: the run will not know this model as its own: {error}"));
+            }
+        }
+        Ok(kept)
     }
+}
+
+/// The licence that a model gets where nobody tells one: none, if it learnt from anything but known sets: that is for whoever has the
+/// data to say.
+pub fn licence(data: &[DataSet]) -> Option<&'static str> {
+    data.iter().all(|set| set.licence != SUPPLIED).then_some(LICENCE)
 }
 
 /// Refuses, before hours of training, a name that no card may have.
@@ -154,7 +184,7 @@ pub fn check_folder(folder: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use latentd::media::MediaKind;
-    use latentd::model::{Card, Task};
+    use latentd::model::{Card, DataSet, Task};
 
     /// A model of another name was trained for hours, published, and could not be loaded.
     #[test]
@@ -165,6 +195,14 @@ mod tests {
                 Card::from_yaml(&card.to_yaml().expect("YAML")).expect_err("nothing else is told").to_string();
             assert_eq!(super::check_name(name).is_err(), refused.contains("letters, digits and `-` only"), "{name}");
         }
+    }
+
+    /// Whatever anybody trained was published under the licence of this project's models.
+    #[test]
+    fn a_licence_is_told_of_known_data_only() {
+        let set = |licence: &str| DataSet { name: "a set".to_owned(), licence: licence.to_owned() };
+        assert_eq!(super::licence(&[set("research"), set("CC0")]), Some(super::LICENCE));
+        assert_eq!(super::licence(&[set("research"), set(super::SUPPLIED)]), None);
     }
 
     #[test]

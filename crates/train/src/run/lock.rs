@@ -3,6 +3,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
+use crate::tell;
+
 /// Keeps other trainings out of a run's folder for as long as the file that is returned stays open, however the program ends.
 ///
 /// # Errors
@@ -18,7 +20,8 @@ pub fn lock(run: &Path) -> Result<File> {
         }
         // Some network shares have no locks, and are no worse to train on otherwise.
         Err(TryLockError::Error(error)) => {
-            eprintln!("warning: {} cannot be locked ({error}): start no second training there", path.display());
+            let path = path.display();
+            tell(format_args!("warning: {path} cannot be locked ({error}): start no second training there"));
         }
     }
     Ok(file)

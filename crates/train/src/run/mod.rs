@@ -11,5 +11,6 @@ mod train;
 
 pub use checkpoint::{Checkpoint, State};
 pub use lock::lock;
+pub(crate) use progress::clock;
 pub use schedule::{Length, Schedule};
 pub use train::{Options, Outcome, optimizer, train};

@@ -61,11 +61,7 @@ impl Default for EncodeOptions {
 /// [`Error::io`] says when writing itself fails (with `format`'s name in place of a path), [`Kind::Bug`] for an image whose
 /// samples do not match its size.
 pub fn write(image: &Image, format: Format, options: &EncodeOptions, out: &mut (impl Write + Seek)) -> Result<()> {
-    if image.samples.len() != image.width * image.height * image.layout.channels() || image.samples.is_empty() {
-        let (width, height, layout) = (image.width, image.height, image.layout);
-        let message = format!("{} samples make no {width} x {height} {layout:?} picture", image.samples.len());
-        return Err(Error::new(Kind::Bug, message));
-    }
+    image.check()?;
     if !(1..=100).contains(&options.quality) {
         return Err(Error::new(Kind::Config, format!("the JPEG quality is {}", options.quality))
             .mend("give a quality from 1 to 100"));

@@ -4,14 +4,14 @@ use midly::num::{u4, u7, u15, u24, u28};
 use midly::{Format, Header, MetaMessage, MidiMessage, Smf, Timing, TrackEvent, TrackEventKind};
 
 use crate::error::{Error, Kind, Result};
-use crate::media::melody::Melody;
+use crate::media::melody::{MOST_TICKS, Melody};
 
-/// Writes a MIDI file of format 1: a track of tempos and meters, then a track for each voice.
+/// Writes a MIDI file of format 1: a track of tempos, meters and keys, then a track for each voice.
 ///
 /// # Errors
 /// Kind output or transient: it cannot be written.
 pub fn write(melody: &Melody, out: impl Write) -> Result<()> {
-    let timing = Timing::Metrical(u15::new(melody.ticks_per_quarter.min(0x7fff)));
+    let timing = Timing::Metrical(u15::new(melody.ticks_per_quarter.min(MOST_TICKS)));
     let mut smf = Smf::new(Header::new(Format::Parallel, timing));
     let mut first = Vec::new();
     for tempo in &melody.tempos {
@@ -22,6 +22,9 @@ pub fn write(melody: &Melody, out: impl Write) -> Result<()> {
         let message = MetaMessage::TimeSignature(meter.beats, meter.unit_log2, 24, 8);
         first.push((meter.tick, 0, TrackEventKind::Meta(message)));
     }
+    for key in &melody.keys {
+        first.push((key.tick, 0, TrackEventKind::Meta(MetaMessage::KeySignature(key.sharps, key.minor))));
+    }
     smf.tracks.push(track(first));
     for voice in &melody.voices {
         let channel = u4::new(voice.channel.min(15));
@@ -30,7 +33,14 @@ pub fn write(melody: &Melody, out: impl Write) -> Result<()> {
         if let Some(name) = &voice.name {
             events.push((0, 0, TrackEventKind::Meta(MetaMessage::TrackName(name.as_bytes()))));
         }
-        events.push((0, 0, midi(MidiMessage::ProgramChange { program: u7::new(voice.program.min(127)) })));
+        let program = |program: u8| midi(MidiMessage::ProgramChange { program: u7::new(program.min(127)) });
+        // A bank counts from the next program on.
+        for (control, value) in &voice.controls {
+            let [controller, value] = [control, value].map(|value| u7::new((*value).min(127)));
+            events.push((0, 0, midi(MidiMessage::Controller { controller, value })));
+        }
+        events.push((0, 0, program(voice.program)));
+        events.extend(voice.programs.iter().map(|(tick, changed)| (*tick, 1, program(*changed))));
         for note in &voice.notes {
             let key = u7::new(note.pitch.min(127));
             let on = MidiMessage::NoteOn { key, vel: u7::new(note.velocity.clamp(1, 127)) };

@@ -15,6 +15,12 @@ pub const RATE: u32 = 44_100;
 /// The longest piece that is rendered, in seconds: two hours are 1.3 GB.
 pub const LONGEST: f64 = 2.0 * 3600.0;
 
+/// Seconds that are kept while the loudest sample is looked for; what is longer is played twice rather than held in memory: five minutes are 106 MB.
+const KEPT: f64 = 300.0;
+
+/// Samples that are played at once.
+const BLOCK: usize = 1 << 15;
+
 /// What plays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Instrument {
@@ -40,6 +46,14 @@ impl Instrument {
         }
         Ok(soundfont::usual().map_or(Instrument::Plain, Instrument::SoundFont))
     }
+
+    fn player(&self, piece: &Melody) -> Result<Box<dyn Player>> {
+        let player: Box<dyn Player> = match self {
+            Instrument::SoundFont(path) => Box::new(soundfont::Played::new(piece, path)?),
+            Instrument::Plain => Box::new(voice::Plain::new(piece)),
+        };
+        Ok(player)
+    }
 }
 
 /// Renders a piece as WAV: 16 bits, stereo, [`RATE`] samples a second.
@@ -52,23 +66,99 @@ pub fn write_wav(piece: &Melody, instrument: &Instrument, out: impl Write + Seek
             Error::new(Kind::Input, "longer than two hours, the most that is rendered").mend("render a part of it")
         );
     }
-    let [left, right] = match instrument {
-        Instrument::SoundFont(path) => soundfont::render(piece, path)?,
-        Instrument::Plain => {
-            let mono = voice::render(piece);
-            [mono.clone(), mono]
-        }
-    };
-    let peak = left.iter().chain(&right).fold(0f32, |peak, v| peak.max(v.abs()));
+    let mut player = instrument.player(piece)?;
+    let length = player.length();
+    let keeps = length as f64 <= KEPT * f64::from(RATE);
+    let mut kept: Vec<[f32; 2]> = Vec::new();
+    let mut peak = 0f32;
+    play(player.as_mut(), |block| {
+        peak = block.iter().flatten().fold(peak, |peak, v| peak.max(v.abs()));
+        kept.extend(block.iter().filter(|_| keeps));
+        Ok(())
+    })?;
+    drop(player);
     let gain = if peak > 0.0 { 0.89 / peak } else { 1.0 };
     let spec =
         hound::WavSpec { channels: 2, sample_rate: RATE, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
     let unwritten = |e: hound::Error| Error::new(Kind::Output, "the WAV file cannot be written").because(e);
     let mut writer = hound::WavWriter::new(out, spec).map_err(unwritten)?;
-    let whole = |v: f32| (v * gain * 32767.0).round() as i16;
-    for (l, r) in left.iter().zip(&right) {
-        writer.write_sample(whole(*l)).map_err(unwritten)?;
-        writer.write_sample(whole(*r)).map_err(unwritten)?;
+    let mut write = |block: &[[f32; 2]]| {
+        let mut samples = block.iter().flatten().map(|v| (v * gain * 32767.0).round() as i16);
+        samples.try_for_each(|sample| writer.write_sample(sample)).map_err(unwritten)
+    };
+    match keeps {
+        true => write(&kept)?,
+        false => play(instrument.player(piece)?.as_mut(), write)?,
     }
     writer.finalize().map_err(unwritten)
+}
+
+/// Plays a piece bit by bit.
+trait Player {
+    /// How many samples there are.
+    fn length(&self) -> usize;
+
+    /// Plays on, into both channels.
+    ///
+    /// # Errors
+    /// Kind input: the SoundFont is damaged.
+    fn play(&mut self, left: &mut [f32], right: &mut [f32]) -> Result<()>;
+}
+
+/// Hands all that a player plays to `take`, block by block.
+fn play(player: &mut dyn Player, mut take: impl FnMut(&[[f32; 2]]) -> Result<()>) -> Result<()> {
+    let [mut left, mut right] = [vec![0f32; BLOCK], vec![0f32; BLOCK]];
+    let mut rest = player.length();
+    while rest > 0 {
+        let count = rest.min(BLOCK);
+        player.play(&mut left[..count], &mut right[..count])?;
+        let block: Vec<[f32; 2]> = left.iter().zip(&right).take(count).map(|(l, r)| [*l, *r]).collect();
+        take(&block)?;
+        rest -= count;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::melody::{DRUM_CHANNEL, Note, Voice};
+
+    /// A piece was in memory as a whole, three times over.
+    #[test]
+    fn a_long_piece_is_played_bit_by_bit_as_at_once() {
+        let mut piece = Melody::new(480);
+        let note = |at: u64| Note { start: 333 * at, end: 333 * at + 700, pitch: 40 + (at % 40) as u8, velocity: 90 };
+        let notes: Vec<Note> = (0..60).map(note).collect();
+        piece.voices.push(Voice { notes: notes.clone(), ..Voice::default() });
+        piece.voices.push(Voice { notes, channel: DRUM_CHANNEL, ..Voice::default() });
+        let played = |block: usize| {
+            let mut player = Instrument::Plain.player(&piece).expect("a player");
+            let (mut left, mut right) = (vec![0f32; player.length()], vec![0f32; player.length()]);
+            for (left, right) in left.chunks_mut(block).zip(right.chunks_mut(block)) {
+                player.play(left, right).expect("played");
+            }
+            assert_eq!(left, right);
+            left
+        };
+        let (at_once, bit_by_bit) = (played(usize::MAX), played(1000));
+        assert!(at_once.iter().any(|v| v.abs() > 0.1));
+        assert!(at_once.iter().zip(&bit_by_bit).all(|(a, b)| (a - b).abs() < 1e-4));
+    }
+
+    /// What is longer than is kept is played twice, and comes out as long and as loud.
+    #[test]
+    fn what_is_not_kept_is_written_too() {
+        let mut piece = Melody::new(480);
+        let last = ((KEPT + 10.0) * 960.0) as u64;
+        let notes = [0, last].map(|start| Note { start, end: start + 480, pitch: 60, velocity: 90 });
+        piece.voices.push(Voice { notes: notes.to_vec(), ..Voice::default() });
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        write_wav(&piece, &Instrument::Plain, &mut bytes).expect("written");
+        let samples: Vec<i16> =
+            bytes.into_inner()[44..].chunks(2).map(|two| i16::from_le_bytes([two[0], two[1]])).collect();
+        assert_eq!(samples.len(), 2 * ((piece.seconds() + 0.5) * f64::from(RATE)) as usize);
+        assert_eq!(samples.iter().map(|v| v.unsigned_abs()).max(), Some((0.89f32 * 32767.0).round() as u16));
+        assert!(samples[samples.len() - 88_200..].iter().any(|v| v.abs() > 1000));
+    }
 }

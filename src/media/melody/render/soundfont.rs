@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustysynth::{MidiFile, MidiFileSequencer, SoundFont, Synthesizer, SynthesizerSettings};
 
-use super::RATE;
+use super::{Player, RATE};
 use crate::error::{Error, Kind, Result};
 use crate::media::melody::{Melody, midi};
 
@@ -34,19 +34,46 @@ pub fn usual() -> Option<PathBuf> {
     None
 }
 
-/// Left and right samples.
-///
-/// # Errors
-/// Kind input: the SoundFont cannot be read.
-pub fn render(piece: &Melody, font: &Path) -> Result<[Vec<f32>; 2]> {
-    // rustysynth indexes by what a SoundFont says, and panics where one is damaged.
-    catch_unwind(AssertUnwindSafe(|| play(piece, font))).unwrap_or_else(|_| {
+/// A piece that a SoundFont plays.
+pub struct Played {
+    sequencer: MidiFileSequencer,
+    font: PathBuf,
+    length: usize,
+}
+
+impl Played {
+    /// The piece from its beginning.
+    ///
+    /// # Errors
+    /// Kind input: the SoundFont cannot be read.
+    pub fn new(piece: &Melody, font: &Path) -> Result<Played> {
+        let length = ((piece.seconds() + FADE) * f64::from(RATE)) as usize;
+        Ok(Played { sequencer: guarded(font, || begin(piece, font))?, font: font.to_owned(), length })
+    }
+}
+
+impl Player for Played {
+    fn length(&self) -> usize {
+        self.length
+    }
+
+    fn play(&mut self, left: &mut [f32], right: &mut [f32]) -> Result<()> {
+        guarded(&self.font, || {
+            self.sequencer.render(left, right);
+            Ok(())
+        })
+    }
+}
+
+/// rustysynth indexes by what a SoundFont says, and panics where one is damaged.
+fn guarded<T>(font: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         let e = Error::new(Kind::Input, "the SoundFont is damaged").at(font);
         Err(e.mend("give another .sf2 file"))
     })
 }
 
-fn play(piece: &Melody, font: &Path) -> Result<[Vec<f32>; 2]> {
+fn begin(piece: &Melody, font: &Path) -> Result<MidiFileSequencer> {
     let wrong = |e: &dyn std::fmt::Display| {
         Error::new(Kind::Input, "the SoundFont cannot be read")
             .at(font)
@@ -63,8 +90,5 @@ fn play(piece: &Melody, font: &Path) -> Result<[Vec<f32>; 2]> {
     let song = Arc::new(MidiFile::new(&mut bytes.as_slice()).map_err(|e| unplayable(&e))?);
     let mut sequencer = MidiFileSequencer::new(synthesizer);
     sequencer.play(&song, false);
-    let length = ((piece.seconds() + FADE) * f64::from(RATE)) as usize;
-    let (mut left, mut right) = (vec![0f32; length], vec![0f32; length]);
-    sequencer.render(&mut left, &mut right);
-    Ok([left, right])
+    Ok(sequencer)
 }

@@ -10,11 +10,12 @@ use latentd::media::melody::{
 };
 
 use super::Tune;
+use crate::tell;
 
 /// The lines of a file that a network of `parts` learns from; `None` for a file that has them not, or, with a warning, cannot be read.
 pub fn read(path: &Path, parts: &[Part], splits: &Splits) -> Option<Tune> {
     let held_out = splits.held_out(path)?;
-    let song = open(path).inspect_err(|error| eprintln!("warning: {error:#}: passed over")).ok()?;
+    let song = open(path).inspect_err(|error| tell(format_args!("warning: {error:#}: passed over"))).ok()?;
     let lines = parts.iter().map(|part| line(&song, *part)).collect::<Option<Vec<_>>>()?;
     let steps = lines.iter().map(Line::len).max()?;
     let bars = bar_starts(&song, steps).ok()?;

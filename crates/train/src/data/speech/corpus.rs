@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::hiss::without_hiss;
 use super::{EXTENSIONS, read};
 use crate::data::find_files;
+use crate::tell;
 
 /// The rate that everything is worked on at, in Hz.
 pub const RATE: u32 = 48_000;
@@ -89,7 +90,7 @@ fn load(folder: &Path, mend: fn(&[f32]) -> Vec<f32>) -> Result<Vec<Recording>> {
     }
     let mut speakers = speakers(folder)?;
     let open = |path: &PathBuf| {
-        Recording::open(path, mend).inspect_err(|error| eprintln!("warning: {error:#}: passed over")).ok()
+        Recording::open(path, mend).inspect_err(|error| tell(format_args!("warning: {error:#}: passed over"))).ok()
     };
     let recordings: Vec<Recording> = files.par_iter().filter_map(open).collect();
     if recordings.is_empty() {

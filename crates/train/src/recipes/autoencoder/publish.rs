@@ -13,12 +13,16 @@ use super::{AutoencoderRecipe, Kind, Likeness, write};
 use crate::data::{depth_to_space, space_to_depth};
 use crate::onnx::Graph;
 use crate::publish::Publish;
+use crate::tell;
 
 /// Quantiles in a card: percentiles.
 const QUANTILES: usize = 101;
 
 /// Pictures that the novelty score is calibrated on, at most.
 const CALIBRATED: usize = 2500;
+
+/// Fewer pictures tell no percentiles.
+const FEWEST: usize = 100;
 
 impl Publish for AutoencoderRecipe {
     fn write(&self, network: &Autoencoder, graph: &mut Graph) {
@@ -96,15 +100,20 @@ impl Publish for AutoencoderRecipe {
     fn measure(&self, model: &Model, card: &mut Card) -> Result<()> {
         // A conditional model would have to be told the class of what it is to judge.
         let (Some(space), true) = (&mut card.latent, self.shape.told() == 0) else { return Ok(()) };
-        let codec = ImageCodec::open(model, None).map_err(|error| anyhow!("{error}"))?;
         let count = self.development.len().min(CALIBRATED);
+        if count < FEWEST {
+            tell(format_args!(
+                "warning: {count} held-out pictures tell no percentiles of novelty, for which {FEWEST} are needed: the stage `novelty` will not take \
+                 this model; give more pictures, or a higher --held-out"
+            ));
+            return Ok(());
+        }
+        let codec = ImageCodec::open(model, None).map_err(|error| anyhow!("{error}"))?;
         let scores = (0..count).map(|index| codec.novelty(&self.development.picture(index)));
         let mut scores = scores.collect::<Result<Vec<_>, _>>().map_err(|error| anyhow!("{error}"))?;
         scores.sort_by(f32::total_cmp);
         let quantile = |k: usize| scores[(k * (scores.len() - 1)) / (QUANTILES - 1)];
-        if !scores.is_empty() {
-            space.novelty = Some(Novelty { quantiles: (0..QUANTILES).map(quantile).collect() });
-        }
+        space.novelty = Some(Novelty { quantiles: (0..QUANTILES).map(quantile).collect() });
         Ok(())
     }
 }

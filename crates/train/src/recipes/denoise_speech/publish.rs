@@ -119,6 +119,7 @@ impl Publish for DenoiseSpeech {
                 synthesis: None,
                 overlap: latentd::media::audio::Overlap::default(),
                 lookahead: 0,
+                keeps: f64::from((KEPT * 1000.0).round()) / 1000.0,
                 input: sound(SPECTRUM),
                 output: sound(OUTPUT),
                 states: states.collect(),

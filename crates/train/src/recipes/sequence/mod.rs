@@ -75,14 +75,11 @@ impl Recipe for Sequences {
 
     fn score(&self, network: &SequenceVae, device: &Device) -> f64 {
         let device = device.clone().inner();
-        let stride = self.development.len().div_ceil(SCORED).max(1);
-        let stretches: Vec<_> =
-            (0..self.development.len()).step_by(stride).map(|at| self.development.get(at)).collect();
-        let (mut wrong, mut nats) = (0.0, 0.0);
+        let stretches = self.scored();
+        let mut wrong = 0.0;
         for stretches in stretches.chunks(128) {
             let notes = Tensor::from_data(rolls(stretches, &self.shape), &device);
-            let [mean, log_var] = network.encode(notes, &self.shape);
-            nats += f64::from(information(mean.clone(), log_var).sum().into_scalar::<f32>());
+            let [mean, _] = network.encode(notes, &self.shape);
             let scores: Vec<f32> = network.decode(mean, &self.shape).into_data().iter::<f32>().collect();
             let row = self.shape.values() * self.shape.all_steps();
             for (truth, scores) in stretches.iter().zip(scores.chunks(row)) {
@@ -91,9 +88,26 @@ impl Recipe for Sequences {
                 wrong += distances.sum::<f64>() / truth.len() as f64;
             }
         }
-        let count = stretches.len().max(1) as f64;
-        eprintln!("{:.1} nats of information a stretch", nats / count);
-        100.0 * (1.0 - wrong / count)
+        100.0 * (1.0 - wrong / stretches.len().max(1) as f64)
+    }
+
+    fn parts(&self, network: &SequenceVae, device: &Device) -> Vec<(&'static str, f64)> {
+        let device = device.clone().inner();
+        let stretches = self.scored();
+        let nats = stretches.chunks(128).map(|stretches| {
+            let notes = Tensor::from_data(rolls(stretches, &self.shape), &device);
+            let [mean, log_var] = network.encode(notes, &self.shape);
+            f64::from(information(mean, log_var).sum().into_scalar::<f32>())
+        });
+        vec![("information of a stretch, nats", nats.sum::<f64>() / stretches.len().max(1) as f64)]
+    }
+}
+
+impl Sequences {
+    /// The held-out stretches that a score is measured on.
+    fn scored(&self) -> Vec<Vec<Line>> {
+        let stride = self.development.len().div_ceil(SCORED).max(1);
+        (0..self.development.len()).step_by(stride).map(|at| self.development.get(at)).collect()
     }
 }
 

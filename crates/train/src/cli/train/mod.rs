@@ -1,3 +1,6 @@
+mod told;
+
+use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -5,19 +8,28 @@ use anyhow::{Context, Result, bail};
 use burn::module::Module;
 use burn::tensor::Device;
 use clap::Args;
-use latentd::model::{DataSet, Training as Provenance};
+use latentd::media::MediaKind;
+use latentd::model::{DataSet, Task};
 
+use self::told::{differ, name_of};
 use super::recipes::Pictures;
-use super::{init, stop};
+use super::{init, stop, within};
 use crate::data;
 use crate::device::DeviceKind;
 use crate::layers::Init;
 use crate::publish::{self, Publication, Publish, data_sets};
 use crate::recipes::Recipe;
 use crate::run::{self, Checkpoint, Length, Outcome, Schedule, State};
+use crate::tell;
 
 /// Steps over which the learning rate rises to its highest; a tenth of a run that is short.
 const WARMUP: u64 = 200;
+
+/// Examples a step, at most.
+const MOST_BATCH: usize = 65_536;
+
+/// Minutes between checkpoints, at most and at least.
+const SAVE_EVERY: [f64; 2] = [0.01, 1e4];
 
 /// The last learning rate, as a share of the highest.
 const FLOOR: f64 = 1e-3;
@@ -64,10 +76,13 @@ pub struct Training {
     /// Files held out for the score during training
     #[arg(long, default_value_t = 16)]
     pub held_out: usize,
+    /// The licence of the model, for its card [default: MIT OR Apache-2.0 if all that it learns from are sets that this program knows, else none is told]
+    #[arg(long, value_name = "TEXT")]
+    licence: Option<String>,
     /// Steps between scores on the development set
     #[arg(long, default_value_t = 1000)]
     score_every: u64,
-    /// Minutes between checkpoints
+    /// Minutes between checkpoints (0: as often as can be)
     #[arg(long, default_value_t = 2.0)]
     save_every: f64,
     /// What to compute on
@@ -83,72 +98,139 @@ pub struct Job {
     pub shape: serde_json::Value,
     /// The recipe's own options, for the card.
     pub options: String,
+    /// How its files are taken, for the card: options with a space before each.
+    pub view: String,
+    /// The stage that the model serves.
+    pub task: Task,
+    /// What it works on.
+    pub media: MediaKind,
+    /// How many files it learns from or holds out.
+    pub files: usize,
     /// What it learns from.
     pub data: Vec<DataSet>,
 }
 
+/// What a training needs beside its data.
+struct Plan {
+    /// The model's name.
+    name: String,
+    options: run::Options,
+    device: Device,
+}
+
 impl Training {
+    /// Refuses what cannot be trained or published, before all data are read.
+    pub fn prepare(&self) -> Result<()> {
+        self.plan().map(drop)
+    }
+
+    fn plan(&self) -> Result<Plan> {
+        let name = self.out.file_name().context("--out must end in the model's name")?.to_string_lossy().into_owned();
+        publish::check_name(&name)?;
+        let folder = self.run.clone().unwrap_or_else(|| Path::new("runs").join(&name));
+        let options = self.options(&folder)?;
+        publish::check_folder(&self.out)?;
+        Ok(Plan { name, options, device: self.device.open()?.autodiff() })
+    }
+
+    /// What is held out must be something.
+    pub fn check_held_out(&self) -> Result<()> {
+        if self.held_out == 0 {
+            bail!("--held-out must be at least 1: without a score nobody sees whether a run makes anything better");
+        }
+        Ok(())
+    }
+
     /// Loads the pictures and holds some out.
     pub fn pictures(&self) -> Result<Pictures> {
-        if self.batch == 0 {
-            bail!("--batch must be at least 1");
-        }
+        self.check_held_out()?;
+        self.prepare()?;
         let pictures = data::load(&self.data)?;
         let sets = data_sets(&self.data, pictures.iter().map(|picture| picture.path.as_path()));
-        let (training, development) = data::split(pictures, self.held_out.max(1), self.seed);
-        eprintln!("{} pictures to learn from, {} held out", training.len(), development.len());
-        Ok(Pictures { training, development, sets })
+        let count = pictures.len();
+        let (training, development) = data::split(pictures, &self.data, self.held_out, self.seed);
+        tell(format_args!("{} pictures to learn from, {} held out", training.len(), development.len()));
+        Ok(Pictures { training, development, sets, count })
     }
 
     /// Trains to the end, or until interrupted, and publishes what came out.
     pub fn run<R: Publish>(&self, recipe: &R, job: Job) -> Result<()> {
-        let name = self.out.file_name().context("--out must end in the model's name")?.to_string_lossy().into_owned();
-        publish::check_name(&name)?;
-        let folder = self.run.clone().unwrap_or_else(|| Path::new("runs").join(&name));
-        publish::check_folder(&self.out)?;
-        let options = self.options(&folder)?;
-        let device = self.device.open()?.autodiff();
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let _alone = run::lock(&folder)?;
-        let start = self.start(recipe, &job, &options, &device)?;
-        eprintln!("{}: {} parameters, run in {}", job.name, start.network.num_params(), folder.display());
+        let plan = self.plan()?;
+        let Plan { options, device, .. } = &plan;
+        let folder = &options.run;
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let _alone = run::lock(folder)?;
+        let start = self.start(recipe, &job, options, device)?;
+        tell(format_args!("{}: {} parameters, run in {}", job.name, start.network.num_params(), folder.display()));
         let stop = stop::on_signals()?;
-        match run::train(recipe, &options, start, &device, &stop)? {
-            Outcome::Finished(network, state) => {
-                // GPUs may round what they multiply to ten bits; what is published must be what the weights say.
-                let exact = DeviceKind::Flex.open().unwrap_or(device);
-                let network = self.with_init(network.to_device(&exact), &job)?;
-                let provenance = self.provenance(job, &state);
-                let model = Publication::new(recipe, &network, &name, provenance, &exact)?;
-                model.write(&self.out)?;
-                println!("{}: burn and tract differ by at most {:.1e}", self.out.display(), model.difference);
-                Ok(())
+        match run::train(recipe, options, start, device, &stop)? {
+            Outcome::Finished(network, state, saved) => {
+                let published = self.publish(recipe, network, job, &state, &plan);
+                // What was learnt is published first: a checkpoint that cannot be written must not cost it.
+                if let (Err(_), Err(error)) = (&published, &saved) {
+                    tell(format_args!("warning: {error:#}"));
+                }
+                published.and(saved)
             }
-            Outcome::Interrupted => Err(stop::Interrupted.into()),
+            Outcome::Interrupted(state) => {
+                Err(stop::Interrupted { step: state.step, time: Duration::from_secs_f64(state.seconds) }.into())
+            }
         }
+    }
+
+    fn publish<R: Publish>(&self, recipe: &R, network: R::Network, job: Job, state: &State, plan: &Plan) -> Result<()> {
+        // GPUs may round what they multiply to ten bits; what is published must be what the weights say.
+        let exact = DeviceKind::Flex.open().unwrap_or_else(|_| plan.device.clone());
+        let network = self.with_init(network.to_device(&exact), &job)?;
+        if self.mixed_in().is_some() {
+            let (what, unit) = R::SCORE;
+            let score = format!("{what} {:.2} {unit}", recipe.score(&network, &exact));
+            tell(format_args!("held out: {} of what is published", score.trim_end()));
+        }
+        let licence = self.licence.clone().or_else(|| publish::licence(&job.data).map(str::to_owned));
+        let provenance = self.provenance(job, state);
+        let model = Publication::new(recipe, &network, &plan.name, provenance, licence.as_deref(), &exact)?;
+        if let Some(kept) = model.write(&self.out, &plan.options.run)? {
+            let (out, kept) = (self.out.display(), kept.display());
+            tell(format_args!("the model that was in {out}, and was not of this run, is in {kept} now"));
+        }
+        // The model is there, whether anybody still listens or not.
+        let (out, difference) = (self.out.display(), model.difference);
+        let _ = writeln!(stdout(), "{out}: burn and tract differ by at most {difference:.1e}");
+        Ok(())
     }
 
     /// A trained network, moved back towards the weights that it began with: between the two lie networks that do better at what both know
     /// (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
     fn with_init<M: Module>(&self, network: M, job: &Job) -> Result<M> {
-        match &self.init {
-            Some(model) if self.keep > 0.0 => {
+        match self.mixed_in() {
+            Some(model) => {
                 let (first, _) = init::load(model, network.clone(), job)?;
                 Ok(run::average::follow(network, &first, 1.0 - self.keep))
             }
-            _ => Ok(network),
+            None => Ok(network),
         }
     }
 
+    /// The model that is mixed into what is published.
+    fn mixed_in(&self) -> Option<&PathBuf> {
+        self.init.as_ref().filter(|_| self.keep > 0.0)
+    }
+
     fn options(&self, folder: &Path) -> Result<run::Options> {
+        within("--batch", &[self.batch], 1..=MOST_BATCH)?;
         if !(0.0..=1.0).contains(&self.keep) {
             bail!("--keep must be 0 to 1, not {}", self.keep);
         }
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
             bail!("--learning-rate must be positive");
         }
-        if self.save_every.is_nan() {
-            bail!("--save-every must be a number of minutes");
+        let [least, most] = SAVE_EVERY;
+        if !(0.0..=most).contains(&self.save_every) {
+            bail!("--save-every must be 0 to {most} minutes, not {}", self.save_every);
+        }
+        if self.score_every == 0 {
+            bail!("--score-every must be at least 1");
         }
         Ok(run::Options {
             run: folder.to_owned(),
@@ -159,9 +241,9 @@ impl Training {
                 warmup: self.steps.map_or(WARMUP, |steps| WARMUP.min(steps / 10)),
             },
             seed: self.seed,
-            log_every: log_every(self.score_every.max(1)),
-            score_every: self.score_every.max(1),
-            save_every: Duration::from_secs_f64(self.save_every.clamp(0.01, 1e4) * 60.0),
+            log_every: log_every(self.score_every),
+            score_every: self.score_every,
+            save_every: Duration::from_secs_f64(self.save_every.max(least) * 60.0),
         })
     }
 
@@ -181,19 +263,17 @@ impl Training {
         if let (None, Some(model)) = (&saved, &self.init) {
             let report;
             (network, report) = init::load(model, network, job)?;
-            eprintln!("{} tensors copied from {}, {} widened", report.copied, model.display(), report.widened);
-            report.left.iter().for_each(|what| eprintln!("left as initialised: {what}"));
-            report.absent.iter().for_each(|name| eprintln!("not there: {name}"));
+            tell(format_args!("{} tensors copied from {}, {} widened", report.copied, model.display(), report.widened));
+            report.left.iter().for_each(|what| tell(format_args!("left as initialised: {what}")));
+            report.absent.iter().for_each(|name| tell(format_args!("not there: {name}")));
             network = recipe.grown(network, &report.absent);
-            report.unused.iter().for_each(|what| eprintln!("not used: {what}"));
+            report.unused.iter().for_each(|what| tell(format_args!("not used: {what}")));
         }
         // Told now, and not when it is to be mixed in after hours.
-        if let (Some(_), Some(model)) = (&saved, self.init.as_ref().filter(|_| self.keep > 0.0)) {
+        if let (Some(_), Some(model)) = (&saved, self.mixed_in()) {
             init::load(model, network.clone(), job)?;
         }
-        let init =
-            self.init.as_ref().and_then(|model| model.file_name()).map(|name| name.to_string_lossy().into_owned());
-        let told = Some(self.told(job));
+        let (told, drawn) = (Some(self.told(job)), Some(self.drawn(job)));
         let fresh = Checkpoint {
             average: network.valid(),
             network,
@@ -203,9 +283,10 @@ impl Training {
                 step: 0,
                 seconds: 0.0,
                 seed: self.seed,
-                init,
+                init: self.init.as_deref().map(name_of),
                 earlier: self.earlier(),
                 told: told.clone(),
+                drawn: drawn.clone(),
             },
         };
         match saved {
@@ -217,69 +298,27 @@ impl Training {
                 state.network
             ),
             // It is published again as what it is, and not as what it is not.
-            Some(state) if is_over(&state, &options.length) && state.told != told => bail!(
-                "the run in {} is at its end: give more --steps or --hours, or --fresh to begin anew (it is published again only with the \
-                 options and data that it is known to be of)",
-                folder.display()
-            ),
+            Some(state)
+                if is_over(&state, &options.length)
+                    && (state.told != told || differ(state.drawn.as_ref(), drawn.as_ref())) =>
+            {
+                bail!(
+                    "the run in {} is at its end: give more --steps or --hours, or --fresh to begin anew (it is published again only with the \
+                     options and data that it is known to be of)",
+                    folder.display()
+                )
+            }
             Some(state) => {
-                eprintln!(
+                tell(format_args!(
                     "going on from the checkpoint in {} at step {} (--fresh begins anew)",
                     folder.display(),
                     state.step
-                );
-                if self.init.is_some() && self.keep == 0.0 {
-                    eprintln!("warning: --init counts at the beginning of a run only; this one has begun");
-                }
-                if state.seed != self.seed {
-                    eprintln!("warning: the run began with --seed {}, goes on with {}", state.seed, self.seed);
-                }
-                if let (Some(before), Some(now)) = (&state.told, &told)
-                    && before != now
-                {
-                    eprintln!(
-                        "warning: the run was of `{before}` and goes on as `{now}`, which is all that the card will tell"
-                    );
-                }
+                ));
+                self.warn_of_changes(&state, told.as_deref(), drawn.as_deref(), job);
                 let mut start = fresh.load(folder)?;
-                start.state.told = told;
+                (start.state.told, start.state.drawn) = (told, drawn);
                 Ok(start)
             }
-        }
-    }
-
-    /// Steps and seconds of the model to start from, if it is an earlier state of the one to publish: a card tells what a model took in all.
-    fn earlier(&self) -> (u64, f64) {
-        let Some(init) = self.init.as_ref().filter(|init| init.file_name() == self.out.file_name()) else {
-            return (0, 0.0);
-        };
-        init::card(init)
-            .and_then(|card| card.training)
-            .map_or((0, 0.0), |training| (training.steps, training.hours * 3600.0))
-    }
-
-    /// The recipe with the options of its training, as the card tells it.
-    fn words(&self, job: &Job) -> String {
-        format!("{} {} --batch {} --learning-rate {}", job.name, job.options, self.batch, self.learning_rate)
-    }
-
-    /// What makes this training another one than that of the same network by other options or from other data.
-    fn told(&self, job: &Job) -> String {
-        let sets: Vec<&str> = job.data.iter().map(|set| set.name.as_str()).collect();
-        format!("{} of {}", self.words(job), sets.join(", "))
-    }
-
-    fn provenance(&self, job: Job, state: &State) -> Provenance {
-        let keep = if self.keep > 0.0 { format!(" --keep {}", self.keep) } else { String::new() };
-        Provenance {
-            recipe: self.words(&job) + &keep,
-            data: job.data,
-            seed: state.seed,
-            steps: state.earlier.0 + state.step,
-            hours: ((state.earlier.1 + state.seconds) / 36.0).round() / 100.0,
-            burn: publish::BURN_VERSION.to_owned(),
-            commit: publish::COMMIT.to_owned(),
-            init: state.init.clone(),
         }
     }
 }

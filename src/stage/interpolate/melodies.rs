@@ -1,0 +1,95 @@
+//! Walks and tables of melodies, whose pieces are compared on the grid as the model makes them: before bars are cut and a tempo and an instrument
+//! are taken from one end or the other, which would count as a change of everything.
+
+use super::{Stop, between, cells, places};
+use crate::error::{Error, Result};
+use crate::media::melody::{Line, Score, distance_of};
+use crate::media::{Latent, Media};
+use crate::stage::codec::{MelodyCodec, mixed};
+use crate::stage::spacing::spaced;
+
+/// What remarks call the pieces that they are about.
+const ORDINALS: [&str; 4] = ["first", "second", "third", "fourth"];
+
+/// The walk from one end to the other. Meter, instrument and loudness change in its middle, wherever that lies between the two points.
+pub fn stops(codec: &MelodyCodec, ends: [&Media; 2], steps: usize) -> Result<Vec<Stop>> {
+    let (scores, points) = encoded(codec, &ends)?;
+    let (a, b) = (&points[0], &points[1]);
+    let heard = Heard::of(codec, [&scores[0], &scores[1]]);
+    let at = |shares: &[f32]| {
+        let lines = |t: &f32| codec.windows_of(&between(a, b, *t)).map(|windows| heard.lines(&windows));
+        shares.iter().map(lines).collect::<Result<Vec<Vec<Line>>>>()
+    };
+    let grown = |shares: &[f32]| {
+        let ends = at(&[0.0, 1.0])?;
+        Ok::<_, Error>(shares.iter().map(|share| mixed(&ends[0], &ends[1], *share)).collect())
+    };
+    let distance = |a: &Vec<Line>, b: &Vec<Line>| distance_of(a, b);
+    let way = spaced(steps, at, grown, distance)?;
+    let places = places(&way, distance);
+    let stop = |(number, (lines, place)): (usize, (&Vec<Line>, f64))| {
+        let share = number as f32 / steps.saturating_sub(1).max(1) as f32;
+        let score = codec.score_between(&[(&scores[0], 1.0 - share), (&scores[1], share)]);
+        let piece = score.compose(&score.assemble(&heard.windows(lines)));
+        Stop { piece: Media::Melody(piece), place }
+    };
+    Ok(way.iter().zip(places).enumerate().map(stop).collect())
+}
+
+/// The table between four corners.
+pub fn table(codec: &MelodyCodec, corners: [&Media; 4], rows: usize, columns: usize) -> Result<Vec<Media>> {
+    let (scores, points) = encoded(codec, &corners)?;
+    cells(&points, rows, columns, |point, weights| {
+        let score = codec.score_between(&scores.iter().zip(weights).collect::<Vec<_>>());
+        Ok(Media::Melody(score.compose(&score.assemble(&codec.windows_of(point)?))))
+    })
+}
+
+/// Pieces on the grid and their points, once for all places between them. What is to be known of a piece is logged, and which it is.
+fn encoded(codec: &MelodyCodec, pieces: &[&Media]) -> Result<(Vec<Score>, Vec<Latent>)> {
+    let (mut scores, mut points) = (Vec::new(), Vec::new());
+    for (part, piece) in pieces.iter().enumerate() {
+        let (score, point) = codec.encode_score(piece).map_err(|e| e.of_part(part))?;
+        for remark in &score.remarks {
+            tracing::info!("of the {}: {remark}", ORDINALS[part % ORDINALS.len()]);
+        }
+        scores.push(score);
+        points.push(point);
+    }
+    Ok((scores, points))
+}
+
+/// How much of each window is heard at one end of a walk or the other. Ends of other meters have other stretches, and of all of them
+/// the longer counts.
+struct Heard {
+    lengths: Vec<usize>,
+}
+
+impl Heard {
+    fn of(codec: &MelodyCodec, [a, b]: [&Score; 2]) -> Heard {
+        let [a, b] = [[1.0, 0.0], [0.0, 1.0]].map(|[of_a, of_b]| codec.score_between(&[(a, of_a), (b, of_b)]));
+        let longer = a.stretches.iter().zip(&b.stretches).map(|(a, b)| a.length.max(b.length));
+        Heard { lengths: longer.collect() }
+    }
+
+    /// What is heard of windows, one after another, for each part.
+    fn lines(&self, windows: &[Vec<Line>]) -> Vec<Line> {
+        let parts = windows.first().map_or(0, Vec::len);
+        let line = |part: usize| {
+            let heard = windows.iter().zip(&self.lengths);
+            Line::join(heard.filter_map(|(lines, length)| Some(lines.get(part)?.window(0, *length, false))))
+        };
+        (0..parts).filter_map(line).collect()
+    }
+
+    /// [`lines`](Self::lines) cut into windows again.
+    fn windows(&self, lines: &[Line]) -> Vec<Vec<Line>> {
+        let mut end = 0;
+        let window = |length: &usize| {
+            let start = end;
+            end += length;
+            lines.iter().map(|line| line.window(start, *length, false)).collect()
+        };
+        self.lengths.iter().map(window).collect()
+    }
+}
