@@ -145,7 +145,9 @@ fn completions_and_manual_are_made() {
     }
     let manual = String::from_utf8(home.run(&["man"]).stdout).unwrap();
     assert!(manual.starts_with(".ie") || manual.contains(".TH latentd"), "{}", &manual[..80]);
-    for words in [".SH \"EXIT STATUS\"\n", "\\fB75\\fR\nwhat may go well later", "\\fBLATENTD_SOCKET\\fR\n", ".SH \"FILES\"\n"] {
+    for words in
+        [".SH \"EXIT STATUS\"\n", "\\fB75\\fR\nwhat may go well later", "\\fBLATENTD_SOCKET\\fR\n", ".SH \"FILES\"\n"]
+    {
         assert!(manual.contains(words), "{words}");
     }
     assert!(home.run(&["man", "--out", "pages"]).status.success());

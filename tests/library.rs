@@ -78,8 +78,14 @@ fn a_picture_of_another_size_than_its_samples_is_refused() {
     let context = Context { crew: Crew::alone(), intermediate: false };
     for (width, height, count) in [(0, 0, 0), (64, 64, 100), (8, 8, 1000), (usize::MAX, 2, 6)] {
         let samples = Samples::U8(vec![7; count]);
-        let image =
-            Image { width, height, layout: Layout::Rgb, samples, depth: image::Depth::Eight, metadata: Metadata::default() };
+        let image = Image {
+            width,
+            height,
+            layout: Layout::Rgb,
+            samples,
+            depth: image::Depth::Eight,
+            metadata: Metadata::default(),
+        };
         assert_eq!(stage::estimate_sigma(&image), 0.0);
         let error = denoise.run(vec![Media::Image(image)], &context).unwrap_err();
         assert!(error.kind() == Kind::Bug && error.to_string().contains("make no"), "{error}");

@@ -31,8 +31,8 @@ pub struct Args {
     #[arg(value_name = "FILE|DIR")]
     files: Vec<PathBuf>,
     /// Worker threads; as many as there are cores if not given
-    #[arg(long, short = 'j', value_name = "N")]
-    threads: Option<usize>,
+    #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
     /// Work again on files that are done already and still in their folder
     #[arg(long)]
     again: bool,
@@ -67,7 +67,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     if args.watch_config {
         watch(&given, &events.0)?;
     }
-    let threads = threads(args.threads);
+    let threads = threads(args.threads.map(usize::from));
     let board = Arc::new(Board::new(threads));
     let listening = listen(&doors, &board, &events.0)?;
     let models = first.models;

@@ -5,8 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use latentd::media::Image;
+use latentd::media::image::{Depth, Layout, Metadata, Samples};
 use latentd::model::{Golden, Kernel, Model, Task, verify};
 use latentd::stage::codec::ImageCodec;
+use latentd_train::data::SmallPictures;
 
 const SIDE: usize = 16;
 
@@ -83,6 +86,8 @@ fn every_kind_of_autoencoder_learns_and_is_published() {
     let desk = Desk::new();
     for kind in ["plain", "variational", "conditional", "adversarial"] {
         let rest = format!("--kind {kind} --latent 4 --narrow 4 --dense 24 --steps 300 --learning-rate 3e-3 {SMALL}");
+        // Novelty has percentiles from a hundred pictures on.
+        let rest = format!("{rest} --held-out 110");
         desk.succeed(&format!("autoencoder --data bars --out models/bars-{kind} {rest}"));
         let log = desk.log(&format!("runs/bars-{kind}"));
         let part = |entry: &serde_json::Value| entry["parts"]["reconstruction of a picture"].as_f64();
@@ -136,7 +141,21 @@ fn any_folder_of_pictures_will_do() {
         format!("autoencoder --data mine --size 32 --channels 3 --latent 4 --dense 16 --narrow 2 --steps 10 {SMALL}");
     desk.succeed(&format!("{line} --out models/mine"));
     let model = desk.model("models/mine");
-    assert_eq!(ImageCodec::open(&model, None).expect("a codec").shape(), [3, 32, 32]);
+    let codec = ImageCodec::open(&model, None).expect("a codec");
+    assert_eq!(codec.shape(), [3, 32, 32]);
+    // Of twelve pictures one is held out, which tells no percentiles.
+    assert_eq!(model.card.latent.expect("a space").novelty, None);
+    let recipe = model.card.training.expect("training").recipe;
+    assert!(recipe.contains("--size 32 --channels 3 --seed 1 --held-out 0"), "{recipe}");
+    // What is held out is seen as the program sees it, and not the middle of it.
+    let set = SmallPictures::from_folder(&desk.path("mine"), 32, 3).expect("pictures");
+    let file = image::open(desk.path("mine/cold/3.png")).expect("a picture").into_rgb8();
+    let (width, height) = (file.width() as usize, file.height() as usize);
+    let (layout, samples, depth) = (Layout::Rgb, Samples::U8(file.into_raw()), Depth::Eight);
+    let picture = Image { width, height, layout, samples, depth, metadata: Metadata::default() };
+    let seen = codec.view(&picture).expect("a view");
+    let found = set.picture(3);
+    assert!(seen.len() == found.len() && seen.iter().zip(&found).all(|(a, b)| (a - b).abs() < 0.5 / 255.0));
     desk.succeed(&format!("{line} --kind conditional --out models/mine-told"));
     assert_eq!(desk.model("models/mine-told").card.latent.expect("a space").classes, 2);
     for (wrong, words) in

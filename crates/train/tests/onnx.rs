@@ -36,7 +36,8 @@ fn provenance() -> Training {
 fn publish<R: PhotoRecipe>(recipe: &R, seed: u64) -> (R::Network, Publication) {
     let device = Device::flex();
     let network = recipe.network(&mut Init::new(seed, &device));
-    let model = Publication::new(recipe, &network, "a-test", provenance(), None, &device).expect("burn and tract agree");
+    let model =
+        Publication::new(recipe, &network, "a-test", provenance(), None, &device).expect("burn and tract agree");
     (network, model)
 }
 

@@ -46,7 +46,8 @@ fn publish(recipe: &DenoiseSpeech, seed: u64) -> (Network, Publication, Model) {
         commit: String::new(),
         init: None,
     };
-    let published = Publication::new(recipe, &network, "a-test", training, None, &device).expect("burn and tract agree");
+    let published =
+        Publication::new(recipe, &network, "a-test", training, None, &device).expect("burn and tract agree");
     let model = Model::new(published.card.clone(), &published.onnx, Place::Memory).expect("a model");
     (network, published, model)
 }
@@ -92,6 +93,8 @@ fn a_deeper_network_begins_where_the_shallower_one_ended() {
     let fresh = deep.network(&mut Init::new(8, &device));
     let (loaded, report) = Weights::decode(&published.onnx).expect("weights").load_into(fresh);
     assert!(report.left.is_empty() && !report.absent.is_empty(), "{report:?}");
+    // Enough of it fits to begin from.
+    assert!(2 * report.taken >= report.there.min(report.here), "{report:?}");
     let grown = deep.grown(loaded, &report.absent);
     let samples = pattern(20 * HOP);
     let wanted = shallow.trace(&network, &samples, &device).output;

@@ -88,7 +88,9 @@ impl Process for Chain {
         if let Some([takes, given]) = self.misfit {
             let [(rate, channels), (own, others)] = [takes, given].map(|format| (format.rate, format.channels));
             let message = format!("a process of {rate} Hz and {channels} channels is given {own} Hz and {others}");
-            return Err(Error::new(Kind::Bug, message).mend("resample the sound, and make the process for its channels"));
+            return Err(
+                Error::new(Kind::Bug, message).mend("resample the sound, and make the process for its channels")
+            );
         }
         let Some(((last, _), before)) = self.steps.split_last_mut() else {
             output.clear();

@@ -10,6 +10,13 @@ use crate::data::speech::EXTENSIONS;
 use crate::data::{self, Picture};
 use crate::measure::{self, Score};
 use crate::recipes::denoise_speech::Listener;
+use crate::tell;
+
+/// What `--sigma` is where nobody says otherwise.
+const SIGMA: f64 = 25.0;
+
+/// Files that are named where some are missing, at most.
+const NAMED: usize = 5;
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -45,9 +52,9 @@ struct Photos {
     /// A folder of clean pictures, or of noisy speech; for a model of melodies the folder of tunes it learnt from: it is measured on those held out
     #[arg(long, value_name = "DIR")]
     set: PathBuf,
-    /// The deviation of the noise to add, of 255 (for a denoiser)
-    #[arg(long, default_value_t = 25.0)]
-    sigma: f64,
+    /// The deviation of the noise to add, of 255 (for a denoiser) [default: 25]
+    #[arg(long)]
+    sigma: Option<f64>,
     /// Measure a denoiser on gray pictures: one noisy plane, given three times
     #[arg(long)]
     gray: bool,
@@ -81,32 +88,25 @@ impl Photos {
             MediaKind::Melody => return super::eval_music::run(model, &self.model, &self.set, self.write),
             _ => {}
         }
-        let mut files = data::find(&self.set)?;
-        if let Some((noisy, _)) = &self.pairs {
-            files.retain(|file| file.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with(noisy.as_str())));
-        }
-        if files.is_empty() {
-            bail!("no pictures below {}", self.set.display());
-        }
-        let smallest = measure::smallest(model.card.scale);
+        self.check(&model.card)?;
+        let files = self.files()?;
+        let (smallest, sigma) = (measure::smallest(model.card.scale), self.sigma());
         let mut scores = Vec::new();
         for (index, file) in files.iter().enumerate() {
-            let picture = Picture::open(file)?;
+            let opened = self.open(file).inspect_err(|error| tell(format_args!("warning: {error:#}: passed over")));
+            let Ok((picture, clean)) = opened else { continue };
             if picture.width.min(picture.height) < smallest {
                 let (file, width, height) = (file.display(), picture.width, picture.height);
-                eprintln!("warning: {file} is only {width}x{height}, less than {smallest}x{smallest}: passed over");
+                tell(format_args!(
+                    "warning: {file} is only {width}x{height}, less than {smallest}x{smallest}: passed over"
+                ));
                 continue;
             }
-            let score = match (model.card.task, &self.pairs) {
-                (Task::Denoise, Some(endings)) => {
-                    let clean = Picture::open(&counterpart(file, endings)?)?;
-                    measure::denoise_pair(&model, &picture, &clean, self.sigma)?
-                }
+            let score = match (model.card.task, &clean) {
+                (Task::Denoise, Some(clean)) => measure::denoise_pair(&model, &picture, clean, sigma)?,
                 (Task::Denoise, None) if self.camera => measure::denoise_camera(&model, &picture, index as u64)?,
-                (Task::Denoise, None) if self.gray => {
-                    measure::denoise_gray(&model, &picture, self.sigma, index as u64)?
-                }
-                (Task::Denoise, None) => measure::denoise(&model, &picture, self.sigma, index as u64)?,
+                (Task::Denoise, None) if self.gray => measure::denoise_gray(&model, &picture, sigma, index as u64)?,
+                (Task::Denoise, None) => measure::denoise(&model, &picture, sigma, index as u64)?,
                 (Task::Upscale, _) => measure::upscale(&model, &picture, self.camera.then_some(index as u64))?,
                 (Task::Autoencode, _) => bail!("there is no protocol of papers for pictures and autoencoders"),
             };
@@ -115,7 +115,13 @@ impl Photos {
             scores.push(score);
         }
         if scores.is_empty() {
-            bail!("no picture below {} is as large as scores need, {smallest}x{smallest}", self.set.display());
+            bail!(
+                "no picture below {} can be measured: each must decode and be at least {smallest}x{smallest}",
+                self.set.display()
+            );
+        }
+        if scores.len() < files.len() {
+            tell(format_args!("warning: {} of {} pictures were passed over", files.len() - scores.len(), files.len()));
         }
         let mean = |of: fn(&Score) -> f64| scores.iter().map(of).sum::<f64>() / scores.len() as f64;
         let (psnr, ssim) = (mean(|s| s.psnr), mean(|s| s.ssim));
@@ -128,8 +134,71 @@ impl Photos {
         if self.write { self.store(model, psnr, ssim) } else { Ok(()) }
     }
 
+    /// Refuses, before work that takes minutes, what cannot be measured or stored.
+    fn check(&self, card: &Card) -> Result<()> {
+        if card.task == Task::Autoencode {
+            bail!("there is no protocol of papers for pictures and autoencoders");
+        }
+        if card.task != Task::Denoise && (self.sigma.is_some() || self.gray || self.pairs.is_some()) {
+            bail!("--sigma, --gray and --pairs are for denoisers, and `{}` is none", card.name);
+        }
+        if !(0.0..=255.0).contains(&self.sigma()) {
+            bail!("--sigma must be 0 to 255, not {}", self.sigma());
+        }
+        self.set_name().map(drop)
+    }
+
+    fn sigma(&self) -> f64 {
+        self.sigma.unwrap_or(SIGMA)
+    }
+
+    /// The set's name, as cards tell it.
+    fn set_name(&self) -> Result<String> {
+        // `.` and `..` have no name of their own.
+        let whole =
+            self.set.canonicalize().with_context(|| format!("cannot read the folder {}", self.set.display()))?;
+        let name = self.set.file_name().or(whole.file_name()).context("--set must be a folder with a name")?;
+        Ok(name.to_string_lossy().into_owned())
+    }
+
+    /// The pictures to measure; of pairs the noisy ones whose clean ones are there.
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        let mut files = data::find(&self.set)?;
+        if files.is_empty() {
+            bail!("no pictures below {}", self.set.display());
+        }
+        let Some(endings) = &self.pairs else { return Ok(files) };
+        files.retain(|file| file.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with(endings.0.as_str())));
+        let mut missing = Vec::new();
+        files.retain(|file| {
+            let whole = counterpart(file, endings).is_ok_and(|clean| clean.is_file());
+            missing.extend((!whole).then(|| file.clone()));
+            whole
+        });
+        if files.is_empty() {
+            let (noisy, clean) = endings;
+            bail!("there is no picture below {} that ends in {noisy} beside one in {clean}", self.set.display());
+        }
+        warn_of_missing(missing.iter().map(PathBuf::as_path));
+        Ok(files)
+    }
+
+    /// A picture, and the clean one that makes a pair with it.
+    fn open(&self, file: &Path) -> Result<(Picture, Option<Picture>)> {
+        let picture = Picture::open(file)?;
+        let Some(endings) = &self.pairs else { return Ok((picture, None)) };
+        let clean = Picture::open(&counterpart(file, endings)?)?;
+        if (clean.width, clean.height) != (picture.width, picture.height) {
+            bail!("{} and {} differ in size", file.display(), clean.path.display());
+        }
+        Ok((picture, Some(clean)))
+    }
+
     /// Cleans a folder of noisy speech, and measures by how much where the clean files are there.
     fn speech(&self, model: Model) -> Result<()> {
+        if self.write && self.clean.is_none() {
+            bail!("--write stores what is measured against clean files: give their folder by --clean");
+        }
         let out = self.out.as_deref().context("a model of speech needs --out, a folder for what it makes")?;
         std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
         let whole = |folder: &Path| folder.canonicalize().with_context(|| format!("cannot read {}", folder.display()));
@@ -142,12 +211,20 @@ impl Photos {
             bail!("no audio files below {}", self.set.display());
         }
         let clean = self.clean.as_ref().map(|folder| data::find_files(folder, &EXTENSIONS)).transpose()?;
+        let partners: Vec<Option<&Path>> =
+            files.iter().map(|file| self.partner(file, clean.as_deref().unwrap_or_default())).collect();
+        if let Some(folder) = &self.clean {
+            if partners.iter().all(Option::is_none) {
+                bail!("no file below {} has the name of one below {}", folder.display(), self.set.display());
+            }
+            let missing = files.iter().zip(&partners).filter(|(_, clean)| clean.is_none());
+            warn_of_missing(missing.map(|(file, _)| file.as_path()));
+        }
         let listener = self.listener.as_deref().map(Listener::read).transpose()?;
         let (mut scores, mut ratings) = (Vec::new(), Vec::new());
-        for file in &files {
-            let below = file.strip_prefix(&self.set).ok().and_then(Path::parent).unwrap_or(Path::new(""));
+        for (file, clean) in files.iter().zip(partners) {
             let name = file.file_stem().unwrap_or_default();
-            let folder = out.join(below);
+            let folder = out.join(self.below(file));
             std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
             let enhanced = folder.join(name).with_added_extension("wav");
             measure::speech::enhance(&model, file, &enhanced)?;
@@ -156,10 +233,7 @@ impl Photos {
                 println!("{:>20}  OVRL {before:.2} -> {after:.2}", name.to_string_lossy());
                 ratings.push([before, after]);
             }
-            // Of files of one name in several folders that in the same one.
-            let mut alike = clean.iter().flatten().filter(|clean| clean.file_stem() == Some(name));
-            let same = |clean: &&PathBuf| clean.parent().is_some_and(|folder| folder.ends_with(below));
-            let Some(clean) = alike.clone().find(same).or_else(|| alike.next()) else {
+            let Some(clean) = clean else {
                 println!("{}", enhanced.display());
                 continue;
             };
@@ -179,7 +253,7 @@ impl Photos {
         if !self.write {
             return Ok(());
         }
-        let set = self.set.file_name().context("--set must end in the set's name")?.to_string_lossy();
+        let set = self.set_name()?;
         let command = format!("latentd-train eval models/{} --set {set} --clean clean --out out", model.card.name);
         let metric = |value: f64, digits: f64| (value * digits).round() / digits;
         let name = format!("{set}, {} files, SI-SDR", scores.len());
@@ -187,12 +261,23 @@ impl Photos {
         self.store_metrics(model, vec![metric])
     }
 
+    /// The folder of a file below the set.
+    fn below<'a>(&self, file: &'a Path) -> &'a Path {
+        file.strip_prefix(&self.set).ok().and_then(Path::parent).unwrap_or(Path::new(""))
+    }
+
+    /// The clean file of a noisy one: of files of one name in several folders that in the same one.
+    fn partner<'a>(&self, file: &Path, clean: &'a [PathBuf]) -> Option<&'a Path> {
+        let mut alike = clean.iter().map(PathBuf::as_path).filter(|clean| clean.file_stem() == file.file_stem());
+        let same = |clean: &&Path| clean.parent().is_some_and(|folder| folder.ends_with(self.below(file)));
+        alike.clone().find(same).or_else(|| alike.next())
+    }
+
     fn store(&self, model: Model, psnr: f64, ssim: f64) -> Result<()> {
         let card = &model.card;
-        let set = self.set.file_name().context("--set must end in the set's name")?.to_string_lossy();
+        let (set, sigma) = (self.set_name()?, self.sigma());
         let (what, options) = match (card.task, &self.pairs) {
             (Task::Denoise, Some((noisy, clean))) if card.input(Role::Sigma).is_some() => {
-                let sigma = self.sigma;
                 (format!("{set} pairs sigma {sigma}"), format!(" --pairs {noisy},{clean} --sigma {sigma}"))
             }
             (Task::Denoise, Some((noisy, clean))) => (format!("{set} pairs"), format!(" --pairs {noisy},{clean}")),
@@ -201,9 +286,9 @@ impl Photos {
                 (format!("{set} as cameras make it x{}, Y", card.scale), " --camera".to_owned())
             }
             (Task::Denoise, None) if self.gray => {
-                (format!("{set} gray sigma {}", self.sigma), format!(" --sigma {} --gray", self.sigma))
+                (format!("{set} gray sigma {sigma}"), format!(" --sigma {sigma} --gray"))
             }
-            (Task::Denoise, None) => (format!("{set} sigma {}", self.sigma), format!(" --sigma {}", self.sigma)),
+            (Task::Denoise, None) => (format!("{set} sigma {sigma}"), format!(" --sigma {sigma}")),
             (Task::Upscale | Task::Autoencode, _) => (format!("{set} x{}, Y", card.scale), String::new()),
         };
         let command = format!("latentd-train eval models/{} --set {set}{options}", card.name);
@@ -224,6 +309,16 @@ impl Photos {
             put(&mut card, metric);
         }
         write_card(&card, &self.model)
+    }
+}
+
+/// Tells which files cannot be measured, for want of clean ones.
+fn warn_of_missing<'a>(files: impl Iterator<Item = &'a Path>) {
+    let names: Vec<_> = files.map(|file| file.file_name().unwrap_or_default().to_string_lossy()).collect();
+    if let Some(first) = names.get(..names.len().min(NAMED)).filter(|first| !first.is_empty()) {
+        let more = if names.len() > NAMED { ", ..." } else { "" };
+        let (count, first) = (names.len(), first.join(", "));
+        tell(format_args!("warning: {count} files have no clean one and are not measured: {first}{more}"));
     }
 }
 

@@ -179,7 +179,7 @@ fn draw(now: &State, log: &Log, options: &Options, score: (&str, &str), display:
 fn tell_gain(entries: &[Entry], (name, unit): (&str, &str)) {
     let mut scores = entries.iter().filter_map(|entry| Some((entry.step, entry.score?)));
     // Runs of older programs did not measure where they began.
-    let (Some((0, first)), Some((_, last))) = (scores.next(), scores.last()) else { return };
+    let (Some((0, first)), Some((_, last))) = (scores.next(), scores.next_back()) else { return };
     let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
     tell(format_args!("held out: {name} {first:.2}{unit} at the start, {last:.2}{unit} now"));
     if last < first {

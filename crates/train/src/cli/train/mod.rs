@@ -1,3 +1,5 @@
+//! What all recipes can be told, and a training from its start to its model.
+
 mod told;
 
 use std::io::{Write, stdout};
