@@ -114,13 +114,13 @@ fn a_run_tells_where_it_began_and_whether_it_is_worse_now() {
     let desk = Desk::new();
     let told = desk.succeed(&format!("{SMALL} --out models/a --steps 2"));
     assert!(told.contains("held out: PSNR") && told.contains("at the start"), "{told}");
-    let told = desk.succeed(&format!("{SMALL} --out models/b --init models/a --steps 6 --learning-rate 0.1"));
+    let told = desk.succeed(&format!("{SMALL} --out models/b --init models/a --steps 6 --learning-rate 0.02"));
     assert!(told.contains("worse than where it began"), "{told}");
     let log = String::from_utf8(bytes(&desk.path("runs/b/log.jsonl"))).expect("a log");
     let first: serde_json::Value = serde_json::from_str(log.lines().next().expect("a line")).expect("JSON");
     assert!(first["step"] == 0 && first["score"].is_f64() && first["loss"].is_f64(), "{first}");
     let told =
-        desk.succeed(&format!("{SMALL} --out models/b --init models/a --keep 0.5 --steps 6 --learning-rate 0.1"));
+        desk.succeed(&format!("{SMALL} --out models/b --init models/a --keep 0.5 --steps 6 --learning-rate 0.02"));
     assert!(told.contains("of what is published"), "{told}");
 }
 
