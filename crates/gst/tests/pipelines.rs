@@ -33,7 +33,7 @@ impl File {
 fn noisy(samples: usize) -> Vec<u8> {
     let mut dice = Dice(7);
     let sample = |n: usize| {
-        let edge = if n / 60 % 2 == 0 { 60.0 } else { 180.0 };
+        let edge = if (n / 60).is_multiple_of(2) { 60.0 } else { 180.0 };
         (edge + 25.0 * dice.next()) as u8
     };
     (0..samples).map(sample).collect()
