@@ -14,7 +14,7 @@ fn main() -> Result<()> {
     let file = std::env::temp_dir().join("clean-microphone.yaml");
     let text = "name: example\nsource: microphone\nstages: [denoise: {model: denoise-speech}]\nsink: speaker\n";
     std::fs::write(&file, text).map_err(|e| Error::io("write", &file, e))?;
-    let Loaded::Live(pipeline) = Loaded::load(Path::new(&file), &Models::default())? else {
+    let Loaded::Live(pipeline) = Loaded::load(Path::new(&file), &Models::default().with_projects())? else {
         return Err(Error::new(Kind::Bug, "a pipeline from microphone to speaker is live"));
     };
     let control = LiveControl::default();

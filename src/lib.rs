@@ -15,7 +15,7 @@
 //! let file = File::open(path).map_err(|e| latentd::Error::io("read", path, e))?;
 //! let noisy = decode::read(file, path, &Limits::default())?;
 //! let models = Models::default();
-//! let site = stage::Site { models: &models, folder: Path::new("/path/of/a/project") };
+//! let site = stage::Site { models: &models, folder: Path::new(".") };
 //! let denoise = stage::named("denoise", [("strength", 0.9.into())], &site)?;
 //! let context = stage::Context { crew: Crew::alone(), intermediate: false };
 //! let clean = denoise.run(vec![Media::Image(noisy)], &context)?;

@@ -63,7 +63,7 @@ fn write(home: &Home, output: &str, more: &str) -> PathBuf {
 }
 
 fn load(file: &Path) -> Pipeline {
-    Pipeline::load(file, &Models::default()).unwrap_or_else(|e| panic!("{}", latentd::Error::from(e)))
+    Pipeline::load(file, &Models::default().with_projects()).unwrap_or_else(|e| panic!("{}", latentd::Error::from(e)))
 }
 
 /// It took the first output, whatever the card named.

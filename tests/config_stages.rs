@@ -14,7 +14,7 @@ fn read(text: &str) -> Stages {
 /// All that is wrong with the stages of `text`, one problem a line.
 fn wrong(text: &str) -> String {
     let stages = read(text);
-    let models = Models::default();
+    let models = Models::default().with_projects();
     let site = Site { models: &models, folder: Path::new("a") };
     let (_, more) = stage::build_chain(&stages.list, stages.problems.is_empty(), &site);
     stages.check(more).unwrap_err().to_string()

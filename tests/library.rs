@@ -92,6 +92,18 @@ fn a_picture_of_another_size_than_its_samples_is_refused() {
     }
 }
 
+/// Whoever could write into the current folder chose the network.
+#[test]
+fn a_model_in_the_current_folder_is_taken_only_by_who_asks_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let planted = folder.path().join("models/denoise-photo");
+    std::fs::create_dir_all(&planted).unwrap();
+    std::fs::write(planted.join("card.yaml"), "garbage").unwrap();
+    assert!(Models::default().get("denoise-photo", folder.path()).is_ok());
+    let error = Models::default().with_projects().get("denoise-photo", folder.path()).err().unwrap();
+    assert!(error.to_string().contains("models/denoise-photo/card.yaml"), "{error}");
+}
+
 /// It was the struct with its fields.
 #[test]
 fn an_error_that_ends_a_program_reads_as_one_for_people() {

@@ -114,7 +114,7 @@ fn buffers_and_reserves_beyond_what_they_can_be_are_refused() {
             "name: live\nsource: {{ microphone: {{ buffer: {buffer} }} }}\nstages: [high_pass]\nsink: {{ speaker: {{ reserve: {reserve} }} }}\n"
         );
         std::fs::write(&file, text).unwrap();
-        Loaded::load(&file, &Models::default()).map(|_| ()).map_err(|e| {
+        Loaded::load(&file, &Models::default().with_projects()).map(|_| ()).map_err(|e| {
             let error = Error::from(e);
             format!("{error} {error:?}")
         })

@@ -19,7 +19,7 @@ fn every_shipped_pipeline_loads() {
     let mut count = 0;
     for entry in std::fs::read_dir(root().join("pipelines")).unwrap().flatten() {
         if entry.path().extension().is_some_and(|e| e == "yaml") {
-            Loaded::load(&entry.path(), &Models::default()).unwrap_or_else(|e| panic!("{e:?}"));
+            Loaded::load(&entry.path(), &Models::default().with_projects()).unwrap_or_else(|e| panic!("{e:?}"));
             count += 1;
         }
     }

@@ -259,7 +259,7 @@ fn check_models(folders: &[PathBuf]) -> Result<()> {
 fn find_models(folders: &[PathBuf]) -> Models {
     let mut folders = folders.to_vec();
     folders.extend(paths::models());
-    Models::new(folders).remembering(paths::cache())
+    Models::new(folders).with_projects().remembering(paths::cache())
 }
 
 /// Loads a pipeline; its mistakes are printed as a report, and the error tells only how many there are.

@@ -39,6 +39,7 @@ pub fn is_path(name: &str) -> bool {
 #[derive(Debug, Default)]
 pub struct Models {
     folders: Vec<PathBuf>,
+    projects: bool,
     cache: Option<PathBuf>,
     loaded: Mutex<HashMap<String, Arc<Model>>>,
 }
@@ -46,7 +47,14 @@ pub struct Models {
 impl Models {
     /// Looks in `folders` (each holds folders named like models), in this order, before the built-in models.
     pub fn new(folders: Vec<PathBuf>) -> Models {
-        Models { folders, cache: None, loaded: Mutex::default() }
+        Models { folders, projects: false, cache: None, loaded: Mutex::default() }
+    }
+
+    /// Looks first of all in `models/` beside each pipeline and beside its folder, so that a project carries its own. What pipelines are made of
+    /// is trusted then: a program that names models itself needs no such folder, and must not take what lies about in its current one.
+    #[must_use]
+    pub fn with_projects(self) -> Models {
+        Models { projects: true, ..self }
     }
 
     /// Remembers in the folder `cache` how each model is run fastest on this machine.
@@ -172,9 +180,11 @@ impl Models {
         Err(Error::new(Kind::Model, format!("there is no model named `{name}`")).mend(mend))
     }
 
-    /// `models/` beside the pipeline and beside its folder come first, so that a project carries its own.
     fn search_folders(&self, beside: &Path) -> Vec<PathBuf> {
-        let mut folders = vec![beside.join("models"), beside.join("../models")];
+        let mut folders = match self.projects {
+            true => vec![beside.join("models"), beside.join("../models")],
+            false => Vec::new(),
+        };
         folders.extend(self.folders.iter().cloned());
         folders
     }

@@ -95,7 +95,7 @@ pub struct Context {
 pub struct Site<'a> {
     /// Finds models.
     pub models: &'a Models,
-    /// The folder of the pipeline's file.
+    /// The folder of the pipeline's file, from which paths count.
     pub folder: &'a Path,
 }
 

@@ -239,7 +239,7 @@ pub fn pipeline(folder: &Path, stages: &str) -> Pipeline {
         "name: test\nsource: {{folder: {{path: ./in}}}}\nstages: [{stages}]\nsink: {{folder: {{path: ./out}}}}\n"
     );
     fs::write(&file, text).unwrap();
-    match Pipeline::load(&file, &Models::default()) {
+    match Pipeline::load(&file, &Models::default().with_projects()) {
         Ok(pipeline) => pipeline,
         Err(e) => panic!("{}", latentd::Error::from(e)),
     }

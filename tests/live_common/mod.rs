@@ -16,7 +16,7 @@ pub fn live(folder: &Path, stages: &str) -> LivePipeline {
     let file = folder.join("live.yaml");
     let text = format!("name: live\nsource: microphone\nstages: [{stages}]\nsink: speaker\n");
     std::fs::write(&file, text).unwrap();
-    match Loaded::load(&file, &Models::default()) {
+    match Loaded::load(&file, &Models::default().with_projects()) {
         Ok(Loaded::Live(pipeline)) => pipeline,
         Ok(other) => panic!("{other:?}"),
         Err(e) => panic!("{}", latentd::Error::from(e)),

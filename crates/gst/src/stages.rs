@@ -25,7 +25,7 @@ pub fn models() -> Arc<Models> {
     let mut playing = lock(&PLAYING);
     playing.upgrade().unwrap_or_else(|| {
         let shared = glib::system_data_dirs().into_iter().map(|base| base.join("latentd/models"));
-        let models = Models::new(std::iter::once(own_models()).chain(shared).collect());
+        let models = Models::new(std::iter::once(own_models()).chain(shared).collect()).with_projects();
         let models = Arc::new(models.remembering(glib::user_cache_dir().join("latentd")));
         *playing = Arc::downgrade(&models);
         models

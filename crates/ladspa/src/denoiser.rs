@@ -22,9 +22,6 @@ const LEAST_SECONDS: f64 = 0.005;
 
 const MODEL: &str = "denoise-speech";
 
-/// Models lie beside a pipeline; a plugin has none, and must not take what lies about in its host's current folder.
-const NOWHERE: &str = "/dev/null";
-
 /// Seconds that the rings hold.
 const RING_SECONDS: usize = 1;
 
@@ -46,7 +43,7 @@ struct Shared {
 
 impl Shared {
     fn make() -> Result<Shared> {
-        let (models, folder) = (Models::default(), Path::new(NOWHERE));
+        let (models, folder) = (Models::default(), Path::new(""));
         let stage = named("denoise", [("model", MODEL.into())], &Site { models: &models, folder })?;
         let model = models.get(MODEL, folder)?;
         Ok(Shared { stage, keeps: model.card.audio.as_ref().map_or(0.0, |audio| audio.keeps) })
