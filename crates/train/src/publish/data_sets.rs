@@ -18,7 +18,7 @@ const KNOWN: &[(&str, usize, &str, &str)] = &[
     ("ryansMammoth", 971, "Ryan's Mammoth Collection, in ABC", "tunes public domain"),
     ("airdsAirs", 5, "Aird's Airs, in ABC", "tunes public domain"),
     ("jsb_chorales", 2, "JSB Chorales (training part)", "public domain music"),
-    ("groove", 1152, "Groove MIDI (training and validation parts)", "CC BY 4.0"),
+    ("groove", 1152, "Groove MIDI (its training part; its validation part is held out)", "CC BY 4.0"),
     (
         "multitrack",
         161,
