@@ -226,3 +226,24 @@ pub fn plain_paths<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Vec<St
 pub fn show_paths<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> String {
     paths.into_iter().map(|path| show_path(path.as_ref())).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Kind;
+
+    #[test]
+    fn all_kinds_are_listed() {
+        let place = |kind| match kind {
+            Kind::Usage => 0,
+            Kind::Config => 1,
+            Kind::Input => 2,
+            Kind::NoInput => 3,
+            Kind::Model => 4,
+            Kind::Device => 5,
+            Kind::Output => 6,
+            Kind::Transient => 7,
+            Kind::Bug => 8,
+        };
+        assert_eq!(Kind::ALL.map(place), std::array::from_fn(|index| index));
+    }
+}

@@ -141,6 +141,21 @@ fn nobody_replaces_what_another_has_made() {
     assert!(home.run(&["check", "pipelines"]).status.success());
 }
 
+/// Any two of one name and folder were refused, also where one makes pictures and the other sound; and of two names that come to the same none was.
+#[test]
+fn what_cannot_have_one_name_is_not_refused() {
+    let home = Home::new();
+    write(&home, "pictures", "a", "out", "keep, overwrite: true");
+    write(&home, "sound", "b", "out", "keep, overwrite: true");
+    let sound = home.path("pipelines/1.yaml");
+    let text = fs::read_to_string(&sound).unwrap();
+    fs::write(&sound, text.replace("resize: { long_side: 4 }", "high_pass")).unwrap();
+    let output = home.run(&["check", "pipelines"]);
+    assert!(output.status.success(), "{output:?}");
+    fs::write(&sound, text.replace("quarantine:", "name: \"{stem}.png\", quarantine:")).unwrap();
+    assert!(refused(&home).contains("write results of the same names into the same folder"));
+}
+
 #[test]
 fn a_quarantine_is_nobodys_inbox() {
     let home = Home::new();

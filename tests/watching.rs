@@ -217,6 +217,28 @@ fn originals_that_cannot_be_moved_are_told_and_tried_again() {
     assert_eq!(daemon.stop(), Some(0));
 }
 
+/// Of a folder that was away it was taken for granted that the originals in it had gone, and they stayed for good.
+#[test]
+fn originals_in_a_folder_that_is_away_are_not_forgotten() {
+    let home = Home::new();
+    let pipeline = home.pipeline(", poll: 200ms", SMALL, ", originals: { move: ./originals }");
+    fs::write(home.folder("originals").join("deep"), "in the way").unwrap();
+    let daemon = home.daemon(&pipeline, &[]);
+    fs::write(home.folder("inbox/deep").join("a.png"), png(6, 6)).unwrap();
+    let asked = || String::from_utf8(home.run(&["status"]).stdout).unwrap();
+    wait_for("the status", LONG, || asked().contains("1 whose originals stay"));
+    fs::rename(home.path("inbox"), home.path("away")).unwrap();
+    wait_for("the folder to be missed", LONG, || asked().contains("the folder is gone"));
+    // Longer than they wait at first until they are tried again.
+    std::thread::sleep(Duration::from_secs(4));
+    assert!(asked().contains("1 whose originals stay"), "{}", asked());
+    fs::remove_file(home.path("originals/deep")).unwrap();
+    fs::rename(home.path("away"), home.path("inbox")).unwrap();
+    wait_for("the original to go", LONG, || home.path("originals/deep/a.png").is_file());
+    wait_for("the status", LONG, || !asked().contains("originals stay"));
+    assert_eq!(daemon.stop(), Some(0));
+}
+
 #[test]
 fn the_first_signal_finishes_what_is_begun() {
     let home = Home::new();

@@ -1,11 +1,11 @@
 //! What must hold between pipelines of one daemon: names that tell them apart, and no file that goes in circles or is taken twice.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Loaded;
 use crate::durable::Collision;
 use crate::pipeline::{Pipeline, named_folder, outputs};
-use crate::sink::{FolderSink, Originals};
+use crate::sink::Originals;
 use crate::source::{FolderSource, resolve};
 
 /// All that is wrong, one sentence each.
@@ -28,7 +28,7 @@ pub fn misfits(all: &[Loaded]) -> Vec<String> {
                 );
                 wrong.push(text);
             }
-            if replace_each_others(&a.sink, &b.sink) {
+            if replace_each_others(a, b) {
                 let text = format!(
                     "`{}` and `{}` write results of the same names into the same folder, and one of them replaces what is there; write `{{pipeline}}` in their `name`s, or give each a folder",
                     b.name, a.name
@@ -51,13 +51,23 @@ pub fn misfits(all: &[Loaded]) -> Vec<String> {
     wrong
 }
 
-/// Whether a result of one sink may take the place of one of the other.
-fn replace_each_others(a: &FolderSink, b: &FolderSink) -> bool {
-    let replaces = |sink: &FolderSink| sink.collision == Collision::Replace;
-    let tables = a.gathers() || b.gathers();
-    let same = a.name == b.name && !a.name.tells_pipelines() && resolve(&a.root) == resolve(&b.root);
-    same && !tables && (replaces(a) || replaces(b))
+/// Whether a result of one pipeline may take the place of one of the other: whether inputs of one name have results of one name.
+fn replace_each_others(a: &Pipeline, b: &Pipeline) -> bool {
+    let replaces = |p: &Pipeline| p.sink.collision == Collision::Replace;
+    let results = |p: &Pipeline| -> Vec<PathBuf> {
+        let names = ENDINGS.map(|ending| format!("cat.{ending}"));
+        let inputs = names.iter().map(Path::new).filter(|name| p.takes.check_extension(name).is_ok());
+        inputs.map(|input| resolve(&p.sink.named(&vec![input; p.source.group], &p.name))).collect()
+    };
+    let tables = a.sink.gathers() || b.sink.gathers();
+    !tables && (replaces(a) || replaces(b)) && {
+        let others = results(b);
+        results(a).iter().any(|path| others.contains(path))
+    }
 }
+
+/// Those of inputs that names are tried with.
+const ENDINGS: [&str; 9] = ["png", "jpg", "jpeg", "tif", "webp", "bmp", "wav", "flac", "mid"];
 
 /// A circle of pipelines, each of which writes into the folder that the next one watches.
 fn circle(pipelines: &[&Pipeline]) -> Option<String> {

@@ -35,7 +35,6 @@ pub fn move_file(from: &Path, to: &Path) -> Result<PathBuf> {
 /// # Errors
 /// Kind usage: the name is taken. Kind output or transient: it cannot be moved. The file is then still where it was.
 pub fn move_to(from: &Path, to: &Path) -> Result<()> {
-    let taken = || Error::new(Kind::Usage, "there is a file of that name").at(to);
     let folder = folder_of(to);
     make_folder(folder)?;
     let moved = {
@@ -47,26 +46,36 @@ pub fn move_to(from: &Path, to: &Path) -> Result<()> {
             sync_after(folder_of(from));
             Ok(())
         }
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Err(taken()),
-        Err(e) if e.kind() == std::io::ErrorKind::CrossesDevices => {
-            let mut source = open_regular(from)?;
-            let begun = source.metadata().map(|m| Stamp::from(&m)).map_err(|e| Error::io("read", from, e))?;
-            let mut draft = Draft::new(to)?;
-            copy(&mut source, draft.file()).map_err(|e| Error::io("write", to, e))?;
-            let got = draft.publish(Collision::Rename)?;
-            let undone =
-                |e: Error| std::fs::remove_file(&got).map_or_else(|e| Err(Error::io("delete", &got, e)), |()| Err(e));
-            if got != to {
-                return undone(taken());
-            }
-            // Copying takes a while: what was saved anew meanwhile is another file, or a longer one.
-            if !Stamp::of(from).is_ok_and(|now| now == begun) {
-                return undone(Error::new(Kind::Transient, "it changed while it was moved").at(from));
-            }
-            delete(from)
-        }
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Err(taken(to)),
+        Err(e) if e.kind() == std::io::ErrorKind::CrossesDevices => copy_over(from, to, delete),
         Err(e) => Err(Error::io("move", from, e)),
     }
+}
+
+/// [`move_to`] another file system: the copy gets its name, then the file is taken away by `delete`.
+fn copy_over(from: &Path, to: &Path, delete: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let mut source = open_regular(from)?;
+    let begun = source.metadata().map(|m| Stamp::from(&m)).map_err(|e| Error::io("read", from, e))?;
+    let mut draft = Draft::new(to)?;
+    copy(&mut source, draft.file()).map_err(|e| Error::io("write", to, e))?;
+    let got = draft.publish(Collision::Rename)?;
+    let undone = |e: Error| std::fs::remove_file(&got).map_or_else(|e| Err(Error::io("delete", &got, e)), |()| Err(e));
+    if got != to {
+        return undone(taken(to));
+    }
+    // Copying takes a while: what was saved anew meanwhile is another file, or a longer one.
+    if !Stamp::of(from).is_ok_and(|now| now == begun) {
+        return undone(Error::new(Kind::Transient, "it changed while it was moved").at(from));
+    }
+    match delete(from) {
+        // One of the two has to go, and a copy is made again; but what is gone by now was the only other one.
+        Err(e) if Stamp::of(from).is_ok_and(|now| now == begun) => undone(e),
+        deleted => deleted,
+    }
+}
+
+fn taken(to: &Path) -> Error {
+    Error::new(Kind::Usage, "there is a file of that name").at(to)
 }
 
 /// Contents, and mode and time of change where the other file system has such.
@@ -252,6 +261,24 @@ mod tests {
         let name = numbered(&long, 12);
         assert!(name.as_os_str().len() <= 2 + LONGEST && name.to_string_lossy().ends_with("ä-12.png"), "{name:?}");
         assert_eq!(numbered(Path::new("a/cat.png"), 3), Path::new("a/cat-3.png"));
+    }
+
+    /// A copy was left behind by each try, and originals that cannot be deleted are tried again and again.
+    #[test]
+    fn what_cannot_be_taken_away_leaves_no_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, to] = ["a", "b"].map(|name| folder.path().join(name));
+        std::fs::write(&from, "words").unwrap();
+        let refused = || Error::new(Kind::Output, "no");
+        assert_eq!(copy_over(&from, &to, |_| Err(refused())).unwrap_err().message(), "no");
+        assert!(!to.exists() && std::fs::read(&from).unwrap() == b"words");
+        // It was gone all the same: the copy is all there is.
+        let late = |path: &Path| {
+            std::fs::remove_file(path).unwrap();
+            Err(refused())
+        };
+        assert!(copy_over(&from, &to, late).is_err());
+        assert!(!from.exists() && std::fs::read(&to).unwrap() == b"words");
     }
 
     /// A file of its owner alone could be read by all after that, and was as new as today.

@@ -239,17 +239,26 @@ impl FolderSink {
     }
 
     fn path_of(&self, size: Option<(usize, usize)>, inputs: &[&Path], pipeline: &str, index: usize) -> PathBuf {
+        let path = self.fill(size, inputs, pipeline, index);
+        match self.tells_inputs() {
+            true => self.owners.choose(path, inputs, index),
+            false => path,
+        }
+    }
+
+    /// What the first result of a job is called, whether the name is free or not.
+    pub fn named(&self, inputs: &[&Path], pipeline: &str) -> PathBuf {
+        self.fill(None, inputs, pipeline, 1)
+    }
+
+    fn fill(&self, size: Option<(usize, usize)>, inputs: &[&Path], pipeline: &str, index: usize) -> PathBuf {
         let (date, time) = now();
         let relative = inputs.first().copied().unwrap_or(Path::new(""));
         let own = relative.extension().unwrap_or_default();
         // A file without an ending, or with one that is no format, gets that of one that loses nothing.
         let ext = if self.takes.check_extension(relative).is_ok() { own } else { self.takes.extension().as_ref() };
         let names = Names { inputs, ext, pipeline, now: (&date, &time), size, index };
-        let path = self.root.join(relative.parent().unwrap_or(Path::new(""))).join(self.name.fill(&names));
-        match self.tells_inputs() {
-            true => self.owners.choose(path, inputs, index),
-            false => path,
-        }
+        self.root.join(relative.parent().unwrap_or(Path::new(""))).join(self.name.fill(&names))
     }
 
     /// Whether results replace others, and names tell of inputs. One name for all, as of a camera's last picture, is meant to be replaced.

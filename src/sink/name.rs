@@ -124,11 +124,6 @@ impl NameTemplate {
         self.0.contains(&Piece::Variable("stem"))
     }
 
-    /// Whether different pipelines have different names.
-    pub fn tells_pipelines(&self) -> bool {
-        self.0.contains(&Piece::Variable("pipeline"))
-    }
-
     /// The path, relative to the sink's folder. What comes from the input's name cannot lead out of it.
     pub fn fill(&self, names: &Names) -> PathBuf {
         let stems: Vec<&OsStr> = names.inputs.iter().map(|input| input.file_stem().unwrap_or_default()).collect();

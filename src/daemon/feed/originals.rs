@@ -1,7 +1,8 @@
 //! Originals that are done and were to be moved or deleted, and could not be: they stay where they are and are tried again.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::journal::{Unsettled, sign_of};
 use super::Feed;
@@ -10,15 +11,19 @@ use crate::durable::Stamp;
 use crate::error::{Error, Result};
 use crate::pipeline::{Input, Key, Ledger};
 use crate::sink::Originals;
+use crate::source::identity;
+
+/// How long files may wait for originals to be taken away: to another disk each is copied.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What stays, and why.
 #[derive(Debug, Default)]
 pub(super) struct Stuck {
-    jobs: Vec<Unsettled>,
+    jobs: VecDeque<Unsettled>,
     /// Of the last one that failed, for people.
     reason: String,
     due: Option<Instant>,
-    /// How often they were tried again since the last that could be taken away.
+    /// How often none could be taken away, one time after the other.
     tries: u32,
 }
 
@@ -39,7 +44,7 @@ impl Stuck {
     }
 
     fn push(&mut self, job: Unsettled, error: &Error) {
-        self.jobs.push(job);
+        self.jobs.push_back(job);
         self.reason = error.to_string();
         self.due.get_or_insert_with(|| Instant::now() + backoff(self.tries));
     }
@@ -63,33 +68,46 @@ impl Feed {
         self.keep((key, files), error);
     }
 
-    /// Once they are due. What fails as before is not told each time: the status shows it.
+    /// Once they are due, up to the first that stays: most often all do for one reason. What fails as before is not told each time: the status
+    /// shows it.
     pub(super) fn try_stuck_again(&mut self) {
         if self.stuck.due.is_none_or(|due| due > Instant::now()) {
             return;
         }
         self.stuck.due = None;
         self.stuck.tries += 1;
-        for (key, files) in std::mem::take(&mut self.stuck.jobs) {
-            match self.take_away(&files) {
-                Ok(()) => {
-                    self.stuck.tries = 0;
-                    self.book.settled(key);
-                }
-                Err(e) => self.stuck.push((key, files), &e),
+        let begin = Instant::now();
+        while let Some((key, files)) = self.stuck.jobs.pop_front() {
+            if let Err(e) = self.take_away(&files) {
+                // Behind the others.
+                return self.stuck.push((key, files), &e);
+            }
+            self.stuck.tries = 0;
+            self.book.settled(key);
+            if begin.elapsed() > PATIENCE && !self.stuck.jobs.is_empty() {
+                self.stuck.due = Some(Instant::now());
+                return;
             }
         }
     }
 
-    /// Takes away what is there still as it was.
+    /// Takes away what is there still as it was. Of a folder that is away nothing is known.
     fn take_away(&self, files: &[(PathBuf, u128)]) -> Result<()> {
         let (root, sink) = (&self.pipeline.source.root, &self.pipeline.sink);
         if sink.originals == Originals::Keep {
             return Ok(());
         }
         for (path, sign) in files {
-            if Stamp::of(path).is_ok_and(|stamp| sign_of(path, stamp) == *sign) {
-                sink.dispose(path, path.strip_prefix(root).unwrap_or(path))?;
+            match Stamp::of(path) {
+                Ok(stamp) if sign_of(path, stamp) == *sign => {
+                    sink.dispose(path, path.strip_prefix(root).unwrap_or(path))?;
+                }
+                Ok(_) => {}
+                Err(e)
+                    if e.kind() == std::io::ErrorKind::NotFound
+                        && self.root.is_some()
+                        && identity(root) == self.root => {}
+                Err(e) => return Err(Error::io("find", path, e)),
             }
         }
         Ok(())

@@ -162,7 +162,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Sound of `rate` frames a second. Samples that are no numbers become silence.
+    /// Sound of `rate` frames a second. Samples that are no numbers become silence, and those beyond [`LOUDEST`] are held there.
     pub fn new(rate: u32, mut samples: Block) -> Memory {
         samples.make_sane();
         Memory { format: Format { rate, channels: samples.channels() }, samples, at: 0 }
