@@ -76,6 +76,42 @@ fn encode_warns_of_what_latents_do_not_hold() {
     assert!(!told.contains("maman.mid: its bars"), "{told}");
 }
 
+/// Of many files nobody knew which it was.
+#[test]
+fn a_warning_of_a_file_names_it() {
+    let home = Home::new();
+    // A track without an end, and one too many in the header.
+    let bytes = b"MThd\0\0\0\x06\0\x01\0\x02\0\x60MTrk\0\0\0\x08\0\x90\x3c\x64\x60\x80\x3c\0";
+    fs::write(home.path("cut.mid"), bytes).unwrap();
+    let (_, told) = succeed(&home, "encode melody-2bar cut.mid -o z.csv");
+    for warning in ["cut.mid: its last track has no end", "cut.mid: its header counts 2 tracks, and it has 1"] {
+        assert!(told.contains(warning), "{told}");
+    }
+}
+
+/// The last note before a long rest sounded for all of it.
+#[test]
+fn what_is_decoded_is_silent_where_the_tune_was() {
+    let home = Home::new();
+    save(&tune("c4:4 d4:4 e4:4 r:660 g4:4 f4:4 e4:8 d4:4 c4:4 c4:8"), &home.path("a.mid"));
+    succeed(&home, "encode melody-2bar a.mid -o z.csv");
+    succeed(&home, "decode melody-2bar z.csv -o out");
+    let notes = &load(&home.path("out/a.mid")).voices[0].notes;
+    assert!(notes.iter().all(|note| note.end - note.start <= 32 * 120), "{notes:?}");
+}
+
+/// The same silence was made twenty times, and nothing was said of it.
+#[test]
+fn similar_says_where_it_made_silence() {
+    let home = Home::new();
+    save(&tune("f5:1"), &home.path("one.mid"));
+    let (_, told) = succeed(&home, "similar one.mid --amount 0 -n 1 --no-wav --no-png -o x");
+    assert!(told.contains("one.mid: 1 of 1 pieces without a note"), "{told}");
+    save(&tune(MAMAN), &home.path("a.mid"));
+    let (_, told) = succeed(&home, "similar a.mid --amount 0 -n 1 --no-wav --no-png -o x");
+    assert!(!told.contains("without a note"), "{told}");
+}
+
 /// It took the place of its own input, and of a table that a pipeline had gathered.
 #[test]
 fn encode_replaces_nothing_that_nobody_gave_up() {

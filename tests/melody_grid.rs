@@ -3,7 +3,7 @@
 mod melody_common;
 
 use latentd::media::melody::{
-    HIGHEST, LOWEST, Line, Melody, Meter, Note, Part, STEP_CLASSES, Score, Step, Voice, dequantise, drum_notes,
+    HIGHEST, LOWEST, Line, Melody, Meter, Note, Part, STEP_CLASSES, Score, Step, Tempo, Voice, dequantise, drum_notes,
     drum_pattern, lines, quantise, quantise_aloud, roll, stretches,
 };
 use melody_common::{JACQUES, MAMAN, repeated, shown, tune};
@@ -184,12 +184,10 @@ fn a_long_rest_stays_silent() {
     let of = |text: &str| Score::of(&tune(text), &[Part::Melody], 32, Default::default()).expect("a score");
     let seam = of("c4:16 d4:16 r:320 e4:4");
     assert_eq!(seam.assemble(&forgetful(&seam)), seam.lines);
-    let inside = of("c4:4 d4:4 r:340 e4:4");
-    let longest = |lines: &[Line]| {
-        let Line::Notes(steps) = &lines[0] else { unreachable!("notes") };
-        dequantise(steps, 4, 90).iter().map(|note| note.end - note.start).max()
-    };
-    assert_eq!(longest(&inside.assemble(&forgetful(&inside))), Some(28));
+    // It lasted to the end of the stretch that it is in.
+    for inside in ["c4:4 d4:4 r:340 e4:4", "c4:40 r:300 e4:4", "r:4 c4:4 r:40 e4:20"].map(of) {
+        assert_eq!(inside.assemble(&forgetful(&inside)), inside.lines);
+    }
     // What is held through a stretch is no silence.
     let held = of("c4:100 d4:4");
     assert_eq!(held.assemble(&held.windows(32)), held.lines);
@@ -201,6 +199,22 @@ fn a_long_rest_stays_silent() {
     let Line::Notes(steps) = &between[0] else { unreachable!("notes") };
     let struck = |from: usize| steps[from..from + 4].iter().all(|step| matches!(step, Step::Note(_)));
     assert_eq!([0, 32, 64, 96].map(struck), [true, false, true, true]);
+}
+
+/// Of what is told within the first 16th only what the piece begins with was.
+#[test]
+fn what_is_told_last_within_a_step_counts_when_a_piece_begins_anew() {
+    let mut short = tune("c4:16 d4:16");
+    short.voices[0].program = 40;
+    short.voices[0].programs = vec![(10, 7), (60, 73)];
+    short.tempos.extend([10, 60].map(|tick| Tempo { tick, microseconds: 400_000 + tick as u32 }));
+    let of = |piece: &Melody| Score::of(piece, &[Part::Melody], 32, Default::default()).expect("a score");
+    let (short, long) = (of(&short), of(&repeated(&tune("e4:32"), 2)));
+    let between = Score::between(&[(&short, 1.0), (&long, 0.0)], 1);
+    assert_eq!(between.voices[0].program, 40);
+    assert_eq!(between.voices[0].programs, [(60, 73), (3840, 40), (3900, 73)]);
+    let tempos: Vec<_> = between.frame.tempos.iter().map(|tempo| (tempo.tick, tempo.microseconds)).collect();
+    assert_eq!(tempos, [(0, 500_000), (60, 400_060), (3840, 500_000), (3900, 400_060)]);
 }
 
 #[test]

@@ -78,18 +78,24 @@ fn tempo_instrument_loudness_and_length_survive_the_way_through_the_model() {
     assert!(steps(rebuilt).distance(&steps(&piece)) < 0.05);
 }
 
-/// The last note before a rest of ten minutes sounded for all of them.
+/// The last note before a rest of ten minutes sounded for all of them, and then to the end of the two bars that it is in.
 #[test]
 fn no_note_is_held_over_a_long_rest() {
     let codec = two_bars();
+    let rests =
+        |before: &str, rest: u64| Media::Melody(tune(&format!("{before} r:{rest} g4:4 f4:4 e4:8 d4:4 c4:4 c4:8")));
+    for (before, length) in [("c4:4 d4:4 e4:8 f4:4 g4:4 a4:8", 32), ("c4:4 d4:4 e4:4", 12)] {
+        let rebuilt = codec.reconstruct(&rests(before, 672 - length)).expect("rebuilt");
+        let notes = &melody(&rebuilt).voices[0].notes;
+        let (start, end) = (120 * length, 120 * 672);
+        assert!(notes.iter().all(|note| note.end <= start || note.start >= end), "{notes:?}");
+    }
     let longest = |piece: &Media| {
         let notes = melody(piece).voices.iter().flat_map(|voice| &voice.notes);
         notes.map(|note| (note.end - note.start) / 120).max().unwrap_or(0)
     };
-    let rests = Media::Melody(tune("c4:4 d4:4 e4:8 f4:4 g4:4 a4:8 r:640 g4:4 f4:4 e4:8 d4:4 c4:4 c4:8"));
-    let rebuilt = codec.reconstruct(&rests).expect("rebuilt");
-    assert!(longest(&rebuilt) <= 8 + 32, "{}", longest(&rebuilt));
-    let way = walk(&codec, &rests, &Media::Melody(tune(MAMAN)), 5).expect("a way");
+    let from = rests("c4:4 d4:4 e4:8 f4:4 g4:4 a4:8", 640);
+    let way = walk(&codec, &from, &Media::Melody(tune(MAMAN)), 5).expect("a way");
     assert!(way.iter().all(|piece| longest(piece) <= 64), "{:?}", way.iter().map(longest).collect::<Vec<_>>());
 }
 
@@ -102,7 +108,7 @@ fn a_walk_to_another_meter_goes_step_by_step() {
     let way = stops(&codec, &Media::Melody(tune(MAMAN)), &Media::Melody(waltz), 9).expect("a way");
     let places: Vec<f64> = way.iter().map(|stop| stop.place).collect();
     assert_eq!((places[0], places[8]), (0.0, 1.0));
-    assert!(places.windows(2).all(|pair| (pair[1] - pair[0]).abs() < 0.4), "{places:?}");
+    assert!(places.windows(2).all(|pair| (0.05..0.25).contains(&(pair[1] - pair[0]))), "{places:?}");
     let beats: Vec<u8> = way.iter().map(|stop| melody(&stop.piece).meters[0].beats).collect();
     assert_eq!(beats, [4, 4, 4, 4, 3, 3, 3, 3, 3]);
 }

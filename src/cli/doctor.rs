@@ -53,7 +53,9 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
         0 => Ok(ExitCode::SUCCESS),
         bad => {
             let kind = failed.first().map_or(Kind::Config, Error::kind);
-            Err(Error::new(kind, format!("{bad} things do not work")))
+            let what =
+                if bad == 1 { "one thing does not work".to_owned() } else { format!("{bad} things do not work") };
+            Err(Error::new(kind, what))
         }
     }
 }

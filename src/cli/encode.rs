@@ -9,8 +9,8 @@ use super::{Common, files, models, stdout};
 use crate::durable::{Collision, Draft};
 use crate::error::{Error, Kind, Result, show_path};
 use crate::media::latent::{LatentFormat, write_latents};
-use crate::media::{Media, Melody};
-use crate::stage::codec::{self, MelodyCodec};
+use crate::media::melody::Score;
+use crate::stage::codec;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -52,10 +52,15 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
             return Ok(());
         }
         let media = input.read(codec.media())?;
-        let mut latent = files::encode(codec.as_ref(), &media, &input.path)?;
-        if let (Some(codec), Media::Melody(piece)) = (codec.melodies(), &media) {
-            warn_of_seams(codec, piece, &input.path)?;
-        }
+        let mut latent = match codec.melodies() {
+            Some(codec) => {
+                let (score, latent) = codec.encode_score(&media)?;
+                files::remark(&score.remarks, &input.path);
+                warn_of_seams(&score, codec.melody().steps, &input.path);
+                latent
+            }
+            None => files::encode(codec.as_ref(), &media, &input.path)?,
+        };
         latent.source = Some(input.name.clone());
         match format {
             // Shown as they come.
@@ -93,8 +98,7 @@ fn check_free(out: &Path, overwrite: bool) -> Result<()> {
 }
 
 /// Says of a tune whose bars leave windows of the model partly empty what will become of it: latents hold no meter, and `decode` plays whole windows.
-fn warn_of_seams(codec: &MelodyCodec, piece: &Melody, path: &Path) -> Result<()> {
-    let (score, window) = (codec.score(piece)?, codec.melody().steps);
+fn warn_of_seams(score: &Score, window: usize, path: &Path) {
     // After the last there is only silence.
     if score.stretches.iter().rev().skip(1).any(|stretch| stretch.length < window) {
         let path = show_path(path);
@@ -102,5 +106,4 @@ fn warn_of_seams(codec: &MelodyCodec, piece: &Melody, path: &Path) -> Result<()>
             "{path}: its bars do not fill the model's {window} steps, and a latent holds no meter: `latentd decode` will play some beats twice (`reconstruct`, `perturb` and `similar` will not)"
         );
     }
-    Ok(())
 }

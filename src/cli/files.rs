@@ -59,8 +59,13 @@ pub fn read_for_model(kind: MediaKind, path: &Path, option: &str) -> Result<Medi
 /// Encodes what a file holds, and says what is to be known of the way there.
 pub fn encode(codec: &dyn Codec, media: &Media, path: &Path) -> Result<Latent> {
     let (latent, remarks) = codec.encode_aloud(media)?;
-    remarks.iter().for_each(|remark| tracing::info!("{}: {remark}", show_path(path)));
+    remark(&remarks, path);
     Ok(latent)
+}
+
+/// Says what is to be known of the way that a file goes through a model.
+pub fn remark(remarks: &[String], path: &Path) {
+    remarks.iter().for_each(|remark| tracing::info!("{}: {remark}", show_path(path)));
 }
 
 /// Reads a file of latents, of which there must be some.
@@ -148,7 +153,7 @@ pub fn each(inputs: &[Input], mut work: impl FnMut(&Input) -> Result<()>) -> Res
     first.map_or(Ok(()), Err)
 }
 
-/// Keeps the first failure, which is the verb's own in the end, and tells any other.
+/// Keeps the first failure, which is the verb's own and so told last, and tells any other at once.
 pub fn note(first: &mut Option<Error>, e: Error) {
     match first {
         None => *first = Some(e),

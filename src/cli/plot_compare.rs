@@ -48,7 +48,7 @@ pub fn of(args: &Args) -> Result<Drawn<Sheet>> {
             };
             files::read_picture(&input.ok_or_else(missing)?.path)
         };
-        // What one folder lacks is shown of none.
+        // What a folder lacks, which is told, the others do not show either: a column is one picture.
         let column = match args.folders.iter().zip(&folders).map(find).collect::<Result<Vec<Image>>>() {
             Ok(column) => column,
             Err(e) => {

@@ -120,6 +120,13 @@ fn install(install: &Install, common: &Common) -> Result<ExitCode> {
     let given = given(install)?;
     let program = std::env::current_exe().map_err(|e| Error::new(Kind::Bug, "where am I?").because(e))?;
     text(&program)?;
+    // Where cargo puts it, whose `clean` would take it away.
+    if program.parent().is_some_and(|folder| folder.ends_with("target/release") || folder.ends_with("target/debug")) {
+        let program = show_path(&program);
+        tracing::warn!(
+            "the service will run {program}, and end with that folder: install the program first, as with `sudo install {program} /usr/local/bin/`"
+        );
+    }
     let mut arguments: Vec<String> = vec!["--watch-config".into()];
     arguments.extend(install.http.map(|address| format!("--http={address}")));
     if let Some(file) = &install.token_file {

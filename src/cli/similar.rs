@@ -10,7 +10,7 @@ use rand_distr::{Distribution, StandardNormal};
 use super::pieces::{Output, stem};
 use super::voice::Voice;
 use super::{Common, files, models};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, show_path};
 use crate::media::{Latent, Media};
 use crate::model::Draws;
 use crate::stage::codec;
@@ -75,17 +75,20 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let draws = Draws::of(&model)?;
     let mut rng = StdRng::seed_from_u64(args.seed);
     let mut draw = || {
-        let values = elsewhere(&draws, &mut rng, point.rows().len());
+        let values = anywhere(&draws, &mut rng, point.rows().len());
         let near = between(&point, &Latent { values, ..point.clone() }, args.amount);
         codec.decode_between(&near, &[(&piece, 1.0)])
     };
+    // Nobody asks for silence.
+    let silent = |piece: &Media| matches!(piece, Media::Melody(melody) if melody.end() == 0);
+    // At no distance all draws are the same.
+    let tries = if args.amount > 0.0 { TRIES } else { 1 };
     let bar = files::bar(usize::from(args.count));
     let mut made = Vec::new();
     for _ in 0..args.count {
         let mut found = draw()?;
-        for _ in 1..TRIES {
-            // Nobody asks for silence.
-            if !matches!(&found, Media::Melody(melody) if melody.end() == 0) {
+        for _ in 1..tries {
+            if !silent(&found) {
                 break;
             }
             found = draw()?;
@@ -94,6 +97,13 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
         bar.inc(1);
     }
     bar.finish_and_clear();
+    let silences = made.iter().filter(|piece| silent(piece)).count();
+    if silences > 0 {
+        let (file, made) = (show_path(&args.file), made.len());
+        tracing::warn!(
+            "{file}: {silences} of {made} pieces without a note, since the model knows nothing like this one (another --amount may help)"
+        );
+    }
     let labels: Vec<String> = (1..=made.len()).map(|number| format!("{} {number}", stem(&args.file))).collect();
     args.output.write("similar", made, &labels, 1)?;
     Ok(ExitCode::SUCCESS)
@@ -101,7 +111,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
 
 /// A point of where the training data lie for each stretch of a piece, as `sample` draws them; all of one component of the mixture, as the stretches of one tune
 /// are alike.
-fn elsewhere(draws: &Draws, rng: &mut StdRng, stretches: usize) -> Vec<f32> {
+fn anywhere(draws: &Draws, rng: &mut StdRng, stretches: usize) -> Vec<f32> {
     let place: f32 = if draws.fitted() { rng.random() } else { 0.0 };
     (0..stretches).flat_map(|_| draws.draw(place, || StandardNormal.sample(rng))).collect()
 }

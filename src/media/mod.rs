@@ -14,7 +14,7 @@ pub use image::Image;
 pub use latent::Latent;
 pub use melody::Melody;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, show_path};
 
 /// The kinds of media, as type-checking and messages name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -136,7 +136,9 @@ pub fn read(kind: MediaKind, file: File, name: &Path, limits: &image::Limits) ->
         }
         MediaKind::Melody => {
             check()?;
-            melody::midi::read(file).map(Media::Melody).map_err(|e| e.at(name))
+            let (piece, remarks) = melody::midi::read_aloud(file).map_err(|e| e.at(name))?;
+            remarks.iter().for_each(|remark| tracing::warn!("{}: {remark}", show_path(name)));
+            Ok(Media::Melody(piece))
         }
     }
 }

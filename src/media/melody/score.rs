@@ -74,8 +74,8 @@ impl Score {
             stretches: (0..count).map(|at| Stretch { start: at * window, length: window }).collect(),
             frame: Melody::new(TICKS),
             remarks: Vec::new(),
-            // It is not known what is to be silent.
-            seams: vec![vec![Seam::Holds; count]; parts.len()],
+            // In what comes from no file, silence is likelier than one note through all of a window, and a network sees them as the same.
+            seams: vec![vec![Seam::PLAYS; count]; parts.len()],
         }
     }
 
@@ -129,8 +129,8 @@ impl Score {
         self.stretches.iter().map(window).collect()
     }
 
-    /// Puts windows back together: of each its stretch, and nothing beyond the end of the piece. Where the piece is silent over a whole stretch, it
-    /// stays so, whatever the window has.
+    /// Puts windows back together: of each its stretch, and nothing beyond the end of the piece. Where the piece is silent over a seam, it
+    /// stays so, whatever the windows have.
     pub fn assemble(&self, windows: &[Vec<Line>]) -> Vec<Line> {
         let steps = self.lines.iter().map(Line::len).max().unwrap_or(0);
         let part = |at: usize| {
@@ -178,7 +178,7 @@ impl Score {
             if !voice.programs.is_empty() {
                 voice.programs.insert(0, (0, voice.program));
                 again.all(&mut voice.programs, |(tick, _)| *tick, |(tick, _), by| *tick += by);
-                voice.programs.remove(0);
+                (_, voice.program) = voice.programs.remove(0);
             }
             let later = |note: &mut Note, by: u64| (note.start, note.end) = (note.start + by, note.end + by);
             again.all(&mut voice.notes, |note| note.start, later);
@@ -188,7 +188,7 @@ impl Score {
     /// What a part does in a stretch where the piece begins anew when it is over, as [`between`](Self::between) lets it.
     fn seam(&self, part: usize, at: usize, windows: usize) -> Seam {
         let period = self.stretches.len().next_multiple_of(windows.max(1)).max(1);
-        self.seams.get(part).and_then(|seams| seams.get(at % period)).copied().unwrap_or(Seam::Silent)
+        self.seams.get(part).and_then(|seams| seams.get(at % period)).copied().unwrap_or(Seam::SILENT)
     }
 
     /// A score between others, each with its weight: stretches as many as the longest has, all else as the heaviest has it, the tempo between
@@ -214,13 +214,8 @@ impl Score {
             score.lines = score.lines.iter().map(|line| line.window(0, steps, false)).collect();
         }
         let seam = |part: usize, at: usize| {
-            let sounds =
-                |(score, weight): &(&Score, f32)| *weight > 0.0 && score.seam(part, at, windows) != Seam::Silent;
-            match nearest.seam(part, at, windows) {
-                // Where one of them plays, so may what is between.
-                Seam::Silent if scores.iter().any(sounds) => Seam::Rests,
-                own => own,
-            }
+            let heard = scores.iter().filter(|(_, weight)| *weight > 0.0);
+            nearest.seam(part, at, windows).beside(heard.map(|(score, _)| score.seam(part, at, windows)))
         };
         score.seams = (0..nearest.seams.len()).map(|part| (0..count).map(|at| seam(part, at)).collect()).collect();
         let tempo = |score: &Score| f64::from(score.frame.tempo_at(0)).ln();
@@ -243,10 +238,13 @@ struct Again {
 }
 
 impl Again {
-    /// Lets all events of the first period come again. Of one kind there is one a step, however many a stranger has put there.
+    /// Lets all events of the first period come again. Of one kind there is one a step, however many a stranger has put there: the last, which is
+    /// what notes on the grid would find, and beside it what the piece begins with.
     fn all<T: Clone>(&self, events: &mut Vec<T>, tick: impl Fn(&T) -> u64, later: impl Fn(&mut T, u64)) {
         events.retain(|event| tick(event) < self.period);
-        events.dedup_by_key(|event| tick(event) * GRID_PER_QUARTER / self.quarter);
+        events.reverse();
+        events.dedup_by_key(|event| (tick(event) * GRID_PER_QUARTER).div_ceil(self.quarter));
+        events.reverse();
         let once = events.clone();
         for time in 1..self.end.div_ceil(self.period) {
             let mut again = once.clone();

@@ -42,7 +42,10 @@ impl Weights {
     /// When the file cannot be read, is no ONNX file, or holds no f32 tensors.
     pub fn read(model: &Path) -> Result<Self> {
         let file = if model.is_dir() { model.join(latentd::model::MODEL_FILE) } else { model.to_owned() };
-        let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let bytes = fs::read(&file).with_context(|| {
+            let here = if file.is_relative() { " (from the current folder on)" } else { "" };
+            format!("cannot read {}{here}", file.display())
+        })?;
         let weights = Self::decode(&bytes).with_context(|| format!("{} is no model to start from", file.display()))?;
         Ok(weights)
     }

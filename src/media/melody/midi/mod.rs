@@ -3,7 +3,7 @@
 mod read;
 mod write;
 
-pub use read::{MAX_BYTES, read};
+pub use read::{MAX_BYTES, read, read_aloud};
 pub use write::write;
 
 use std::path::Path;

@@ -31,7 +31,17 @@ const END_OF_TRACK: [u8; 4] = [0, 0xff, 0x2f, 0];
 ///
 /// # Errors
 /// Kind input: it is no MIDI file, is damaged, has no notes, or is longer than anybody's music.
-pub fn read(mut file: impl Read) -> Result<Melody> {
+pub fn read(file: impl Read) -> Result<Melody> {
+    let (melody, remarks) = read_aloud(file)?;
+    remarks.iter().for_each(|remark| tracing::warn!("{remark}"));
+    Ok(melody)
+}
+
+/// [`read`], and what it would warn of, for those who can tell which file it is about.
+///
+/// # Errors
+/// As for [`read`].
+pub fn read_aloud(mut file: impl Read) -> Result<(Melody, Vec<String>)> {
     let mut bytes = Vec::new();
     let taken = file.by_ref().take(MAX_BYTES + 1).read_to_end(&mut bytes);
     taken.map_err(|e| Error::new(Kind::Transient, "the file cannot be read").because(e))?;
@@ -42,7 +52,7 @@ pub fn read(mut file: impl Read) -> Result<Melody> {
     parse(&bytes)
 }
 
-fn parse(bytes: &[u8]) -> Result<Melody> {
+fn parse(bytes: &[u8]) -> Result<(Melody, Vec<String>)> {
     if !(bytes.starts_with(b"MThd") || bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"RMID")) {
         return Err(Error::new(Kind::Input, "no MIDI file: it does not start with `MThd`")
             .mend("give a Standard MIDI File (.mid)"));
@@ -53,9 +63,10 @@ fn parse(bytes: &[u8]) -> Result<Melody> {
     if bytes.windows(13).any(|header| header.starts_with(b"MThd") && header[12] == 0x80) {
         return Err(damaged("there are no 128 frames a second".to_owned()));
     }
+    let mut remarks = Vec::new();
     let chunks = Chunks::of(bytes).map_err(damaged)?;
     if chunks.tracks < chunks.told {
-        tracing::warn!("its header counts {} tracks, and it has {}", chunks.told, chunks.tracks);
+        remarks.push(format!("its header counts {} tracks, and it has {}", chunks.told, chunks.tracks));
     }
     let ended;
     let mut smf = Smf::parse(bytes).map_err(|e| damaged(e.to_string()))?;
@@ -67,7 +78,7 @@ fn parse(bytes: &[u8]) -> Result<Melody> {
         ended = chunks.ended(bytes);
         let again = Smf::parse(&ended).map_err(|e| damaged(e.to_string()))?;
         if again.tracks.last().is_some_and(ends) {
-            tracing::warn!("its last track has no end: what is there of it is taken");
+            remarks.push("its last track has no end: what is there of it is taken".to_owned());
             smf = again;
         }
     }
@@ -99,7 +110,7 @@ fn parse(bytes: &[u8]) -> Result<Melody> {
             reader.track(number, track, 0)?;
         }
     }
-    reader.finish()
+    Ok((reader.finish()?, remarks))
 }
 
 /// What the chunks of a file tell of its tracks.

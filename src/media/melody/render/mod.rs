@@ -69,11 +69,13 @@ pub fn write_wav(piece: &Melody, instrument: &Instrument, out: impl Write + Seek
     let mut player = instrument.player(piece)?;
     let length = player.length();
     let keeps = length as f64 <= KEPT * f64::from(RATE);
-    let mut kept: Vec<[f32; 2]> = Vec::new();
+    let mut kept: Vec<[f32; 2]> = Vec::with_capacity(if keeps { length } else { 0 });
     let mut peak = 0f32;
     play(player.as_mut(), |block| {
         peak = block.iter().flatten().fold(peak, |peak, v| peak.max(v.abs()));
-        kept.extend(block.iter().filter(|_| keeps));
+        if keeps {
+            kept.extend_from_slice(block);
+        }
         Ok(())
     })?;
     drop(player);
