@@ -1,6 +1,7 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fs;
 use std::io::Cursor;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -139,11 +140,15 @@ pub fn find_files(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
     Ok(walk(folder, extensions)?.0)
 }
 
-/// The files below `folder` whose names end so, and how many there are of each other kind, hidden ones left out.
+/// The files below `folder` whose names end so, and how many there are of each other kind, hidden ones left out. Links are followed, and no folder
+/// is searched twice.
 fn walk(folder: &Path, extensions: &[&str]) -> Result<(Vec<PathBuf>, BTreeMap<String, usize>)> {
     let (mut files, mut others) = (Vec::new(), BTreeMap::new());
-    let mut folders = vec![folder.to_owned()];
-    while let Some(current) = folders.pop() {
+    let (mut folders, mut seen) = (VecDeque::from([folder.to_owned()]), HashSet::new());
+    while let Some(current) = folders.pop_front() {
+        if fs::metadata(&current).is_ok_and(|folder| !seen.insert((folder.dev(), folder.ino()))) {
+            continue;
+        }
         let entries = match fs::read_dir(&current) {
             Ok(entries) => entries,
             Err(error) if current == folder => {
@@ -157,7 +162,10 @@ fn walk(folder: &Path, extensions: &[&str]) -> Result<(Vec<PathBuf>, BTreeMap<St
         for entry in entries.flatten() {
             let path = entry.path();
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                folders.push(path);
+                folders.push_front(path);
+            } else if path.is_dir() {
+                // Behind all that lie here themselves: what is here by two names goes by its own.
+                folders.push_back(path);
             } else if path.is_file() {
                 let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
                 if extensions.contains(&extension.as_str()) {
@@ -190,6 +198,22 @@ mod tests {
         let (files, others) = walk(folder.path(), &EXTENSIONS).expect("a folder");
         assert_eq!(files, [folder.path().join("a.png")]);
         assert_eq!(passed_over(&others), "4 files of other kinds passed over (heic 2, avif 1, without an ending 1)");
+    }
+
+    /// There were said to be no pictures below a folder of links, which is how people put sets together.
+    #[test]
+    fn links_to_folders_are_followed_once() {
+        let place = tempfile::tempdir().expect("a folder");
+        let [set, other] = ["set", "other"].map(|name| place.path().join(name));
+        for folder in [&set.join("own"), &other] {
+            fs::create_dir_all(folder).expect("a folder");
+            fs::write(folder.join("a.png"), "").expect("a file");
+        }
+        for (target, name) in [(&other, "away"), (&set, "round"), (&set.join("own"), "again")] {
+            std::os::unix::fs::symlink(target, set.join(name)).expect("a link");
+        }
+        let found = find_files(&set, &EXTENSIONS).expect("a folder");
+        assert_eq!(found, ["away/a.png", "own/a.png"].map(|name| set.join(name)));
     }
 
     /// Networks learnt from pictures that lay on their side.
