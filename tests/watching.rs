@@ -7,7 +7,7 @@ use std::fs;
 use std::io::Write;
 use std::time::Duration;
 
-use common::{Home, count, files, png, wait_for};
+use common::{Daemon, Home, count, files, png, wait_for};
 
 const LONG: Duration = Duration::from_secs(240);
 const SMALL: &str = "resize: { long_side: 4 }";
@@ -198,17 +198,27 @@ fn originals_go_where_the_pipeline_says() {
     }
 }
 
-/// They were left until the next start, and the status was that of a pipeline that does what it should.
-#[test]
-fn originals_that_cannot_be_moved_are_told_and_tried_again() {
-    let home = Home::new();
-    let pipeline = home.pipeline("", SMALL, ", originals: { move: ./originals }");
+/// A daemon whose one original cannot be moved, since a file is in the way.
+fn stuck(home: &Home, source: &str) -> Daemon {
+    let pipeline = home.pipeline(source, SMALL, ", originals: { move: ./originals }");
     fs::write(home.folder("originals").join("deep"), "in the way").unwrap();
     let daemon = home.daemon(&pipeline, &[]);
     fs::write(home.folder("inbox/deep").join("a.png"), png(6, 6)).unwrap();
     wait_for("the result", LONG, || home.path("outbox/deep/a.png").is_file());
-    let asked = || String::from_utf8(home.run(&["status"]).stdout).unwrap();
-    wait_for("the status", LONG, || asked().contains("1 whose originals stay"));
+    wait_for("the status", LONG, || asked(home).contains("1 whose originals stay"));
+    daemon
+}
+
+fn asked(home: &Home) -> String {
+    String::from_utf8(home.run(&["status"]).stdout).unwrap()
+}
+
+/// They were left until the next start, and the status was that of a pipeline that does what it should.
+#[test]
+fn originals_that_cannot_be_moved_are_told_and_tried_again() {
+    let home = Home::new();
+    let daemon = stuck(&home, "");
+    let asked = || asked(&home);
     assert!(asked().contains("test: running (originals stay: "), "{}", asked());
     fs::remove_file(home.path("originals/deep")).unwrap();
     wait_for("the original to go", LONG, || home.path("originals/deep/a.png").is_file());
@@ -221,12 +231,8 @@ fn originals_that_cannot_be_moved_are_told_and_tried_again() {
 #[test]
 fn originals_in_a_folder_that_is_away_are_not_forgotten() {
     let home = Home::new();
-    let pipeline = home.pipeline(", poll: 200ms", SMALL, ", originals: { move: ./originals }");
-    fs::write(home.folder("originals").join("deep"), "in the way").unwrap();
-    let daemon = home.daemon(&pipeline, &[]);
-    fs::write(home.folder("inbox/deep").join("a.png"), png(6, 6)).unwrap();
-    let asked = || String::from_utf8(home.run(&["status"]).stdout).unwrap();
-    wait_for("the status", LONG, || asked().contains("1 whose originals stay"));
+    let daemon = stuck(&home, ", poll: 200ms");
+    let asked = || asked(&home);
     fs::rename(home.path("inbox"), home.path("away")).unwrap();
     wait_for("the folder to be missed", LONG, || asked().contains("the folder is gone"));
     // Longer than they wait at first until they are tried again.

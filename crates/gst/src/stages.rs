@@ -61,8 +61,7 @@ pub fn one(
 /// # Errors
 /// Kind model: there is none of that name.
 pub fn keeps(model: &str, models: &Models) -> Result<f64> {
-    let model = models.get(&place(model), &own_models())?;
-    Ok(model.card.audio.as_ref().map_or(0.0, |audio| audio.keeps))
+    Ok(models.get(&place(model), &own_models())?.card.keeps())
 }
 
 /// A model's name as it is; a path, which is relative to where the program runs, whole.

@@ -45,8 +45,7 @@ impl Shared {
     fn make() -> Result<Shared> {
         let (models, folder) = (Models::default(), Path::new(""));
         let stage = named("denoise", [("model", MODEL.into())], &Site { models: &models, folder })?;
-        let model = models.get(MODEL, folder)?;
-        Ok(Shared { stage, keeps: model.card.audio.as_ref().map_or(0.0, |audio| audio.keeps) })
+        Ok(Shared { stage, keeps: models.get(MODEL, folder)?.card.keeps() })
     }
 }
 

@@ -1,19 +1,19 @@
 //! What becomes of a run, its checkpoint and its model when something goes wrong or is asked for twice.
 
+mod desk;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use desk::Desk;
 use latentd::model::{Card, Model};
-
-/// A folder that holds pictures and everything that runs make of them.
-struct Desk(tempfile::TempDir);
 
 impl Desk {
     fn new() -> Self {
-        let desk = Self(tempfile::tempdir().expect("a folder"));
+        let desk = Self::empty();
         fs::create_dir(desk.path("pictures")).expect("a folder");
         for k in 0..6u32 {
             let wave =
@@ -23,33 +23,6 @@ impl Desk {
             picture.save(desk.path(&format!("pictures/{k}.png"))).expect("a picture");
         }
         desk
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn command(&self, arguments: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_latentd-train"));
-        command.args(arguments.split_whitespace()).current_dir(self.0.path());
-        command
-    }
-
-    fn run(&self, arguments: &str) -> Output {
-        self.command(arguments).output().expect("the program starts")
-    }
-
-    fn succeed(&self, arguments: &str) -> String {
-        let output = self.run(arguments);
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{arguments}: {told}");
-        told
-    }
-
-    fn fail(&self, arguments: &str) -> String {
-        let output = self.run(arguments);
-        assert!(!output.status.success(), "{arguments} should fail");
-        String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
     fn card(&self, model: &str) -> Card {

@@ -1,23 +1,21 @@
 //! The program from end to end on a small folder of made-up pictures.
 
+mod desk;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use desk::Desk;
 use latentd::model::{Golden, Kernel, Model, verify};
 use latentd_train::data::SmallPictures;
 use latentd_train::onnx::Weights;
 
-/// A folder that holds pictures and everything that a run makes of them.
-struct Desk {
-    folder: tempfile::TempDir,
-}
-
 impl Desk {
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let pictures = folder.path().join("pictures/nested");
+        let desk = Self::empty();
+        let pictures = desk.path("pictures/nested");
         fs::create_dir_all(&pictures).expect("a folder");
         for k in 0..6u32 {
             let picture = image::RgbImage::from_fn(160, 144, |x, y| {
@@ -27,33 +25,7 @@ impl Desk {
             });
             picture.save(pictures.join(format!("{k}.png"))).expect("a picture");
         }
-        Self { folder }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// Runs the program in this folder.
-    fn run(&self, arguments: &str) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_latentd-train"))
-            .args(arguments.split_whitespace())
-            .current_dir(self.folder.path())
-            .output()
-            .expect("the program starts")
-    }
-
-    fn succeed(&self, arguments: &str) -> String {
-        let output = self.run(arguments);
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{arguments}: {text}");
-        text
-    }
-
-    fn fail(&self, arguments: &str) -> String {
-        let output = self.run(arguments);
-        assert!(!output.status.success(), "{arguments} should fail");
-        String::from_utf8_lossy(&output.stderr).into_owned()
+        desk
     }
 
     fn losses(&self, run: &str) -> Vec<f64> {
@@ -117,7 +89,7 @@ fn interrupt(desk: &Desk, arguments: &str, signal: &str, far_enough: impl Fn() -
     let mut program = Command::new("env")
         .args(["--default-signal=HUP", env!("CARGO_BIN_EXE_latentd-train")])
         .args(arguments.split_whitespace())
-        .current_dir(desk.folder.path())
+        .current_dir(desk.path(""))
         .spawn()
         .expect("the program starts");
     let begun = Instant::now();

@@ -296,6 +296,11 @@ impl Card {
         self.media == MediaKind::Image && self.task != Task::Autoencode
     }
 
+    /// The share of the sound as it was, 0..1, that the network leaves in what it gives.
+    pub fn keeps(&self) -> f64 {
+        self.audio.as_ref().map_or(0.0, |audio| audio.keeps)
+    }
+
     /// The port that carries `role`.
     pub fn input(&self, role: Role) -> Option<&Port> {
         self.inputs.iter().find(|p| p.role() == role)

@@ -22,8 +22,7 @@ struct Denoise {
 pub(super) fn build(component: &Component, model: Arc<Model>) -> std::result::Result<Box<dyn Stage>, Vec<Problem>> {
     let settings = &component.settings;
     let limit = settings.get("attenuation_limit_db").and_then(Value::as_number);
-    let keeps = model.card.audio.as_ref().map_or(0.0, |audio| audio.keeps);
-    let wet = share(settings.number("strength"), limit, keeps);
+    let wet = share(settings.number("strength"), limit, model.card.keeps());
     // What a graph cannot do is told now, not with the first file; one channel is as good as many for that.
     match Stream::new(&model, 1) {
         Ok(network) => Ok(Box::new(Denoise { network, wet })),
