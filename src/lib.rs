@@ -27,6 +27,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | none (`default-features = false`) | [`config`], [`crew`], [`durable`], [`error`], [`media`], [`model`], [`stage`] |
+//! | `audio-models`, `image-models`, `melody-models` (default) | the trained models of that kind, built in: 0.7, 28 and 1 MB |
 //! | `realtime` | `realtime`: what may not wait, for plugins |
 //! | `plot` | `plot`: spectrograms, piano rolls, latent maps |
 //! | `live` (default) | `device`: microphones and speakers; needs ALSA |

@@ -7,16 +7,17 @@ use std::sync::Arc;
 
 use crossbeam::channel::{Receiver, unbounded};
 
-use super::{Common, files, load, terminal, threads};
+use super::{Common, files, find_models_apart, load, print_mistakes, terminal, threads};
 use crate::durable::{Collision, Stamp, names};
 use crate::error::{Error, Kind, Result, plain_paths, show_path, show_paths};
-use crate::pipeline::{Forgetful, Input, Job, Outcome, Pipeline, Pool, Ticket};
+use crate::model::Models;
+use crate::pipeline::{Forgetful, Input, Job, Outcome, Pipeline, Pool, SHIPPED, Shipped, Ticket};
 use crate::sink::Originals;
 use crate::source::{FolderSource, resolve};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The pipeline; of its source only the patterns count, and originals are always kept
+    /// The pipeline's file, or the name of one that `latentd new` lists; of its source only the patterns count, and originals are always kept
     pipeline: PathBuf,
     /// Files and folders; folders are mirrored
     #[arg(required = true, value_name = "INPUT")]
@@ -36,8 +37,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
-    let models = common.models();
-    let mut pipeline = load(&args.pipeline, &models)?;
+    let (mut pipeline, models) = read(args, common)?;
     pipeline.sink.originals = Originals::Keep;
     if let Some(out) = &args.out {
         pipeline.sink.root = out.clone();
@@ -87,6 +87,27 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
             Ok(error.kind().exit_code().into())
         }
     }
+}
+
+/// The pipeline that is named: a file, or one that the program carries.
+fn read(args: &Args, common: &Common) -> Result<(Pipeline, Models)> {
+    let name = args.pipeline.to_string_lossy();
+    let missing = args.pipeline.symlink_metadata().is_err();
+    let Some(shipped) = Shipped::find(&name).filter(|_| missing) else {
+        let models = common.models();
+        let near = crate::did_you_mean(&name, SHIPPED.iter().map(|shipped| shipped.name));
+        return match (load(&args.pipeline, &models), near) {
+            (Err(e), Some(near)) if missing => Err(e.mend(format!("did you mean `{near}`?"))),
+            (pipeline, _) => Ok((pipeline?, models)),
+        };
+    };
+    // It lies in no folder, beside which models or results could be.
+    if args.out.is_none() {
+        let e = Error::new(Kind::Usage, format!("`{name}` comes with the program, and has no folder for results"));
+        return Err(e.mend(format!("say where they go by `--out DIR`, or make it your own by `latentd new {name}`")));
+    }
+    let models = find_models_apart(&common.models);
+    Ok((shipped.pipeline(&models).map_err(print_mistakes)?, models))
 }
 
 /// All inputs, those in folders included. What is named but not there, or cannot be read, is a failure among others.

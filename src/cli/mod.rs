@@ -19,6 +19,7 @@ mod history;
 mod interpolate;
 mod manual;
 mod models;
+mod new;
 mod paths;
 mod perturb;
 mod pieces;
@@ -85,6 +86,8 @@ enum Verb {
     Run(run::Args),
     /// Run a pipeline once over files and folders
     Apply(apply::Args),
+    /// Begin a pipeline of your own with one that the program carries
+    New(new::Args),
     /// Tell all mistakes in pipelines
     Check(check::Args),
     /// Show two pictures side by side, and how alike they are
@@ -208,6 +211,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
     match &cli.verb {
         Verb::Run(args) => run::run(args, common),
         Verb::Apply(args) => apply::run(args, common),
+        Verb::New(args) => new::run(args, common),
         Verb::Check(args) => check::run(args, common),
         Verb::Compare(args) => compare::run(args),
         Verb::Encode(args) => encode::run(args, common),
@@ -255,11 +259,16 @@ fn check_models(folders: &[PathBuf]) -> Result<()> {
     }
 }
 
-/// A store of models: these folders first, then the user's own and those for everybody.
+/// A store of models: these folders first, then those beside a pipeline, the user's own and those for everybody.
 fn find_models(folders: &[PathBuf]) -> Models {
+    find_models_apart(folders).with_projects()
+}
+
+/// [`find_models`] but for those beside a pipeline.
+fn find_models_apart(folders: &[PathBuf]) -> Models {
     let mut folders = folders.to_vec();
     folders.extend(paths::models());
-    Models::new(folders).with_projects().remembering(paths::cache())
+    Models::new(folders).remembering(paths::cache())
 }
 
 /// Loads a pipeline; its mistakes are printed as a report, and the error tells only how many there are.

@@ -29,9 +29,8 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     args.results.check()?;
     let codec = codec::open_choosing(&models::find(common, &args.model)?, args.class, args.voice.choice())?;
     files::each(&files::collect(&args.inputs, codec.media())?, |input| {
-        let original = input.read(codec.media())?;
-        let latent = files::encode(codec.as_ref(), &original, &input.path)?;
-        let media = codec.decode_between(&latent, &[(&original, 1.0)])?;
+        let (media, remarks) = codec.reconstruct_aloud(&input.read(codec.media())?)?;
+        files::remark(&remarks, &input.path);
         args.results.write(media, &files::stem(&input.name), Some(&input.name))
     })?;
     Ok(ExitCode::SUCCESS)

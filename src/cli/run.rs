@@ -95,7 +95,7 @@ pub(super) fn given(files: &[PathBuf], example: &str) -> Result<Vec<PathBuf>> {
         return Ok(vec![folder]);
     }
     let e = Error::new(Kind::Usage, "no pipeline is named, and there is no folder of pipelines").at(&folder);
-    Err(e.mend(format!("name a pipeline: `{example}`")))
+    Err(e.mend(format!("name a pipeline, as in `{example}`; `latentd new` begins one")))
 }
 
 /// What was read.

@@ -13,14 +13,17 @@ pub struct Builtin {
 macro_rules! builtin {
     (@draws $name:literal) => { None };
     (@draws $name:literal draws) => { Some(include_bytes!(concat!("../../models/", $name, "/draws.safetensors"))) };
-    ($($name:literal $($draws:ident)?),* $(,)?) => {
-        &[$(Builtin {
-            name: $name,
-            card: include_str!(concat!("../../models/", $name, "/card.yaml")),
-            onnx: include_bytes!(concat!("../../models/", $name, "/model.onnx")),
-            golden: include_bytes!(concat!("../../models/", $name, "/golden.safetensors")),
-            draws: builtin!(@draws $name $($draws)?),
-        }),*]
+    ($($feature:literal => $($name:literal $($draws:ident)?),*;)*) => {
+        &[$($(
+            #[cfg(feature = $feature)]
+            Builtin {
+                name: $name,
+                card: include_str!(concat!("../../models/", $name, "/card.yaml")),
+                onnx: include_bytes!(concat!("../../models/", $name, "/model.onnx")),
+                golden: include_bytes!(concat!("../../models/", $name, "/golden.safetensors")),
+                draws: builtin!(@draws $name $($draws)?),
+            }
+        ),*),*]
     };
 }
 
@@ -40,24 +43,26 @@ pub const BESIDE: &[&str] = &[
     "trio-4bar",
 ];
 
-/// All of them, by name. A static: of a constant each part of the program that uses it has its own copy, and they are large.
-pub static BUILTIN: &[Builtin] = builtin![
-    "denoise-camera",
-    "denoise-photo",
-    "denoise-photo-fast",
-    "denoise-speech",
-    "melody-2bar" draws,
-    "upscale-camera-x2",
-    "upscale-camera-x4",
-    "upscale-photo-x2",
-    "upscale-photo-x2-fast",
-    "upscale-photo-x3",
-    "upscale-photo-x3-fast",
-    "upscale-photo-x4",
-    "upscale-photo-x4-fast",
-];
+/// All of them, by the cargo feature that leaves them out of a plugin. A static: of a constant each part of the program that uses it has its own
+/// copy, and they are large.
+pub static BUILTIN: &[Builtin] = builtin! {
+    "audio-models" => "denoise-speech";
+    "image-models" =>
+        "denoise-camera",
+        "denoise-photo",
+        "denoise-photo-fast",
+        "upscale-camera-x2",
+        "upscale-camera-x4",
+        "upscale-photo-x2",
+        "upscale-photo-x2-fast",
+        "upscale-photo-x3",
+        "upscale-photo-x3-fast",
+        "upscale-photo-x4",
+        "upscale-photo-x4-fast";
+    "melody-models" => "melody-2bar" draws;
+};
 
-#[cfg(test)]
+#[cfg(all(test, feature = "audio-models", feature = "image-models", feature = "melody-models"))]
 mod tests {
     use super::*;
 

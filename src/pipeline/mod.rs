@@ -10,6 +10,7 @@ mod ledger;
 pub mod live;
 mod open;
 mod pool;
+mod shipped;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub use fingerprint::Fingerprint;
 pub use job::{Input, Job, Outcome, Ticket};
 pub use ledger::{Claim, Forgetful, Key, Ledger, Verdict};
 pub use pool::{Lane, Pool};
+pub use shipped::{SHIPPED, Shipped};
 
 /// Everything that a pipeline may name.
 pub const CATALOG: Catalog =
@@ -57,14 +59,7 @@ impl Pipeline {
     /// # Errors
     /// All that is wrong with it, in form and in sense, as a report; or the file cannot be read.
     pub fn load(file: &Path, models: &Models) -> std::result::Result<Pipeline, LoadError> {
-        match Loaded::load(file, models)? {
-            Loaded::Files(pipeline) => Ok(pipeline),
-            #[cfg(feature = "live")]
-            Loaded::Live(_) => {
-                let what = "this pipeline goes from a microphone to a speaker, not from file to file";
-                Err(Error::new(Kind::Config, what).at(file).mend("start it with `latentd run`").into())
-            }
-        }
+        Loaded::load(file, models)?.files(file)
     }
 
     /// Puts a checked configuration together: finds models, checks that the parts fit.
@@ -134,7 +129,15 @@ impl Loaded {
     /// # Errors
     /// As for [`Pipeline::load`].
     pub fn load(file: &Path, models: &Models) -> std::result::Result<Loaded, LoadError> {
-        let parsed = config::Parsed::new(file, config::read(file)?, &CATALOG);
+        Loaded::of_text(file, config::read(file)?, models)
+    }
+
+    /// [`Loaded::load`] of a file whose text is known.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn of_text(file: &Path, text: String, models: &Models) -> std::result::Result<Loaded, LoadError> {
+        let parsed = config::Parsed::new(file, text, &CATALOG);
         let mut problems = parsed.problems.clone();
         // What is right in form is looked into even if something else is wrong, so that all mistakes are told at once.
         let parts = Parts { source: parsed.source.as_ref(), stages: &parsed.stages, sink: parsed.sink.as_ref() };
@@ -158,6 +161,21 @@ impl Loaded {
             built => {
                 problems.extend(built.err().unwrap_or_default());
                 Err(LoadError::Report(Report::new(file, parsed.text, problems)))
+            }
+        }
+    }
+
+    /// The pipeline of `file` if it goes from folder to folder.
+    ///
+    /// # Errors
+    /// Kind config: it is a live one.
+    pub fn files(self, file: &Path) -> std::result::Result<Pipeline, LoadError> {
+        match self {
+            Loaded::Files(pipeline) => Ok(pipeline),
+            #[cfg(feature = "live")]
+            Loaded::Live(_) => {
+                let what = "this pipeline goes from a microphone to a speaker, not from file to file";
+                Err(Error::new(Kind::Config, what).at(file).mend("start it with `latentd run`").into())
             }
         }
     }

@@ -207,6 +207,12 @@ impl Codec for MelodyCodec {
         self.encode_score(media).map(|(score, latent)| (latent, score.remarks))
     }
 
+    fn reconstruct_aloud(&self, media: &Media) -> Result<(Media, Vec<String>)> {
+        let (score, latent) = self.encode_score(media)?;
+        let heard = self.score_between(&[(&score, 1.0)]);
+        Ok((Media::Melody(heard.compose(&heard.assemble(&self.windows_of(&latent)?))), score.remarks))
+    }
+
     fn decode(&self, latent: &Latent) -> Result<Media> {
         let points = self.rows(latent)?;
         let score = Score::blank(&self.melody.parts, self.melody.steps, points.len() * self.melody.windows);

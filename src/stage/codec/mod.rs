@@ -65,7 +65,23 @@ pub trait Codec: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// As for encode and decode.
     fn reconstruct(&self, media: &Media) -> Result<Media> {
-        self.decode_between(&self.encode(media)?, &[(media, 1.0)])
+        let (media, remarks) = self.reconstruct_aloud(media)?;
+        remarks.iter().for_each(|remark| tracing::info!("{remark}"));
+        Ok(media)
+    }
+
+    /// [`reconstruct`](Self::reconstruct), and what a person should know of the way there.
+    ///
+    /// # Errors
+    /// As for encode and decode.
+    fn reconstruct_aloud(&self, media: &Media) -> Result<(Media, Vec<String>)> {
+        let (latent, remarks) = self.encode_aloud(media)?;
+        Ok((self.decode_between(&latent, &[(media, 1.0)])?, remarks))
+    }
+
+    /// Columns and rows of the pictures that it makes, if it does.
+    fn size(&self) -> Option<(usize, usize)> {
+        None
     }
 }
 
