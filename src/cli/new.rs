@@ -39,7 +39,8 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     }
     for shipped in chosen {
         let path = path(shipped);
-        let fill = |out: &mut dyn Write| out.write_all(shipped.text.as_bytes()).map_err(|e| Error::io("write", &path, e));
+        let fill =
+            |out: &mut dyn Write| out.write_all(shipped.text.as_bytes()).map_err(|e| Error::io("write", &path, e));
         let written = Draft::new(&path).and_then(|draft| draft.fill(|out| fill(out)));
         let path = written.and_then(|draft| draft.publish(Collision::Rename)).map_err(elsewhere)?;
         tell(&path, Some(&shipped.purpose()), args.json);
