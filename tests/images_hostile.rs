@@ -110,6 +110,7 @@ fn not_pictures() {
     refused(b"BM is a company", "company.bmp");
     refused(b"GIF89a..............", "a.gif");
     refused(b"\0\0\0\x1cftypheic........", "a.heic");
+    assert!(refused(b"\0\0\0\x1cftypmif1....avif", "a.heic").message().contains("HEIF"));
     assert!(refused(b"\0\0\0\x1cftypavif........", "a.png").message().contains("AVIF"));
     refused(b"%PDF-1.7 ...........", "a.pdf");
     refused(b"8BPS................", "a.psd");

@@ -44,7 +44,7 @@ pub fn read(kind: MediaKind, path: &Path) -> Result<Media> {
 /// [`read`], for a model of that kind of media; `option` is what stands before a model's name on the command line. If the file is by its ending of the other
 /// kind that is encoded, it is the model that does not fit.
 pub fn read_for_model(kind: MediaKind, path: &Path, option: &str) -> Result<Media> {
-    let is = |other: MediaKind| other != kind && other.check_extension(path).is_ok();
+    let is = |other: MediaKind| other != kind && other.reads(path);
     read(kind, path).map_err(|e| match e.kind() {
         Kind::Input if is(MediaKind::Image) => {
             e.mend(format!("for a picture choose a model of pictures, such as `{option}digits-vae20`"))
@@ -130,7 +130,7 @@ fn walk(folder: &Path, kind: MediaKind, found: &mut Vec<PathBuf>) -> Result<()> 
             match entry.file_type() {
                 _ if entry.file_name().to_string_lossy().starts_with('.') => {}
                 Ok(kind) if kind.is_dir() => folders.push(path),
-                Ok(file) if file.is_file() && kind.check_extension(&path).is_ok() => found.push(path),
+                Ok(file) if file.is_file() && kind.reads(&path) => found.push(path),
                 _ => {}
             }
         }

@@ -5,6 +5,7 @@ pub mod image;
 pub mod latent;
 pub mod melody;
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::path::Path;
@@ -49,6 +50,22 @@ impl MediaKind {
             MediaKind::Melody => "mid",
             MediaKind::Latent => "safetensors",
         }
+    }
+
+    /// The ending that a result gets for an input at `path`: its own, or that of the format which stands for one that is only read; where that tells
+    /// nothing, the ending of a format that loses nothing.
+    pub fn extension_for(self, path: &Path) -> &OsStr {
+        match path.extension() {
+            Some(own) if self.check_extension(path).is_ok() => own,
+            // What holds photos as HEIC does.
+            Some(_) if self == MediaKind::Image && image::decode::reads(path) => OsStr::new("jpg"),
+            _ => OsStr::new(self.extension()),
+        }
+    }
+
+    /// Whether a file of this name could hold it, for kinds that are encoded.
+    pub fn reads(self, path: &Path) -> bool {
+        self.check_extension(path).is_ok() || (self == MediaKind::Image && image::decode::reads(path))
     }
 
     /// Whether files of this kind can be written under the name `path`.

@@ -254,10 +254,8 @@ impl FolderSink {
     fn fill(&self, size: Option<(usize, usize)>, inputs: &[&Path], pipeline: &str, index: usize) -> PathBuf {
         let (date, time) = now();
         let relative = inputs.first().copied().unwrap_or(Path::new(""));
-        let own = relative.extension().unwrap_or_default();
-        // A file without an ending, or with one that is no format, gets that of one that loses nothing.
-        let ext = if self.takes.check_extension(relative).is_ok() { own } else { self.takes.extension().as_ref() };
-        let names = Names { inputs, ext, pipeline, now: (&date, &time), size, index };
+        let names =
+            Names { inputs, ext: self.takes.extension_for(relative), pipeline, now: (&date, &time), size, index };
         self.root.join(relative.parent().unwrap_or(Path::new(""))).join(self.name.fill(&names))
     }
 

@@ -94,7 +94,7 @@ pub(super) fn foreign(head: &[u8]) -> Option<&'static str> {
         [b'G', b'I', b'F', b'8', ..] => Some("a GIF"),
         [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => Some(match brand {
             [b'a', b'v', b'i', ..] => "an AVIF picture",
-            [b'h', b'e', ..] | [b'm', b'i', b'f', ..] | [b'm', b's', b'f', ..] => "a HEIC picture",
+            [b'm', b'i' | b's', b'f', ..] => "a HEIF picture that is not coded by HEVC",
             [b'c', b'r', b'x', ..] => "a camera's raw file",
             _ => "a film",
         }),

@@ -5,6 +5,7 @@
 //! bytes a sample), for lossless WebP without opacity one RGBA copy, for the others a few rows.
 
 mod bmp;
+mod heic;
 mod jpeg;
 mod png;
 mod tiff;
@@ -161,13 +162,13 @@ fn open(file: &mut (impl Read + Seek), name: &Path, limits: &Limits) -> Result<I
     file.seek(SeekFrom::Start(0)).map_err(truncated)?;
     file.take(32).read_to_end(&mut head).map_err(truncated)?;
     file.seek(SeekFrom::Start(0)).map_err(truncated)?;
-    let format = identify(&head, name)?;
-    let Decoded { mut image, orientation } = match format {
-        Format::Png => png::read(BufReader::new(file), limits),
-        Format::Jpeg => jpeg::read(file, length, limits),
-        Format::WebP => webp::read(BufReader::new(file), length, limits),
-        Format::Tiff => tiff::read(file, limits),
-        Format::Bmp => bmp::read(BufReader::new(file), limits),
+    let Decoded { mut image, orientation } = match identify(&head, name)? {
+        Found::Heic => heic::read(file, length, limits),
+        Found::Written(Format::Png) => png::read(BufReader::new(file), limits),
+        Found::Written(Format::Jpeg) => jpeg::read(file, length, limits),
+        Found::Written(Format::WebP) => webp::read(BufReader::new(file), length, limits),
+        Found::Written(Format::Tiff) => tiff::read(file, limits),
+        Found::Written(Format::Bmp) => bmp::read(BufReader::new(file), limits),
     }?;
     let by_exif = image.metadata.exif.as_deref().map_or(1, exif::orientation);
     settle_metadata(&mut image, name);
@@ -175,33 +176,71 @@ fn open(file: &mut (impl Read + Seek), name: &Path, limits: &Limits) -> Result<I
     Ok(image)
 }
 
-/// The format, if latentd reads it and the extension does not contradict it.
-fn identify(head: &[u8], name: &Path) -> Result<Format> {
+/// A format that is read.
+#[derive(Clone, Copy, PartialEq)]
+enum Found {
+    /// One that is written too.
+    Written(Format),
+    Heic,
+}
+
+impl Found {
+    fn of_content(head: &[u8]) -> Option<Found> {
+        Format::from_content(head).map(Found::Written).or(heic::is(head).then_some(Found::Heic))
+    }
+
+    fn of_extension(extension: &str) -> Option<Found> {
+        let heic = heic::EXTENSIONS.contains(&extension);
+        Format::with_extension(extension).map(Found::Written).or(heic.then_some(Found::Heic))
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Found::Written(format) => format.name(),
+            Found::Heic => heic::NAME,
+        }
+    }
+
+    fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Found::Written(format) => format.extensions(),
+            Found::Heic => &heic::EXTENSIONS,
+        }
+    }
+}
+
+/// Whether a file of this name could be a picture that is read.
+pub fn reads(name: &Path) -> bool {
     let extension = name.extension().map(|e| e.to_string_lossy().to_lowercase());
-    let Some(format) = Format::from_content(head) else {
+    extension.is_some_and(|extension| Found::of_extension(&extension).is_some())
+}
+
+/// The format, if latentd reads it and the extension does not contradict it.
+fn identify(head: &[u8], name: &Path) -> Result<Found> {
+    let extension = name.extension().map(|e| e.to_string_lossy().to_lowercase());
+    let Some(found) = Found::of_content(head) else {
         let what = foreign(head).unwrap_or("not a picture that latentd knows");
         return Err(Error::new(Kind::Input, format!("the content is {what}"))
-            .mend("latentd reads PNG, JPEG, WebP, TIFF and BMP; convert the file to one of them"));
+            .mend("latentd reads PNG, JPEG, WebP, TIFF, BMP and HEIC; convert the file to one of them"));
     };
-    let Some(extension) = extension else { return Ok(format) };
-    let labelled = match Format::with_extension(&extension) {
+    let Some(extension) = extension else { return Ok(found) };
+    let labelled = match Found::of_extension(&extension) {
         Some(labelled) => labelled.name().to_owned(),
         None if FOREIGN_EXTENSIONS.contains(&extension.as_str()) => extension.to_uppercase(),
         // Raw files of cameras are TIFF inside and would give a tiny preview, so for TIFF the name must agree.
-        None if format == Format::Tiff => extension.escape_debug().to_string(),
-        None => return Ok(format),
+        None if found == Found::Written(Format::Tiff) => extension.escape_debug().to_string(),
+        None => return Ok(found),
     };
-    if labelled == format.name() {
-        return Ok(format);
+    if labelled == found.name() {
+        return Ok(found);
     }
-    let usual = format.extensions()[0];
-    Err(Error::new(Kind::Input, format!("the name says {labelled}, but the content is {}", format.name()))
+    let usual = found.extensions()[0];
+    Err(Error::new(Kind::Input, format!("the name says {labelled}, but the content is {}", found.name()))
         .mend(format!("if it is the picture you mean, rename it to end in .{usual}")))
 }
 
 /// Extensions of pictures that latentd does not read: under such a name other content is a mistake.
-const FOREIGN_EXTENSIONS: [&str; 13] =
-    ["gif", "heic", "heif", "avif", "jxl", "jp2", "psd", "ico", "svg", "exr", "tga", "pdf", "mp4"];
+const FOREIGN_EXTENSIONS: [&str; 11] = ["gif", "avif", "jxl", "jp2", "psd", "ico", "svg", "exr", "tga", "pdf", "mp4"];
 
 /// Makes the metadata true of the upright picture; what cannot be made true is dropped with a warning.
 fn settle_metadata(image: &mut Image, name: &Path) {
