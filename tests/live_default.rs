@@ -12,7 +12,7 @@ use std::time::Duration;
 use common::{Home, wait_for};
 use server::{Server, available};
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(180);
 
 fn pactl(server: &Server, words: &str) {
     assert!(server.command("pactl").args(words.split(' ')).status().unwrap().success(), "pactl {words}");
@@ -67,12 +67,15 @@ fn a_server_that_hangs_is_told_and_keeps_nobody_waiting() {
     let server = Server::new(&home);
     pactl(&server, "set-default-sink out");
     let daemon = server.listen(&home, "mic.monitor", "high_pass", "default");
+    // Where the machine is busy, a device may seem to be gone more often than it is: what counts is what comes after each act.
     server.signal("-STOP");
     wait_for("it to be told", LONG, || daemon.log().contains("the sound server does not answer"));
+    let heard = daemon.times("listening to");
     server.signal("-CONT");
-    wait_for("the return", LONG, || daemon.log().matches("listening to").count() == 2);
+    wait_for("the return", LONG, || daemon.times("listening to") > heard);
+    let lost = daemon.times("is gone");
     server.signal("-STOP");
-    wait_for("the loss", LONG, || daemon.log().matches("is gone").count() == 2);
+    wait_for("the loss", LONG, || daemon.times("is gone") > lost);
     let begin = std::time::Instant::now();
     assert_eq!(daemon.stop(), Some(0));
     // Far below what a server that answers again after a minute would make of it.
@@ -98,17 +101,21 @@ fn a_speaker_that_goes_is_never_replaced_by_another() {
     let sink = "module-null-sink sink_name=call";
     let module = load(&server, sink);
     let daemon = server.listen(&home, "mic.monitor", "high_pass", "call");
+    let heard = daemon.times("listening to");
     pactl(&server, &format!("unload-module {module}"));
     load(&server, sink);
-    wait_for("the speaker to be opened again", LONG, || daemon.log().matches("listening to").count() == 2);
+    wait_for("the speaker to be opened again", LONG, || daemon.times("listening to") > heard);
     let told = |what: &str| {
         let output = server.command("pactl").args(["list", "short", what]).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
     let sinks = told("sinks");
     let call = sinks.lines().find(|line| line.contains("\tcall\t")).and_then(|line| line.split('\t').next()).unwrap();
-    wait_for("the stream", LONG, || told("sink-inputs").lines().count() == 1);
-    let inputs = told("sink-inputs");
+    let mut inputs = String::new();
+    wait_for("the stream", LONG, || {
+        inputs = told("sink-inputs");
+        inputs.lines().count() == 1
+    });
     assert_eq!(inputs.split('\t').nth(1), Some(call), "{inputs}{sinks}");
     assert_eq!(daemon.stop(), Some(0));
 }
@@ -128,9 +135,10 @@ fn without_a_microphone_the_default_is_waited_for() {
     let daemon = server.listen(&home, "default", "high_pass", "out");
     pactl(&server, &format!("unload-module {module}"));
     wait_for("the loss", LONG, || daemon.log().contains("no default microphone"));
+    let heard = daemon.times("listening to");
     std::thread::sleep(Duration::from_secs(3));
-    assert_eq!(daemon.log().matches("listening to").count(), 1, "{}", daemon.log());
+    assert_eq!(daemon.times("listening to"), heard, "{}", daemon.log());
     load(&server, headset);
-    wait_for("the return", LONG, || daemon.log().matches("listening to").count() == 2);
+    wait_for("the return", LONG, || daemon.times("listening to") > heard);
     assert_eq!(daemon.stop(), Some(0));
 }

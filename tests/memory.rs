@@ -5,7 +5,7 @@ mod common;
 
 use std::process::Stdio;
 
-use common::{Home, encoded};
+use common::{Home, encoded, peak_memory};
 
 /// Peak resident memory, in MiB, of `apply` with denoise and x2 over a photo of this size.
 fn peak(width: u32, height: u32) -> f64 {
@@ -13,25 +13,9 @@ fn peak(width: u32, height: u32) -> f64 {
     let stages = "denoise: { sigma: 15 }, upscale: { model: upscale-photo-x2 }";
     let pipeline = home.pipeline("", stages, "");
     std::fs::write(home.path("inbox/photo.jpg"), encoded(width, height, image::ImageFormat::Jpeg)).unwrap();
-    let mut child = home
-        .latentd()
-        .arg("apply")
-        .arg(pipeline)
-        .args(["inbox/photo.jpg", "--out", "out", "-j", "2"])
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0.0f64;
-    while child.try_wait().unwrap().is_none() {
-        if let Ok(text) = std::fs::read_to_string(&status)
-            && let Some(line) = text.lines().find(|l| l.starts_with("VmHWM"))
-        {
-            peak = peak.max(line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0);
-        }
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    assert!(child.wait().unwrap().success());
+    let mut command = home.latentd();
+    command.arg("apply").arg(pipeline).args(["inbox/photo.jpg", "--out", "out", "-j", "2"]).stdout(Stdio::null());
+    let peak = peak_memory(&mut command);
     assert!(home.path("out/photo.jpg").is_file());
     peak
 }

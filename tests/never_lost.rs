@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Home, count, files, png, wait_for};
+use common::{Daemon, Home, count, files, png, wait_for, wait_for_count};
 
 const LONG: Duration = Duration::from_secs(600);
 const SMALL: &str = "resize: { long_side: 4 }";
@@ -63,11 +63,12 @@ fn storm(kills: usize, total: usize, originals: &str, longest: u64, seed: u64) {
     };
     let mut random = Random(seed);
     for _ in 0..kills {
-        let mut child = home.latentd().arg("run").arg(&pipeline).stderr(log(&home)).spawn().unwrap();
+        let child = home.latentd().arg("run").arg(&pipeline).stderr(log(&home)).spawn().unwrap();
+        let mut daemon = Daemon::of(child, home.path("log.txt"));
         std::thread::sleep(Duration::from_millis(5 + random.below(longest)));
-        assert!(child.try_wait().unwrap().is_none(), "it ended by itself: {}", read_log(&home));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        assert!(daemon.alive(), "it ended by itself: {}", daemon.log());
+        daemon.child.kill().unwrap();
+        daemon.child.wait().unwrap();
     }
     stop.store(true, Ordering::Relaxed);
     writer.join().unwrap();
@@ -75,8 +76,7 @@ fn storm(kills: usize, total: usize, originals: &str, longest: u64, seed: u64) {
     let bad: Vec<usize> = (0..total).filter(|n| is_bad(*n)).collect();
     let daemon = home.daemon(&pipeline, &[]);
     let quarantine = home.path("quarantine");
-    let everything = || count(&home.path("outbox")) + notes(&quarantine) >= total;
-    wait_for("everything", LONG, everything);
+    wait_for_count("everything", total, LONG, || count(&home.path("outbox")) + notes(&quarantine));
     // One time more, for what would be done twice.
     std::thread::sleep(Duration::from_millis(700));
     assert_eq!(daemon.stop(), Some(0));
@@ -116,10 +116,6 @@ fn notes(folder: &Path) -> usize {
 
 fn log(home: &Home) -> fs::File {
     fs::File::options().create(true).append(true).open(home.path("log.txt")).unwrap()
-}
-
-fn read_log(home: &Home) -> String {
-    fs::read_to_string(home.path("log.txt")).unwrap_or_default()
 }
 
 #[test]
@@ -232,8 +228,9 @@ fn contents_that_were_done_are_known_again() {
     let (inbox, outbox) = (home.path("inbox"), home.path("outbox"));
     fs::write(inbox.join("a.png"), png(6, 6)).unwrap();
     wait_for("the result", LONG, || outbox.join("a.png").is_file());
-    fs::write(inbox.join("copy"), png(6, 6)).unwrap();
-    fs::rename(inbox.join("copy"), inbox.join("a.png")).unwrap();
+    // Not in the watched folder, where it would be done under that name if the rename came late.
+    fs::write(home.path("copy"), png(6, 6)).unwrap();
+    fs::rename(home.path("copy"), inbox.join("a.png")).unwrap();
     wait_for("it to be known", LONG, || daemon.log().contains("was done before"));
     assert_eq!(count(&outbox), 1);
     // Without its result, whoever drops it again wants it again.

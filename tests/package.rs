@@ -7,19 +7,11 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use common::Home;
+use common::{Home, shipped_models};
 use latentd::model::{Models, Place};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The names of all models, sorted.
-fn models() -> Vec<String> {
-    let entries = fs::read_dir(root().join("models")).unwrap();
-    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 /// Those that the Debian package holds, and the container.
@@ -35,7 +27,7 @@ fn packaged() -> Vec<String> {
         Some(start) => name.starts_with(start),
         None => name == pattern,
     };
-    models().into_iter().filter(|name| patterns.iter().any(|pattern| meant(name, pattern))).collect()
+    shipped_models().into_iter().filter(|name| patterns.iter().any(|pattern| meant(name, pattern))).collect()
 }
 
 #[test]
@@ -48,7 +40,7 @@ fn every_model_is_in_the_program_or_in_the_package() {
         .collect();
     found.extend(packaged());
     found.sort();
-    assert_eq!(found, models());
+    assert_eq!(found, shipped_models());
 }
 
 /// Those that need a model of the package did not load once they were copied out of the checkout.

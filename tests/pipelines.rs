@@ -1,4 +1,4 @@
-//! The pipelines that are shipped are right, and the registry that describes them is sound.
+//! The pipelines that are shipped are right, the registry that describes them is sound, and settings do what they say.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
@@ -6,9 +6,11 @@ mod json_schema;
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
+use common::{files, png};
 use latentd::model::Models;
-use latentd::pipeline::{CATALOG, Loaded};
+use latentd::pipeline::{CATALOG, Loaded, Pipeline};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -91,4 +93,85 @@ fn a_speaker_is_given_the_rate_that_it_plays_at() {
         assert_eq!(output.status.code(), Some(if fine { 0 } else { 78 }), "{message}");
         assert!(fine || message.contains("p.yaml:4:"), "{message}");
     }
+}
+
+#[test]
+fn a_source_takes_what_its_patterns_say_and_as_much_of_the_machine() {
+    let home = common::Home::new();
+    let load = |settings: &str| {
+        let file = home.pipeline(settings, "resize: { long_side: 4 }", "");
+        Pipeline::load(&file, &Models::default()).unwrap().source
+    };
+    let patterns = ", include: [\"*.JPG\", raw/*.png], exclude: [\"*-draft.*\", \"private/**\"]";
+    let source = load(&format!("{patterns}, settle: 1.5 s"));
+    assert_eq!(source.settle, Duration::from_millis(1500));
+    for (name, taken) in [
+        ("a.jpg", true),
+        ("deep/b.Jpg", true),
+        ("a.png", false),
+        ("raw/c.PNG", true),
+        ("raw/deeper/c.png", false),
+        ("deep/raw/c.png", false),
+        ("a-Draft.jpg", false),
+        ("private/deep/a.jpg", false),
+        (".hidden.jpg", false),
+    ] {
+        assert_eq!(source.accepts(&source.root.join(name)), taken, "{name}");
+    }
+    assert_eq!(load("").weight, 1.0);
+    assert_eq!((load(", priority: low").weight, load(", priority: high").weight), (0.25, 4.0));
+}
+
+#[test]
+fn a_source_refuses_what_is_larger_than_it_says() {
+    let home = common::Home::new();
+    // 3,000 pixels of noise: 5,000 bytes or more.
+    let picture = png(60, 50);
+    assert!(picture.len() > 1000);
+    std::fs::write(home.path("a.png"), picture).unwrap();
+    for (settings, refusal) in [
+        (", max_megapixels: 0.004, max_size: 1MB", None),
+        (", max_megapixels: 0.002, max_size: 1MB", Some("the picture is 60 x 50")),
+        (", max_megapixels: 0.004, max_size: 1kB", Some("the limit is 1000")),
+    ] {
+        home.pipeline(settings, "resize: { long_side: 4 }", "");
+        let output = home.run(&["apply", "pipeline.yaml", "a.png", "--out", "out"]);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(if refusal.is_some() { 65 } else { 0 }), "{settings}: {message}");
+        assert!(refusal.is_none_or(|words| message.contains(words)), "{settings}: {message}");
+    }
+}
+
+#[test]
+fn jpeg_files_are_of_the_quality_that_their_sink_says() {
+    let home = common::Home::new();
+    std::fs::write(home.path("a.png"), png(60, 50)).unwrap();
+    let sizes = [", quality: 30", "", ", quality: 92", ", quality: 100"].map(|quality| {
+        home.pipeline("", "resize: { long_side: 60 }", &format!(", name: a.jpg, overwrite: true{quality}"));
+        let output = home.run(&["apply", "pipeline.yaml", "a.png"]);
+        assert!(output.status.success(), "{output:?}");
+        std::fs::metadata(home.path("outbox/a.jpg")).unwrap().len()
+    });
+    assert!(sizes[0] < sizes[1] && sizes[1] == sizes[2] && sizes[2] < sizes[3], "{sizes:?}");
+}
+
+/// As `date` tells them: by the clock on the wall, and not by that of Greenwich.
+#[test]
+fn names_hold_the_local_date_and_time() {
+    // Fourteen hours ahead, where it is tomorrow for most of the day.
+    const ZONE: &str = "XXX-14";
+    let home = common::Home::new();
+    home.pipeline("", "resize: { long_side: 4 }", ", name: \"{date} {time}.{ext}\"");
+    std::fs::write(home.path("a.png"), png(6, 6)).unwrap();
+    let now = || {
+        let told = Command::new("date").arg("+%Y-%m-%d %H-%M-%S.png").env("TZ", ZONE).output().unwrap();
+        String::from_utf8(told.stdout).unwrap().trim().to_owned()
+    };
+    let before = now();
+    let output = home.latentd().args(["apply", "pipeline.yaml", "a.png"]).env("TZ", ZONE).output().unwrap();
+    let after = now();
+    assert!(output.status.success(), "{output:?}");
+    let name = files(&home.path("outbox")).remove(0).display().to_string();
+    // As text they are in the order of time.
+    assert!(before <= name && name <= after, "{before}, {name}, {after}");
 }

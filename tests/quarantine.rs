@@ -4,9 +4,11 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 use std::time::Duration;
 
-use common::{Home, count, png, wait_for};
+use common::{Daemon, Home, count, png, wait_for};
 
 const LONG: Duration = Duration::from_secs(120);
 
@@ -62,7 +64,10 @@ fn list_show_retry_and_purge() {
     assert!(!home.path("quarantine/deep/cut.png.error.txt").exists());
     // Not mended: it comes back with its reason.
     text(&home, &[&["quarantine", "retry", "b.png"], &of[..]].concat(), 0);
-    wait_for("it to come back", LONG, || home.path("quarantine/b.png.error.txt").is_file());
+    // The reason comes first.
+    wait_for("it to come back", LONG, || {
+        ["b.png", "b.png.error.txt"].iter().all(|name| home.path("quarantine").join(name).is_file())
+    });
 
     let path = paths.iter().find(|path| path.ends_with("/c.png")).unwrap();
     text(&home, &[&["quarantine", "purge", path.as_str()], &of[..]].concat(), 0);
@@ -157,5 +162,25 @@ fn a_file_that_was_renamed_in_quarantine_is_tried_again() {
     wait_for("its result", LONG, || home.path("outbox/one.png").is_file());
     assert_eq!(count(&home.path("quarantine")), 3, "its reason is gone, what is not known is left");
     text(&home, &[&["quarantine", "retry", "two.png"], &of[..]].concat(), 66);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// They begin as temporary files, which are their owner's alone.
+#[test]
+fn results_and_reasons_are_as_readable_as_other_files() {
+    let home = Home::new();
+    let pipeline = home.pipeline(", quiet: 200ms", "resize: { long_side: 4 }", "");
+    fs::write(home.path("inbox/good.png"), png(6, 6)).unwrap();
+    fs::write(home.path("inbox/bad.png"), "no picture").unwrap();
+    let log = home.path("log.txt");
+    let mut command = home.latentd_by("sh", &["-c", "umask 022 && exec \"$0\" \"$@\""]);
+    command.arg("run").arg(&pipeline).stdout(Stdio::null()).stderr(fs::File::create(&log).unwrap());
+    let daemon = Daemon::of(command.spawn().unwrap(), log);
+    let (result, reason) = (home.path("outbox/good.png"), home.path("quarantine/bad.png.error.txt"));
+    wait_for("both", LONG, || result.is_file() && reason.is_file());
+    for file in [result, reason] {
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644, "{}", file.display());
+    }
     assert_eq!(daemon.stop(), Some(0));
 }

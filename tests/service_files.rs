@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use common::Home;
+use common::{Daemon, Home};
 
 fn print(home: &Home, more: &[&str]) -> String {
     let output = home.run(&[&["service", "install", "--print", "pipeline.yaml"], more].concat());
@@ -228,31 +228,25 @@ fn the_service_manager_is_told() {
         let length = manager.recv(&mut buffer).unwrap();
         String::from_utf8_lossy(&buffer[..length]).into_owned()
     };
-    let mut child = home
-        .latentd()
-        .arg("run")
-        .arg(&pipeline)
-        .env("NOTIFY_SOCKET", &path)
-        .env("WATCHDOG_USEC", "400000")
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+    let log = home.path("log.txt");
+    let mut command = home.latentd();
+    command.arg("run").arg(&pipeline).env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "400000");
+    let mut daemon = Daemon::of(command.stderr(fs::File::create(&log).unwrap()).spawn().unwrap(), log);
     assert!(next().contains("READY=1"));
     let alive = next();
     assert!(alive.contains("WATCHDOG=1") && alive.contains("STATUS=1 pipelines"), "{alive}");
-    let kill = |signal: &str| Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
     let until = |wanted: &str| {
         let seen: Vec<String> = std::iter::repeat_with(next).take(30).take_while(|m| !m.contains(wanted)).collect();
         assert!(seen.len() < 30, "{wanted} did not come: {seen:?}");
     };
-    kill("-HUP");
+    daemon.signal("-HUP");
     // Both in one message, as systemd wants it.
     let reloading = std::iter::repeat_with(next).take(30).find(|m| m.contains("RELOADING=1")).unwrap();
     assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
     until("READY=1");
-    kill("-TERM");
+    daemon.signal("-TERM");
     until("STOPPING=1");
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(daemon.end(), Some(0));
 }
 
 #[test]

@@ -72,7 +72,9 @@ fn a_file_that_nobody_may_read_is_told() {
         fs::set_permissions(home.path("inbox"), fs::Permissions::from_mode(0o755)).unwrap();
         fs::set_permissions(home.folder("out"), fs::Permissions::from_mode(0o777)).unwrap();
         let program = home.path("latentd");
-        fs::copy(env!("CARGO_BIN_EXE_latentd"), &program).unwrap();
+        // By another process: a program that is open for writing here, if only in a child that a test beside this one starts, cannot be run.
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_latentd")).arg(&program).status().unwrap();
+        assert!(copied.success());
         let output = Command::new("setpriv")
             .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
             .arg(&program)

@@ -1,4 +1,4 @@
-//! No seam can be seen: a picture cut into tiles comes out as it would whole, alone or with helpers.
+//! No seam can be seen: a picture cut into tiles comes out as it would whole, alone or with helpers, and in all its orientations.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
@@ -144,4 +144,42 @@ fn sixteen_bits_stay_sixteen() {
     assert_eq!(result.depth, Depth::Sixteen);
     let Samples::U16(samples) = &result.samples else { panic!("16 bits") };
     assert!(samples.iter().any(|s| s % 257 != 0), "more than 256 levels");
+}
+
+/// The picture in one of its eight orientations: bit 0 of `turn` mirrors left-right, bit 1 top-bottom, bit 2 swaps the axes after that.
+fn turned(image: &Image, turn: u8) -> Image {
+    let (width, height) = if turn & 4 == 0 { (image.width, image.height) } else { (image.height, image.width) };
+    let Samples::U16(samples) = &image.samples else { panic!("16 bits") };
+    let n = image.layout.channels();
+    let samples = (0..samples.len()).map(|at| {
+        let (x, y) = (at / n % width, at / n / width);
+        let (x, y) = if turn & 4 == 0 { (x, y) } else { (y, x) };
+        let x = if turn & 1 == 0 { x } else { image.width - 1 - x };
+        let y = if turn & 2 == 0 { y } else { image.height - 1 - y };
+        samples[(y * image.width + x) * n + at % n]
+    });
+    Image { width, height, samples: Samples::U16(samples.collect()), ..image.clone() }
+}
+
+#[test]
+fn an_ensemble_is_the_mean_of_eight_orientations() {
+    let mut image = picture(24, 20, Layout::Rgb).to_sixteen();
+    image.depth = Depth::Sixteen;
+    let run = |ensemble: bool, image: &Image| {
+        let settings = [("ensemble", Node::from(ensemble))];
+        bench("upscale", "upscale-photo-x2-fast", &settings).run(256, image, Crew::alone())
+    };
+    let (one, ensemble) = (run(false, &image), run(true, &image));
+    let mut sum = vec![0u32; one.samples.len()];
+    for turn in 0..8 {
+        let result = run(false, &turned(&image, turn));
+        let back = (0..8).find(|&back| turned(&turned(&image, turn), back) == image).unwrap();
+        let Samples::U16(samples) = turned(&result, back).samples else { panic!("16 bits in, 16 bits out") };
+        sum.iter_mut().zip(samples).for_each(|(sum, sample)| *sum += u32::from(sample));
+    }
+    let mean = sum.into_iter().map(|sum| (sum / 8) as u16).collect();
+    let mean = Image { samples: Samples::U16(mean), ..ensemble.clone() };
+    // In steps of 8 bits. The tile around a turned picture reaches over other borders, so a few pixels differ a little.
+    let (apart, changed) = (255.0 * mean.distance(&ensemble), 255.0 * one.distance(&ensemble));
+    assert!(apart < 0.02 && changed > 0.4, "{apart} from the mean, {changed} from one orientation");
 }

@@ -7,7 +7,8 @@ use std::fs;
 use std::io::Write;
 use std::time::Duration;
 
-use common::{Daemon, Home, count, files, png, wait_for};
+use common::{Daemon, Home, count, files, png, wait_for, wait_for_count};
+use serde_json::Value;
 
 const LONG: Duration = Duration::from_secs(240);
 const SMALL: &str = "resize: { long_side: 4 }";
@@ -22,7 +23,7 @@ fn eight_thousand_files_at_once_are_all_done_once() {
         fs::write(home.path(&format!("inbox/{n}.png")), &bytes).unwrap();
     }
     let outbox = home.path("outbox");
-    wait_for("8,000 results", LONG, || count(&outbox) >= 8000);
+    wait_for_count("results", 8000, LONG, || count(&outbox));
     assert_eq!(daemon.stop(), Some(0));
     let expected: std::collections::BTreeSet<_> = (0..8000).map(|n| format!("{n}.png").into()).collect();
     assert_eq!(files(&outbox).into_iter().collect::<std::collections::BTreeSet<_>>(), expected);
@@ -88,10 +89,9 @@ fn a_file_that_somebody_has_open_is_waited_for_however_old_it_is() {
     fs::write(home.path("inbox/other.png"), &bytes).unwrap();
     let daemon = home.daemon(&pipeline, &[]);
     wait_for("the other one", LONG, || count(&home.path("outbox")) == 1);
-    let status = || serde_json::from_slice::<serde_json::Value>(&home.run(&["status", "--json"]).stdout).unwrap();
     for _ in 0..5 {
         std::thread::sleep(Duration::from_millis(300));
-        assert_eq!(status()["pipelines"][0]["queue"]["settling"], 1, "{}", daemon.log());
+        assert_eq!(queue(&home)["settling"], 1, "{}", daemon.log());
     }
     file.write_all(&bytes[50..]).unwrap();
     drop(file);
@@ -209,6 +209,12 @@ fn stuck(home: &Home, source: &str) -> Daemon {
     daemon
 }
 
+/// How many files of the only pipeline are where.
+fn queue(home: &Home) -> Value {
+    let status: Value = serde_json::from_slice(&home.run(&["status", "--json"]).stdout).unwrap();
+    status["pipelines"][0]["queue"].clone()
+}
+
 fn asked(home: &Home) -> String {
     String::from_utf8(home.run(&["status"]).stdout).unwrap()
 }
@@ -246,6 +252,21 @@ fn originals_in_a_folder_that_is_away_are_not_forgotten() {
 }
 
 #[test]
+fn status_tells_by_its_exit_code_whether_something_waits() {
+    let home = Home::new();
+    let pipeline = home.pipeline(", poll: 100ms", SMALL, "");
+    let daemon = home.daemon(&pipeline, &[]);
+    let code = || home.run(&["status"]).status.code();
+    wait_for("all to be well", LONG, || code() == Some(0));
+    fs::rename(home.path("inbox"), home.path("away")).unwrap();
+    wait_for("the folder to be missed", LONG, || code() == Some(75));
+    assert!(String::from_utf8_lossy(&home.run(&["status"]).stdout).contains("test: waiting (the folder is gone)"));
+    fs::rename(home.path("away"), home.path("inbox")).unwrap();
+    wait_for("all to be well again", LONG, || code() == Some(0));
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
 fn the_first_signal_finishes_what_is_begun() {
     let home = Home::new();
     let pipeline = home.pipeline("", SMALL, "");
@@ -267,18 +288,20 @@ fn the_second_signal_ends_at_once() {
     let home = Home::new();
     let pipeline = home.pipeline(", quiet: 10ms", "upscale: { model: upscale-photo-x4 }", "");
     fs::write(home.path("inbox/large.png"), png(3000, 2000)).unwrap();
-    let mut daemon = home.daemon(&pipeline, &["-j", "1"]);
-    wait_for("the work to begin", LONG, || {
-        fs::read_dir(home.path("XDG_STATE_HOME/latentd")).is_ok_and(|mut d| d.next().is_some())
-    });
-    std::thread::sleep(Duration::from_millis(700));
-    daemon.signal("-TERM");
-    std::thread::sleep(Duration::from_millis(300));
-    assert!(daemon.alive(), "the first signal lets it finish what is begun");
-    daemon.signal("-TERM");
-    assert_eq!(daemon.child.wait().unwrap().code(), Some(128 + 15));
-    assert_eq!(count(&home.path("outbox")), 0, "nothing half-written under a true name");
-    assert!(home.path("inbox/large.png").is_file());
+    // As a service manager ends it, and as Ctrl-C does.
+    for (signal, code) in [("-TERM", 128 + 15), ("-INT", 128 + 2)] {
+        let mut daemon = home.daemon(&pipeline, &["-j", "1"]);
+        wait_for("the work to begin", LONG, || queue(&home)["working"] == 1);
+        // It is handed over by then; the only worker has nothing else to do than to take it.
+        std::thread::sleep(Duration::from_millis(700));
+        daemon.signal(signal);
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(daemon.alive(), "the first signal lets it finish what is begun");
+        daemon.signal(signal);
+        assert_eq!(daemon.end(), Some(code));
+        assert_eq!(count(&home.path("outbox")), 0, "nothing half-written under a true name");
+        assert!(home.path("inbox/large.png").is_file());
+    }
 }
 
 /// Two daemons on one pipeline would do every file twice.

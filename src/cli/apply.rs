@@ -28,6 +28,9 @@ pub struct Args {
     /// Worker threads; as many as there are cores if not given
     #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+    /// Pass over inputs whose results are there, as of a run that was interrupted
+    #[arg(long)]
+    skip_existing: bool,
     /// Only tell what would be done
     #[arg(long)]
     dry_run: bool,
@@ -45,8 +48,15 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let mut failures = Vec::new();
     let inputs = collect(args, &pipeline, &mut failures);
     let nothing = inputs.is_empty();
-    let groups = group(inputs, pipeline.source.group)?;
+    let mut groups = group(inputs, pipeline.source.group)?;
     let pipeline = Arc::new(pipeline);
+    if args.skip_existing {
+        let count = groups.len();
+        groups.retain(|inputs| expected(&pipeline, inputs).symlink_metadata().is_err());
+        if groups.len() < count {
+            tracing::info!("{} passed over: their results are there", count - groups.len());
+        }
+    }
     let mut done = 0;
     if pipeline.sink.collision == Collision::Replace && !pipeline.sink.gathers() {
         let mut seen = HashSet::new();
@@ -92,7 +102,8 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
 /// The pipeline that is named: a file, or one that the program carries.
 fn read(args: &Args, common: &Common) -> Result<(Pipeline, Models)> {
     let name = args.pipeline.to_string_lossy();
-    let missing = args.pipeline.symlink_metadata().is_err();
+    // A folder of that name is one that the pipeline has watched.
+    let missing = args.pipeline.symlink_metadata().map_or(true, |metadata| metadata.is_dir());
     let Some(shipped) = Shipped::find(&name).filter(|_| missing) else {
         let models = common.models();
         let near = crate::did_you_mean(&name, SHIPPED.iter().map(|shipped| shipped.name));

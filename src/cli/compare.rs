@@ -10,9 +10,10 @@ use crate::error::{Error, Kind, Result};
 use crate::media::Image;
 use crate::media::image::{Depth, EncodeOptions, Filter, Format, Layout, Samples, Tile, encode, metrics, resize_with};
 
-/// Side of a crop in pixels of the smaller picture, how many there are, and how much larger they are shown.
+/// Side of a crop in pixels of the smaller picture, how many there are at most, and how many times larger they are shown at least.
 const CROP: usize = 48;
 const CROPS: usize = 3;
+const ZOOM: usize = 2;
 /// Pixels between the parts.
 const GAP: usize = 8;
 
@@ -138,23 +139,26 @@ fn write(image: &Image, path: &Path) -> Result<()> {
 fn montage(before: &Image, after: &Image) -> Result<Image> {
     let (width, height) = (before.width, before.height);
     let side = CROP.min(width).min(height);
-    let places = differing_places(before, after, side);
-    let zoom = (width.saturating_sub(GAP * (CROPS - 1)) / CROPS / side).max(1);
+    // As many as fit below a narrow picture, but one, and that at twice its size, even where it is wider.
+    let count = ((width + GAP) / (ZOOM * side + GAP)).clamp(1, CROPS);
+    let zoom = ((width + GAP).saturating_sub(GAP * count) / count / side).max(ZOOM);
+    let places = differing_places(before, after, side, count);
     let strip = side * zoom;
-    let mut sheet = Image::new(2 * width + GAP, height + GAP + strip, Layout::Rgb, Depth::Eight);
+    let column = width.max(count * strip + (count - 1) * GAP);
+    let mut sheet = Image::new(2 * column + GAP, height + GAP + strip, Layout::Rgb, Depth::Eight);
     let Samples::U8(pixels) = &mut sheet.samples else { return Err(Error::new(Kind::Bug, "a sheet of 16 bits")) };
     pixels.fill(255);
-    let stride = (2 * width + GAP) * 3;
+    let stride = (2 * column + GAP) * 3;
     for (number, picture) in [before, after].into_iter().enumerate() {
         let Samples::U8(source) = &picture.samples else { return Err(Error::new(Kind::Bug, "a picture of 16 bits")) };
-        let left = number * (width + GAP);
+        let left = number * (column + GAP);
         for (y, row) in source.chunks_exact(width * 3).enumerate() {
             pixels[y * stride + left * 3..][..width * 3].copy_from_slice(row);
         }
         for (index, (top, from)) in places.iter().enumerate() {
             let start = left + index * (strip + GAP);
             for y in 0..strip {
-                for x in 0..strip.min((left + width).saturating_sub(start)) {
+                for x in 0..strip {
                     let at = ((top + y / zoom) * width + from + x / zoom) * 3;
                     let to = (height + GAP + y) * stride + (start + x) * 3;
                     pixels[to..to + 3].copy_from_slice(&source[at..at + 3]);
@@ -165,11 +169,11 @@ fn montage(before: &Image, after: &Image) -> Result<Image> {
     Ok(sheet)
 }
 
-/// Corners (row, column) of the squares in which the pictures differ most, none overlapping.
-fn differing_places(before: &Image, after: &Image, side: usize) -> Vec<(usize, usize)> {
+/// Corners (row, column) of the squares in which the pictures differ most, `count` at most, none overlapping.
+fn differing_places(before: &Image, after: &Image, side: usize, count: usize) -> Vec<(usize, usize)> {
     let mut squares = Vec::new();
-    for top in (0..=before.height - side).step_by(side) {
-        for left in (0..=before.width - side).step_by(side) {
+    for top in starts(before.height, side) {
+        for left in starts(before.width, side) {
             let tile = Tile { y: top as isize, x: left as isize, height: side, width: side };
             let (a, b) = (before.tile_f32(tile, 3), after.tile_f32(tile, 3));
             let difference: f32 = a.iter().zip(&b).map(|(a, b)| (a - b).powi(2)).sum();
@@ -177,8 +181,20 @@ fn differing_places(before: &Image, after: &Image, side: usize) -> Vec<(usize, u
         }
     }
     squares.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut places: Vec<(usize, usize)> = Vec::new();
+    for (_, top, left) in squares {
+        let apart = |place: &(usize, usize)| place.0.abs_diff(top) >= side || place.1.abs_diff(left) >= side;
+        if places.len() < count && places.iter().all(apart) {
+            places.push((top, left));
+        }
+    }
     // From left to right, so that the eye finds them in the picture.
-    let mut places: Vec<(usize, usize)> = squares.into_iter().take(CROPS).map(|(_, top, left)| (top, left)).collect();
     places.sort_by_key(|(_, left)| *left);
     places
+}
+
+/// Where squares of that side begin along a length: one behind the other, and the last at its end.
+fn starts(length: usize, side: usize) -> impl Iterator<Item = usize> {
+    let last = length - side;
+    (0..last).step_by(side).chain([last])
 }

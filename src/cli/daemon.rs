@@ -33,7 +33,11 @@ pub fn live_line(live: &serde_json::Value) -> String {
     let pair = |name: &str| [0, 1].map(|at| live[name][at].as_f64().unwrap_or_default());
     let (xruns, late, left_out) = (number("xruns"), number("late_blocks"), number("dropped_blocks"));
     let counted = format!("{xruns} xruns, {late} blocks late, {left_out} left out");
-    let bypassed = if live["bypass"] == true { "bypassed; " } else { "" };
+    let bypassed = match number("strength") {
+        _ if live["bypass"] == true => "bypassed; ".to_owned(),
+        strength if live["strength"].is_number() && strength < 1.0 => format!("strength {strength:.2}; "),
+        _ => String::new(),
+    };
     // Of a stream that does not run there is only what was counted, and what was told.
     if live["state"] != "running" {
         return format!("{bypassed}{counted}");

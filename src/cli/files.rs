@@ -1,11 +1,12 @@
 //! What verbs share that read media and do something with each.
 
+use std::fmt::Write;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle, WeakProgressBar};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle, WeakProgressBar};
 
 use super::terminal;
 use crate::error::{Error, Kind, Result, show_path};
@@ -186,9 +187,17 @@ static BAR: Mutex<Option<WeakProgressBar>> = Mutex::new(None);
 /// A progress bar on stderr, hidden by itself where that is no terminal.
 pub fn bar(length: usize) -> ProgressBar {
     let bar = ProgressBar::new(length as u64);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} left  {wide_msg}") {
-        bar.set_style(style);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {left}  {wide_msg}") {
+        // Nothing is known before the first of them is done.
+        let left = |state: &ProgressState, out: &mut dyn Write| {
+            let _ = match state.pos() {
+                0 => write!(out, "since {}", HumanDuration(state.elapsed())),
+                _ => write!(out, "{} left", HumanDuration(state.eta())),
+            };
+        };
+        bar.set_style(style.with_key("left", left));
     }
+    bar.enable_steady_tick(Duration::from_secs(1));
     drawn(bar)
 }
 

@@ -70,7 +70,10 @@ const ENVIRONMENT: [(&str, &str); 5] = [
 const FILES: [(&str, &str); 6] = [
     ("~/.config/latentd/*.yaml", "pipelines of a user's service"),
     ("/etc/latentd/*.yaml", "pipelines of the machine's service"),
-    ("~/.local/share/latentd/models/", "models of your own; everybody's are in /usr/share/latentd/models/"),
+    (
+        "~/.local/share/latentd/models/",
+        "models of your own; everybody's are in latentd/models/ below /usr/local/share and /usr/share, or $XDG_DATA_DIRS",
+    ),
     ("~/.local/state/latentd/", "journals: what was done"),
     ("~/.cache/latentd/", "how each model runs fastest here"),
     ("$XDG_RUNTIME_DIR/latentd/", "the control socket"),

@@ -49,7 +49,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::{Error, Kind, Result};
 use crate::model::Models;
-use crate::pipeline::{LoadError, Pipeline};
+use crate::pipeline::{LoadError, Pipeline, Shipped};
 
 /// Makes images, sound and melodies better with small trained autoencoders, on an ordinary CPU.
 ///
@@ -128,6 +128,8 @@ enum Verb {
     Resume(tell::Named),
     /// Let a live pipeline's sound pass as it is, or with `--off` through its stages again
     Bypass(tell::Bypass),
+    /// Change how much of what a live pipeline's stages do is heard
+    Strength(tell::Strength),
     /// Read the pipelines anew; if one of them is wrong, nothing changes
     Reload(daemon::Which),
     /// Work off what has arrived, then end the daemon
@@ -232,6 +234,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Verb::Pause(args) => tell::pause(args),
         Verb::Resume(args) => tell::resume(args),
         Verb::Bypass(args) => tell::bypass(args),
+        Verb::Strength(args) => tell::strength(args),
         Verb::Reload(which) => tell::reload(which),
         Verb::Drain(which) => tell::drain(which),
         Verb::Quarantine(verb) => quarantine::run(verb, common),
@@ -295,6 +298,11 @@ fn pipeline_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             }
             found.sort();
             files.extend(found);
+        } else if let Some(shipped) = path.to_str().and_then(Shipped::find).filter(|_| !path.exists()) {
+            let what =
+                "there is no such file; the program carries a pipeline of that name, which `apply` alone runs so";
+            let mend = format!("write it down first: `latentd new {}`", shipped.name);
+            return Err(Error::new(Kind::NoInput, what).at(path).mend(mend));
         } else {
             files.push(path.clone());
         }

@@ -37,6 +37,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
             .at(&taken)
             .mend("name another folder after `--out`, or use the one that is there"));
     }
+    let mut made = Vec::new();
     for shipped in chosen {
         let path = path(shipped);
         let fill =
@@ -44,9 +45,11 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
         let written = Draft::new(&path).and_then(|draft| draft.fill(|out| fill(out)));
         let path = written.and_then(|draft| draft.publish(Collision::Rename)).map_err(elsewhere)?;
         tell(&path, Some(&shipped.purpose()), args.json);
-        // It may name a model that is not in reach here.
-        let made = Loaded::load(&path, &common.models()).map_err(print_mistakes)?;
-        explain(&made);
+        made.push(path);
+    }
+    // One may name a model that is not in reach here.
+    for path in made {
+        explain(&Loaded::load(&path, &common.models()).map_err(print_mistakes)?);
     }
     terminal::note(&format!("start with `latentd run {}`", show_path(&args.out)));
     Ok(ExitCode::SUCCESS)

@@ -1,4 +1,4 @@
-//! `latentd pause`, `resume`, `bypass`, `reload` and `drain`: what a running daemon can be told.
+//! `latentd pause`, `resume`, `bypass`, `strength`, `reload` and `drain`: what a running daemon can be told.
 
 use std::process::ExitCode;
 
@@ -49,6 +49,27 @@ pub fn bypass(args: &Bypass) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+#[derive(Debug, clap::Args)]
+pub struct Strength {
+    #[command(flatten)]
+    named: Named,
+    /// The stages' share of the sound: 1 is all of what they do, 0 nothing
+    #[arg(value_parser = share)]
+    share: f32,
+}
+
+fn share(text: &str) -> std::result::Result<f32, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "it is a number from 0 to 1".to_owned())
+}
+
+pub fn strength(args: &Strength) -> Result<ExitCode> {
+    let Strength { named: Named { pipeline, which }, share } = args;
+    which.client().post(&format!("/v1/pipelines/{}/strength/{share}", encode(pipeline)))?;
+    say!("{pipeline} works with a strength of {share} until the daemon ends");
+    Ok(ExitCode::SUCCESS)
+}
+
 pub fn drain(which: &Which) -> Result<ExitCode> {
     which.client().post("/v1/drain")?;
     say!("what has arrived is worked off, then the daemon ends");
@@ -70,7 +91,13 @@ pub fn reload(which: &Which) -> Result<ExitCode> {
         .map_err(|e| Error::new(Kind::Transient, "the daemon's answer cannot be read").because(e))?;
     if !reload.ok {
         reload.problems.iter().for_each(|problem| terminal::note(problem));
-        let e = Error::new(Kind::Config, format!("{} mistakes; the old configuration stays", reload.problems.len()));
+        let e = Error::new(
+            Kind::Config,
+            match reload.problems.len() {
+                1 => "a mistake; the old configuration stays".to_owned(),
+                count => format!("{count} mistakes; the old configuration stays"),
+            },
+        );
         let placed = reload.problems.iter().any(|problem| has_place(problem));
         return Err(if placed { e.mend("`latentd check` shows them with their places") } else { e });
     }

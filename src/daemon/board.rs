@@ -112,7 +112,9 @@ impl Board {
         }
         for pipeline in &pipelines {
             match (pipeline.state.as_str(), &pipeline.reason) {
-                ("running" | "paused", _) => {}
+                ("running", None) | ("paused", _) => {}
+                // Of files it is about those whose originals stay, and the others go on.
+                ("running", Some(_)) if pipeline.kind != "live" => {}
                 (state, Some(reason)) => reasons.push(format!("{} is {state}: {reason}", pipeline.name)),
                 (state, None) => reasons.push(format!("{} is {state}", pipeline.name)),
             }
@@ -174,7 +176,7 @@ impl Board {
         self.check_name(name)?;
         match self.lock().pipelines.get(name) {
             Some((slot, _)) if slot.lock().kind != "live" => {
-                let what = format!("`{name}` works on files, and only a live pipeline can be bypassed");
+                let what = format!("`{name}` works on files, and only a live pipeline can be bypassed or weakened");
                 Err(Error::new(Kind::Usage, what).mend(format!("`latentd pause {name}` lets its files wait")))
             }
             _ => Ok(()),

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use crossbeam::channel::{Sender, bounded};
 
 use super::feed::Order;
+use super::wishes::Wishes;
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::live::{LiveControl, LivePipeline, run};
 
@@ -26,12 +27,13 @@ impl Live {
     /// Kind transient: the system gives no thread.
     pub fn start(
         pipeline: Arc<LivePipeline>,
-        (paused, bypassed): (bool, bool),
+        wishes: Wishes,
         ended: impl FnOnce(Option<String>) + Send + 'static,
     ) -> Result<(Live, JoinHandle<()>)> {
         let control = LiveControl::default();
-        control.set_paused(paused);
-        control.set_bypass(bypassed);
+        control.set_paused(wishes.paused);
+        control.set_bypass(wishes.bypassed);
+        control.set_strength(wishes.strength);
         let (halt, halted) = bounded(0);
         let its = control.clone();
         let work = move || {
@@ -54,6 +56,7 @@ impl Live {
             Order::Resume => self.control.set_paused(false),
             Order::Bypass => self.control.set_bypass(true),
             Order::Engage => self.control.set_bypass(false),
+            Order::Strength(strength) => self.control.set_strength(strength),
             Order::Drain | Order::Halt => drop(self.halt.take()),
         }
     }

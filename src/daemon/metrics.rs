@@ -120,9 +120,9 @@ impl Metrics {
         self.memory.set(i64::try_from(status::memory()).unwrap_or(i64::MAX));
         self.ready.set(i64::from(status.ready));
         for pipeline in &status.pipelines {
-            // Numbers of a live pipeline, whatever they are: xruns, delay, levels.
+            // Numbers of a live pipeline, whatever they are: xruns, delay, levels; and 0 or 1 for what is so or not.
             for (name, value) in pipeline.live.iter().filter_map(|live| live.as_object()).flatten() {
-                if let Some(value) = value.as_f64() {
+                if let Some(value) = value.as_f64().or_else(|| value.as_bool().map(|is| f64::from(u8::from(is)))) {
                     self.live.get_or_create(&labels(&pipeline.name, Some(("what", name)))).set(value);
                 }
             }

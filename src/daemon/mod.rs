@@ -17,6 +17,7 @@ pub mod service;
 pub mod status;
 mod supervisor;
 mod together;
+mod wishes;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -115,6 +116,8 @@ pub enum Event {
     Bypass(String),
     /// Let it go through the stages again.
     Engage(String),
+    /// Let the stages' share of this pipeline's sound be this, 0..=1.
+    Strength(String, f32),
     /// A pipeline's thread has come to its end.
     Ended {
         /// Which of the threads that were ever started.

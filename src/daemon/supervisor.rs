@@ -13,6 +13,7 @@ use super::feed::{Feed, Order, Tools};
 use super::live::Live;
 use super::member::{Member, Running, shown};
 use super::status::{self, PipelineStatus, Reload, Slot};
+use super::wishes::Wishes;
 use super::{Board, Event, Load, Loaded, Options, Work, check_together, journal, notify};
 use crate::durable;
 use crate::error::{Error, Kind, Result};
@@ -30,10 +31,8 @@ pub struct Supervisor {
     /// Until the end.
     pool: Option<Pool>,
     members: BTreeMap<String, Member>,
-    /// Names of those that somebody has paused; they stay so when they are changed.
-    paused: BTreeSet<String>,
-    /// Names of those whose sound somebody has let pass as it is; they stay so as well.
-    bypassed: BTreeSet<String>,
+    /// What somebody has told of them by name; it counts for what takes their place as well.
+    wishes: BTreeMap<String, Wishes>,
     /// Names of those that are still to begin by doing again what is done.
     again: BTreeSet<String>,
     next_id: u64,
@@ -52,9 +51,8 @@ impl Supervisor {
         events: (Sender<Event>, Receiver<Event>),
     ) -> Result<Supervisor> {
         let pool = Some(Pool::new(options.threads)?);
-        let (members, next_id, ending) = (BTreeMap::new(), 0, false);
-        let (paused, bypassed, again) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        Ok(Supervisor { load, options, board, events, pool, members, paused, bypassed, again, next_id, ending })
+        let (members, wishes, again, next_id, ending) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new(), 0, false);
+        Ok(Supervisor { load, options, board, events, pool, members, wishes, again, next_id, ending })
     }
 
     /// Starts the pipelines, all or none; but one whose folders the system refuses waits by itself.
@@ -126,24 +124,19 @@ impl Supervisor {
                 // Whoever asked may have gone away.
                 let _ = asker.map(|asker| asker.send(reload));
             }
-            Event::Pause(name) => {
-                self.order(&name, Order::Pause);
-                self.paused.insert(name);
-            }
-            Event::Resume(name) => {
-                self.order(&name, Order::Resume);
-                self.paused.remove(&name);
-            }
-            Event::Bypass(name) => {
-                self.order(&name, Order::Bypass);
-                self.bypassed.insert(name);
-            }
-            Event::Engage(name) => {
-                self.order(&name, Order::Engage);
-                self.bypassed.remove(&name);
-            }
+            Event::Pause(name) => self.tell(name, Order::Pause),
+            Event::Resume(name) => self.tell(name, Order::Resume),
+            Event::Bypass(name) => self.tell(name, Order::Bypass),
+            Event::Engage(name) => self.tell(name, Order::Engage),
+            Event::Strength(name, strength) => self.tell(name, Order::Strength(strength)),
             Event::Ended { id, failed } => self.ended(id, failed),
         }
+    }
+
+    /// Orders what somebody has told, and keeps it in mind.
+    fn tell(&mut self, name: String, order: Order) {
+        self.order(&name, order);
+        self.wishes.entry(name).or_default().heed(order);
     }
 
     fn order(&mut self, name: &str, order: Order) {
@@ -195,12 +188,12 @@ impl Supervisor {
     fn launch(&mut self, made: Made) -> Result<()> {
         let Made { loaded, feed } = made;
         let name = loaded.name().to_owned();
-        let paused = self.paused.contains(&name);
+        let wishes = self.wishes.get(&name).copied().unwrap_or_default();
         self.next_id += 1;
         let (id, events) = (self.next_id, self.events.0.clone());
         let running = match (feed, &loaded.work) {
             (Some((mut feed, orders)), _) => {
-                if paused {
+                if wishes.paused {
                     feed.pause();
                 }
                 let work = move || {
@@ -218,8 +211,7 @@ impl Supervisor {
             #[cfg(feature = "live")]
             (None, Work::Live(pipeline)) => {
                 let ended = move |failed| drop(events.send(Event::Ended { id, failed }));
-                let bypassed = self.bypassed.contains(&name);
-                let (live, thread) = Live::start(Arc::clone(pipeline), (paused, bypassed), ended)?;
+                let (live, thread) = Live::start(Arc::clone(pipeline), wishes, ended)?;
                 self.board.put(&name, Slot::new(shown(&loaded)), Behind::Live(live.control.clone()));
                 Running::Live { id, live, thread }
             }

@@ -1,15 +1,21 @@
-//! Microphones and speakers. `system.rs` alone knows cpal (and `formats.rs`, which of its configurations to take), and `pulse.rs` what cpal does
-//! not do well enough; `ring.rs` is what its callbacks do, which is to copy and to count.
+//! Microphones and speakers. `system.rs` finds them in the sound systems that `host.rs` knows, `open.rs` opens them: by cpal (`formats.rs`, in which of its
+//! configurations), or, of a PulseAudio server, without it, which does not do that well enough: `server.rs` is a connection, `pulse.rs` its streams.
+//! `ring.rs` is what callbacks do, which is to copy and to count.
 
 mod formats;
+mod host;
+mod open;
 #[cfg(target_os = "linux")]
 mod pulse;
 mod ring;
+#[cfg(target_os = "linux")]
+mod server;
 mod system;
 
+pub use open::Stream;
 pub use ring::{Counters, Feed, Moment, Tap, feed, tap};
 pub(crate) use system::hangs;
-pub use system::{Devices, Stream, hush};
+pub use system::{Devices, hush};
 
 /// Frames a second that devices are asked for, and that live stages work at.
 pub const RATE: u32 = 48_000;

@@ -3,20 +3,18 @@
 //! lets the server move what plays to another speaker when one goes away: a call's voice would come out of the loudspeakers.
 
 use std::ffi::CString;
-use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use futures_executor::block_on;
 use pulseaudio::protocol::stream::{BufferAttr, StreamFlags};
 use pulseaudio::protocol::{ChannelMap, ChannelPosition, SampleFormat, SampleSpec};
 use pulseaudio::protocol::{PlaybackStreamParams, RecordStreamParams};
-use pulseaudio::{AsPlaybackSource, Client, ClientError, PlaybackStream, RecordStream};
+use pulseaudio::{AsPlaybackSource, Client, ClientError};
 
-use super::system::PULSE;
+use super::server::{Connection, PULSE};
 use super::{Counters, Feed, Moment, Opened, Tap};
 
 /// Fragments that the server keeps for a program that is late.
@@ -28,43 +26,15 @@ const ASK: Duration = Duration::from_millis(200);
 /// Questions whose least answer is the latency: an answer also counts what the device has gathered for its next piece.
 const ANSWERS: usize = 8;
 
-/// Whether the server answers within `patience`, if only to refuse. While it does not, it is asked no second time: each question to a server that
-/// hangs costs a thread.
-pub fn answers(patience: Duration) -> bool {
-    static ASKED: Mutex<Option<mpsc::Receiver<()>>> = Mutex::new(None);
-    let mut asked = ASKED.lock().unwrap_or_else(PoisonError::into_inner);
-    let answer = asked.take().unwrap_or_else(|| {
-        let (tell, answer) = mpsc::channel();
-        std::thread::spawn(move || {
-            drop(Client::from_env(c"latentd"));
-            let _ = tell.send(());
-        });
-        answer
-    });
-    let hangs = answer.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout);
-    *asked = hangs.then_some(answer);
-    !hangs
-}
-
-/// A device at work. It stops when this is dropped.
+/// A device at work. It stops when this is dropped: its connection ends, and nobody waits for an answer.
 pub struct Working {
-    stream: Stream,
+    _connection: Connection,
     ended: Arc<AtomicBool>,
-}
-
-enum Stream {
-    Microphone(#[expect(dead_code, reason = "held until it is dropped")] RecordStream),
-    Speaker(PlaybackStream),
 }
 
 impl Drop for Working {
     fn drop(&mut self) {
         self.ended.store(true, Relaxed);
-        // Whoever asks for its latency would let it play on for a moment. The server is told, and its answer not waited for.
-        if let Stream::Speaker(stream) = &self.stream {
-            let ending = std::pin::pin!(stream.clone().delete());
-            let _ = ending.poll(&mut Context::from_waker(Waker::noop()));
-        }
     }
 }
 
@@ -110,10 +80,10 @@ pub fn record(
             &Moment { at: clock(), latency: own + Duration::from_micros(known.load(Relaxed)) },
         );
     };
-    let (stream, client) = connected(patience, move |client| block_on(client.create_record_stream(params, callback)))?;
-    let asked = stream.clone();
-    let question = move || Ok(block_on(asked.timing_info())?.source_usec);
-    watched("microphone", Stream::Microphone(stream), client, (latency, counters), question)
+    let (stream, connection) =
+        connected(patience, move |client| block_on(client.create_record_stream(params, callback)))?;
+    let question = move || Ok(block_on(stream.timing_info())?.source_usec);
+    watched("microphone", connection, (latency, counters), question)
 }
 
 /// Opens the device and asks `feed` for pieces of `buffer` frames.
@@ -166,17 +136,21 @@ pub fn play(
         }
         bytes.len()
     };
-    let (stream, client) = connected(patience, move |client| {
+    let (stream, connection) = connected(patience, move |client| {
         block_on(client.create_playback_stream(params, callback.as_playback_source()))
     })?;
-    let asked = stream.clone();
     let second = f64::from(rate) * bytes(1, channels) as f64;
+    let (mut unbroken, counted) = (Unbroken::default(), Arc::clone(&counters));
     let question = move || {
-        let timing = block_on(asked.timing_info())?;
+        let timing = block_on(stream.timing_info())?;
+        if unbroken.broke(timing.playing_for, counted.playing.load(Relaxed)) {
+            counted.xruns.fetch_add(1, Relaxed);
+            tracing::debug!("an xrun: the sound server had nothing to play");
+        }
         let waiting = (timing.write_offset - timing.read_offset).max(0) as f64 / second;
         Ok(timing.sink_usec + (waiting * 1e6) as u64)
     };
-    watched("speaker", Stream::Speaker(stream), client, (latency, counters), question)
+    watched("speaker", connection, (latency, counters), question)
 }
 
 fn bytes(frames: u32, channels: usize) -> u32 {
@@ -197,14 +171,30 @@ fn name(opened: &Opened) -> Result<CString, ClientError> {
     CString::new(opened.id.trim_start_matches(PULSE)).map_err(|_| ClientError::ServerUnavailable)
 }
 
+/// Whether a server had nothing to play, which it does not tell as it comes: told by how much it has played since it last had nothing. What it
+/// plays while latentd's own sound has not begun counts for nothing.
+#[derive(Default)]
+struct Unbroken(Option<u64>);
+
+impl Unbroken {
+    /// It has played so many bytes without a break, of sound that is `ours` or not: fewer than when it was last asked if there was one since.
+    fn broke(&mut self, bytes: u64, ours: bool) -> bool {
+        let before = std::mem::replace(&mut self.0, ours.then_some(bytes));
+        before.is_some_and(|before| bytes < before)
+    }
+}
+
 /// What `open` makes with a connection of its own, if the server answers: one that hangs must not hang us.
 fn connected<S: Send + 'static>(
     patience: Duration,
     open: impl FnOnce(&Client) -> Result<S, ClientError> + Send + 'static,
-) -> Result<(S, Client), ClientError> {
+) -> Result<(S, Connection), ClientError> {
     let (done, result) = mpsc::channel();
     std::thread::spawn(move || {
-        let opened = Client::from_env(c"latentd").and_then(|client| Ok((open(&client)?, client)));
+        // The connection's thread, which calls back, is started by this one and so is preferred as well. The thread that computes tells where
+        // that is not allowed.
+        crate::realtime::prefer_this_thread();
+        let opened = Connection::new().and_then(|connection| Ok((open(&connection.client)?, connection)));
         let _ = done.send(opened);
     });
     result.recv_timeout(patience).map_err(|_| ClientError::Disconnected)?
@@ -213,22 +203,23 @@ fn connected<S: Send + 'static>(
 /// The device with a thread that keeps its latency true by the answers to `question`, in microseconds.
 fn watched(
     name: &str,
-    stream: Stream,
-    client: Client,
+    connection: Connection,
     (latency, counters): (Arc<AtomicU64>, Arc<Counters>),
-    question: impl Fn() -> Result<u64, ClientError> + Send + 'static,
+    question: impl FnMut() -> Result<u64, ClientError> + Send + 'static,
 ) -> Result<Working, ClientError> {
     let ended = Arc::new(AtomicBool::new(false));
     let over = Arc::clone(&ended);
-    std::thread::Builder::new().name(name.into()).spawn(move || {
-        let _client = client;
-        ask(question, &latency, &counters, &over);
-    })?;
-    Ok(Working { stream, ended })
+    std::thread::Builder::new().name(name.into()).spawn(move || ask(question, &latency, &counters, &over))?;
+    Ok(Working { _connection: connection, ended })
 }
 
 /// Keeps `latency` true until the work is `over` or the server, or the device, is gone.
-fn ask(question: impl Fn() -> Result<u64, ClientError>, latency: &AtomicU64, counters: &Counters, over: &AtomicBool) {
+fn ask(
+    mut question: impl FnMut() -> Result<u64, ClientError>,
+    latency: &AtomicU64,
+    counters: &Counters,
+    over: &AtomicBool,
+) {
     let mut answers = [u64::MAX; ANSWERS];
     for number in (0..ANSWERS).cycle() {
         if over.load(Relaxed) {
@@ -236,12 +227,29 @@ fn ask(question: impl Fn() -> Result<u64, ClientError>, latency: &AtomicU64, cou
         }
         match question() {
             Ok(answer) => answers[number] = answer,
-            Err(_) => {
+            Err(e) => {
+                // A server that refuses has lost the device. Where nothing answers, the server is gone, or the client has given up: it does so
+                // when a call is interrupted, as happens when the machine was asleep.
+                counters.cut.store(!matches!(e, ClientError::ServerError(_)), Relaxed);
                 counters.gone.store(true, Relaxed);
                 return;
             }
         }
         latency.store(answers.iter().copied().min().unwrap_or(0), Relaxed);
         std::thread::sleep(ASK);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_had_nothing_to_play_is_noticed_once_for_each_look() {
+        let mut unbroken = Unbroken::default();
+        let looks = [(900, false), (100, false), (300, true), (500, true), (500, true), (20, true), (0, true)];
+        let broke = looks.map(|(bytes, ours)| unbroken.broke(bytes, ours));
+        // What is less than what was played before latentd's own sound began is no break of it.
+        assert_eq!(broke, [false, false, false, false, false, true, true]);
     }
 }

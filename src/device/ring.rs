@@ -30,6 +30,8 @@ pub struct Counters {
     pub playing: AtomicBool,
     /// Whether the device is gone.
     pub gone: AtomicBool,
+    /// Whether it seems so since nothing answers any more, though the device may still be there.
+    pub cut: AtomicBool,
 }
 
 impl Counters {
@@ -44,6 +46,7 @@ impl Counters {
             latency: AtomicU32::new(0),
             playing: AtomicBool::new(false),
             gone: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
         }
     }
 

@@ -18,6 +18,7 @@ use super::open::open;
 use crate::crew::Crew;
 use crate::durable::{self, Publication, Stamp};
 use crate::error::{Error, Kind, Result};
+use crate::media::image::{Depth, Layout, Samples};
 use crate::media::{self, Media};
 use crate::sink::{Originals, Written};
 
@@ -143,14 +144,21 @@ impl Attempt<'_> {
                 }
             }
         }
+        let original = match &files[..] {
+            [file] if pipeline.sink.copies() => file.try_clone().ok(),
+            _ => None,
+        };
         let mut media = Vec::new();
         for (index, (file, input)) in files.into_iter().zip(&job.inputs).enumerate() {
             media.push(self.decode(file, input).map_err(|error| (error, Some(index)))?);
         }
+        let came = original.as_ref().and_then(|_| sign(&media));
         let results = self.process(media, crew).map_err(|error| {
             let culprit = error.part();
             (error, culprit)
         })?;
+        // A file that loses by being written again, as JPEG does, stays what it is where no stage changed the picture.
+        let mut original = original.filter(|_| came.is_some() && sign(&results) == came);
         let relative: Vec<&Path> = job.inputs.iter().map(|input| input.relative.as_path()).collect();
         let (mut sealed, mut gathered) = (Vec::new(), Vec::new());
         // A line in a table is there for good.
@@ -165,7 +173,7 @@ impl Attempt<'_> {
                 let source = || input.map(|input| input.to_string_lossy().into_owned());
                 latent.source = latent.source.take().or_else(source);
             }
-            match pipeline.sink.draft(result, &relative, &pipeline.name, index + 1).map_err(all)? {
+            match pipeline.sink.draft(result, original.take(), &relative, &pipeline.name, index + 1).map_err(all)? {
                 Written::Sealed(file) => sealed.push(file),
                 Written::Gathered(table) => gathered.push(table),
             }
@@ -252,6 +260,16 @@ impl Attempt<'_> {
         }
         self.job.ledger.settled(key);
     }
+}
+
+/// What a picture that is alone is known by: its size, channels and depth, and all of its samples.
+fn sign(media: &[Media]) -> Option<(usize, usize, Layout, Depth, u128)> {
+    let [Media::Image(image)] = media else { return None };
+    let samples = match &image.samples {
+        Samples::U8(samples) => durable::sign(samples),
+        Samples::U16(samples) => durable::sign(bytemuck::cast_slice(samples)),
+    };
+    Some((image.width, image.height, image.layout, image.depth, samples))
 }
 
 impl Input {

@@ -1,5 +1,7 @@
 //! `folder`: results become files in a folder, and originals go where the user wants them.
 
+use std::fs::File;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -8,8 +10,8 @@ use super::owners::Owners;
 use super::table::Table;
 use crate::config::{Component, Description, Field, Kind, Presence, Problem, Value};
 use crate::durable::{self, Collision, Draft, Sealed};
-use crate::error::Result;
-use crate::media::image::{Chroma, EncodeOptions};
+use crate::error::{Error, Result};
+use crate::media::image::{Chroma, EncodeOptions, Format};
 use crate::media::{self, Media, MediaKind};
 use crate::source::resolve;
 
@@ -208,12 +210,24 @@ impl FolderSink {
         self.gather.is_some()
     }
 
-    /// Writes a result durably under a temporary name. `inputs` are the paths of the job's inputs within their source, of which the folder of
+    /// Whether a picture that no stage has changed may be written as the file that it came in: nothing is asked for that would make another of it.
+    pub fn copies(&self) -> bool {
+        self.takes == MediaKind::Image && !self.bare && !self.gathers() && self.options == EncodeOptions::default()
+    }
+
+    /// Writes a result durably under a temporary name; `original` is the file that holds the same picture, if one does, and is copied where the result has its format. `inputs` are the paths of the job's inputs within their source, of which the folder of
     /// the first is mirrored; `index` counts the results of one job from 1.
     ///
     /// # Errors
     /// Kind config: the ending is no format. Kind input: the format cannot hold the picture. Kind output or transient: it cannot be written.
-    pub fn draft(&self, mut media: Media, inputs: &[&Path], pipeline: &str, index: usize) -> Result<Written> {
+    pub fn draft(
+        &self,
+        mut media: Media,
+        original: Option<File>,
+        inputs: &[&Path],
+        pipeline: &str,
+        index: usize,
+    ) -> Result<Written> {
         if let Some((name, table)) = &self.gather {
             let table = table.get_or_init(|| Table::new(self.root.join(name)));
             table.append(media)?;
@@ -227,7 +241,14 @@ impl FolderSink {
             image.metadata.keep_colours();
         }
         let draft = Draft::marked(&path, self.mark.get().map_or("once", String::as_str))?;
-        draft.fill(|out| media::write(media, &path, &self.options, out))?.seal().map(Written::Sealed)
+        let filled = match original.and_then(|file| of_format(file, &path)) {
+            Some(mut file) => draft.fill(|out| match std::io::copy(&mut file, out) {
+                Ok(_) => Ok(()),
+                Err(e) => Err(Error::io("write", &path, e)),
+            }),
+            None => draft.fill(|out| media::write(media, &path, &self.options, out)),
+        };
+        filled?.seal().map(Written::Sealed)
     }
 
     /// Where the first result of a job will go if the name is free; a size in the name stays in braces.
@@ -282,6 +303,15 @@ impl FolderSink {
             Originals::Delete => durable::delete(input),
         }
     }
+}
+
+/// The file at its start, if it is of the format that the name `path` asks for.
+fn of_format(mut file: File, path: &Path) -> Option<File> {
+    let mut head = Vec::new();
+    file.rewind().ok()?;
+    (&mut file).take(32).read_to_end(&mut head).ok()?;
+    file.rewind().ok()?;
+    (Format::from_content(&head) == Format::from_extension(path).ok()).then_some(file)
 }
 
 fn now() -> (String, String) {

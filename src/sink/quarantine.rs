@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::durable;
+use crate::durable::{self, Stamp};
 use crate::error::{Error, Kind, Result, show_path};
 
 /// The ending of a file that tells a reason.
@@ -26,6 +26,9 @@ pub struct Kept {
     pub file: Option<PathBuf>,
     /// The file with its reason.
     pub note: PathBuf,
+    /// The state of that file when it was read: in another state it tells of another try.
+    #[serde(skip)]
+    pub stamp: Stamp,
     /// Where it came from.
     #[serde(skip)]
     pub from: PathBuf,
@@ -91,6 +94,8 @@ impl Quarantine<'_> {
             None => strip_bytes(note.file_name()?)?,
         };
         let mut file = note.with_file_name(plain);
+        // Before the text: one that is replaced in between is then told, but never deleted as the one before it.
+        let stamp = Stamp::of(note).ok()?;
         let text = std::fs::read_to_string(note).ok()?;
         // Of a very long name the note bears only the beginning.
         let told = text.lines().find_map(|line| line.strip_prefix(UNCHANGED)).map(PathBuf::from);
@@ -104,7 +109,7 @@ impl Quarantine<'_> {
         let from = text.lines().find_map(|line| line.strip_prefix(FROM)).map(PathBuf::from).unwrap_or_default();
         let name = file.strip_prefix(self.0).ok()?.to_path_buf();
         let there = is_there(&file);
-        Some(Kept { name, file: there.then_some(file), note: note.to_path_buf(), from, reason })
+        Some(Kept { name, file: there.then_some(file), note: note.to_path_buf(), stamp, from, reason })
     }
 
     /// Puts a file back into the folder it came from, to be tried again. Tells its name there.
@@ -117,7 +122,7 @@ impl Quarantine<'_> {
             return Err(e.mend("drop the file itself into the folder again"));
         };
         let back = durable::move_file(file, &source.join(&kept.name))?;
-        remove(&kept.note)?;
+        forget(kept)?;
         Ok(back)
     }
 
@@ -129,7 +134,17 @@ impl Quarantine<'_> {
         if let Some(file) = &kept.file {
             remove(file)?;
         }
-        remove(&kept.note)
+        forget(kept)
+    }
+}
+
+/// Deletes the reason of a file that has gone from here, if it is still the one that was read. As soon as the file is back in its folder a daemon takes
+/// it, and may have put it aside again by now, with a new reason under the same name; a file without one is found by nobody.
+fn forget(kept: &Kept) -> Result<()> {
+    match Stamp::of(&kept.note) {
+        Ok(now) if now != kept.stamp => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        _ => remove(&kept.note),
     }
 }
 
@@ -193,4 +208,38 @@ fn text(input: &Path, kept: &Path, error: &Error) -> String {
         "\n{UNCHANGED}{}\nDrop it into the folder again, or `latentd quarantine retry`, to have another try.\n",
         show_path(kept)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `retry` was still syncing folders when the daemon had put the file aside again, and then deleted the new reason: the file lay in quarantine for
+    /// good, and neither `list` nor `retry` knew of it.
+    #[test]
+    fn a_reason_that_is_newer_than_the_one_that_was_read_stays() {
+        let home = tempfile::tempdir().unwrap();
+        let (source, folder) = (home.path().join("inbox"), home.path().join("quarantine"));
+        let (input, quarantine) = (source.join("a.png"), Quarantine(&folder));
+        let error = Error::new(Kind::Input, "this is no picture");
+        std::fs::create_dir(&source).unwrap();
+        std::fs::write(&input, "no picture").unwrap();
+        let put = || quarantine.put(&input, Path::new("a.png"), &error).unwrap();
+        let kept = put();
+        let read = quarantine.list().remove(0);
+        assert_eq!(read.file.as_ref(), Some(&kept));
+        // What the daemon does while `put_back` has moved the file and not yet come to the note. The text may well be the same.
+        durable::write(&read.note, text(&input, &kept, &error).as_bytes()).unwrap();
+        assert_eq!(quarantine.put_back(&read, &source).unwrap(), input);
+        assert!(read.note.is_file(), "the new reason is gone");
+
+        // Nobody else was there: nothing is left.
+        put();
+        let read = quarantine.list().remove(0);
+        quarantine.put_back(&read, &source).unwrap();
+        assert!(input.is_file() && quarantine.list().is_empty() && !read.note.exists());
+        put();
+        quarantine.purge(&quarantine.list()[0]).unwrap();
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+    }
 }

@@ -9,8 +9,9 @@ use crate::model::{Kernel, Model, Plan};
 /// The orientations of a square.
 const TURNS: u8 = 8;
 
-/// A network for tiles of one size, upright and lying.
-pub(super) struct Ensemble {
+/// A network for pictures of one size, upright and lying, that gives the mean of what it makes of all their orientations: what `ensemble: true` runs on
+/// each tile, for whoever scores a model so.
+pub struct Ensemble {
     upright: Arc<Plan>,
     lying: Arc<Plan>,
     height: usize,
@@ -19,7 +20,7 @@ pub(super) struct Ensemble {
 }
 
 impl Ensemble {
-    /// Makes the plans for tiles of `height` x `width`.
+    /// Makes the plans for pictures of `height` x `width`; they stay with the model until [`Model::forget_plans`].
     ///
     /// # Errors
     /// Kind model: the graph cannot take one of the two sizes.
@@ -28,7 +29,7 @@ impl Ensemble {
         Ok(Ensemble { upright, lying, height, width, scale: model.card.scale })
     }
 
-    /// The mean of what the network makes of all orientations of `planes`.
+    /// The mean of what the network makes of all orientations of `planes`; they, `sigma` and what is returned are as for [`Plan::run`].
     ///
     /// # Errors
     /// As for [`Plan::run`].

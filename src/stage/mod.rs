@@ -30,6 +30,7 @@ use crate::media::{Audio, Image, Media, MediaKind};
 use crate::model::{Model, Models, Task};
 
 pub use denoise::share;
+pub use ensemble::Ensemble;
 pub use noise::estimate_sigma;
 
 /// A stage, built and ready: shared by all workers.

@@ -35,11 +35,39 @@ impl Dice {
     }
 }
 
+/// The formants of four vowels, in Hz.
+pub const VOWELS: [[f64; 3]; 4] =
+    [[700.0, 1220.0, 2600.0], [300.0, 2200.0, 3000.0], [320.0, 800.0, 2500.0], [500.0, 1700.0, 2500.0]];
+
+/// What makes a voice of pulses: three resonances.
+pub struct Throat {
+    rate: f64,
+    states: [[f64; 2]; 3],
+}
+
+impl Throat {
+    pub fn new(rate: u32) -> Throat {
+        Throat { rate: f64::from(rate), states: [[0.0; 2]; 3] }
+    }
+
+    /// The next sample of the voice.
+    pub fn sample(&mut self, pulse: f64, formants: [f64; 3]) -> f64 {
+        let mut value = 0.0;
+        for (state, formant) in self.states.iter_mut().zip(formants) {
+            let radius = 1.0 - 260.0 / self.rate;
+            let turn = 2.0 * std::f64::consts::PI * formant / self.rate;
+            let y = pulse + 2.0 * radius * turn.cos() * state[0] - radius * radius * state[1];
+            (state[1], state[0]) = (state[0], y);
+            value += y / (3.0 + formant / 500.0);
+        }
+        value
+    }
+}
+
 /// Something like a voice: a pulse train whose pitch glides, through three formants that change with each syllable, and pauses between words.
 pub fn speech(rate: u32, seconds: f64) -> Vec<f32> {
     let mut dice = Dice::new(7);
-    let vowels = [[700.0, 1220.0, 2600.0], [300.0, 2200.0, 3000.0], [320.0, 800.0, 2500.0], [500.0, 1700.0, 2500.0]];
-    let (mut phase, mut states) = (0.0f64, [[0.0f64; 2]; 3]);
+    let (mut phase, mut throat) = (0.0f64, Throat::new(rate));
     let frames = (f64::from(rate) * seconds) as usize;
     let syllable = f64::from(rate) * 0.22;
     (0..frames)
@@ -52,16 +80,8 @@ pub fn speech(rate: u32, seconds: f64) -> Vec<f32> {
             phase += pitch / f64::from(rate);
             let pulse = if phase >= 1.0 { 1.0 } else { 0.0 } + 0.01 * f64::from(dice.next());
             phase = phase.fract();
-            let formants = vowels[(number * 7 / 3) % vowels.len()];
-            let mut value = 0.0;
-            for (state, formant) in states.iter_mut().zip(formants) {
-                let radius = 1.0 - 260.0 / f64::from(rate);
-                let turn = 2.0 * std::f64::consts::PI * formant / f64::from(rate);
-                let y = pulse + 2.0 * radius * turn.cos() * state[0] - radius * radius * state[1];
-                (state[1], state[0]) = (state[0], y);
-                value += y / (3.0 + formant / 500.0);
-            }
-            (value * envelope * 0.08) as f32
+            let formants = VOWELS[(number * 7 / 3) % VOWELS.len()];
+            (throat.sample(pulse, formants) * envelope * 0.08) as f32
         })
         .collect()
 }
@@ -160,13 +180,44 @@ pub fn decoded(path: &Path, bytes: &[u8]) -> latentd::Result<Block> {
     open(path)?.read_all()
 }
 
-/// A number that a network holds.
-pub fn constant(name: &str, value: f32) -> TensorProto {
+/// Numbers that a network holds.
+pub fn constants(name: &str, values: &[f32]) -> TensorProto {
     TensorProto {
         name: name.into(),
-        dims: vec![1],
+        dims: vec![values.len() as i64],
         data_type: DataType::Float as i32,
-        raw_data: value.to_le_bytes().to_vec(),
+        raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        ..Default::default()
+    }
+}
+
+/// A number that a network holds.
+pub fn constant(name: &str, value: f32) -> TensorProto {
+    constants(name, &[value])
+}
+
+/// A step of a network, called what it gives.
+pub fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
+    NodeProto {
+        op_type: op.into(),
+        name: output.into(),
+        input: inputs.iter().map(|s| (*s).to_owned()).collect(),
+        output: vec![output.into()],
+        ..Default::default()
+    }
+}
+
+/// An input or output of a network: its name and shape.
+pub type Port<'a> = (&'a str, &'a [usize]);
+
+fn port(&(name, shape): &Port) -> ValueInfoProto {
+    let dim = |n: &usize| Dimension { value: Some(dimension::Value::DimValue(*n as i64)), denotation: String::new() };
+    let shape = TensorShapeProto { dim: shape.iter().map(dim).collect() };
+    let tensor = type_proto::Tensor { elem_type: DataType::Float as i32, shape: Some(shape) };
+    let value = Some(type_proto::Value::TensorType(tensor));
+    ValueInfoProto {
+        name: name.into(),
+        r#type: Some(TypeProto { value, denotation: String::new() }),
         ..Default::default()
     }
 }
@@ -175,37 +226,38 @@ pub fn constant(name: &str, value: f32) -> TensorProto {
 pub fn tiny_model(folder: &Path, tiny: Tiny) -> PathBuf {
     let bins = tiny.window / 2 + 1;
     let shape: Vec<usize> = if tiny.pairs { vec![1, bins, 1, 2] } else { vec![1, 2, bins] };
-    let node = |op: &str, inputs: &[&str], output: &str| NodeProto {
-        op_type: op.into(),
-        name: output.into(),
-        input: inputs.iter().map(|s| (*s).to_owned()).collect(),
-        output: vec![output.into()],
-        ..Default::default()
-    };
-    let port = |name: &str, shape: &[usize]| {
-        let dim =
-            |n: &usize| Dimension { value: Some(dimension::Value::DimValue(*n as i64)), denotation: String::new() };
-        let shape = TensorShapeProto { dim: shape.iter().map(dim).collect() };
-        let tensor = type_proto::Tensor { elem_type: DataType::Float as i32, shape: Some(shape) };
-        let value = Some(type_proto::Value::TensorType(tensor));
-        ValueInfoProto {
-            name: name.into(),
-            r#type: Some(TypeProto { value, denotation: String::new() }),
-            ..Default::default()
-        }
-    };
     let fade = if tiny.fades { -0.001 } else { 0.0 };
+    let nodes = vec![
+        node("Add", &["state_0", "one"], "next_state_0"),
+        node("Mul", &["state_0", "fade"], "falls"),
+        node("Add", &["falls", "gain"], "factor"),
+        node("Mul", &["spectrum", "factor"], "output"),
+    ];
+    let held = vec![constant("one", 1.0), constant("fade", fade), constant("gain", tiny.gain)];
+    let inputs: [Port; 2] = [("spectrum", &shape), ("state_0", &[1])];
+    let outputs: [Port; 2] = [("output", &shape), ("next_state_0", &[1])];
+    let audio = format!(
+        "sample_rate: {}, window: {}, hop: {}, input: {{port: spectrum}}, output: {{port: output}}, \
+         states: [{{input: state_0, output: next_state_0}}]",
+        tiny.rate, tiny.window, tiny.hop
+    );
+    sound_model(folder, nodes, held, [&inputs, &outputs], &audio)
+}
+
+/// Writes a model of sound: a network of these steps and numbers, and a card with these lines in its section `audio`.
+pub fn sound_model(
+    folder: &Path,
+    nodes: Vec<NodeProto>,
+    held: Vec<TensorProto>,
+    [inputs, outputs]: [&[Port]; 2],
+    audio: &str,
+) -> PathBuf {
     let graph = GraphProto {
         name: "tiny".into(),
-        node: vec![
-            node("Add", &["state_0", "one"], "next_state_0"),
-            node("Mul", &["state_0", "fade"], "falls"),
-            node("Add", &["falls", "gain"], "factor"),
-            node("Mul", &["spectrum", "factor"], "output"),
-        ],
-        initializer: vec![constant("one", 1.0), constant("fade", fade), constant("gain", tiny.gain)],
-        input: vec![port("spectrum", &shape), port("state_0", &[1])],
-        output: vec![port("output", &shape), port("next_state_0", &[1])],
+        node: nodes,
+        initializer: held,
+        input: inputs.iter().map(port).collect(),
+        output: outputs.iter().map(port).collect(),
         ..Default::default()
     };
     let model = ModelProto {
@@ -217,16 +269,15 @@ pub fn tiny_model(folder: &Path, tiny: Tiny) -> PathBuf {
     let onnx = model.encode_to_vec();
     fs::create_dir_all(folder).unwrap();
     fs::write(folder.join("model.onnx"), &onnx).unwrap();
+    let listed = |ports: &[Port]| {
+        let each = ports.iter().map(|(name, shape)| format!("{{name: {name}, shape: {shape:?}}}"));
+        each.collect::<Vec<_>>().join(", ")
+    };
     let card = format!(
-        "name: tiny\ntask: denoise\nmedia: audio\nsha256: {}\n\
-         inputs: [{{name: spectrum, shape: {shape:?}}}, {{name: state_0, shape: [1]}}]\n\
-         outputs: [{{name: output, shape: {shape:?}}}, {{name: next_state_0, shape: [1]}}]\n\
-         audio:\n  sample_rate: {}\n  window: {}\n  hop: {}\n  input: {{port: spectrum}}\n  output: {{port: output}}\n  \
-         states: [{{input: state_0, output: next_state_0}}]\n",
+        "name: tiny\ntask: denoise\nmedia: audio\nsha256: {}\ninputs: [{}]\noutputs: [{}]\naudio: {{{audio}}}\n",
         sha256_hex(&onnx),
-        tiny.rate,
-        tiny.window,
-        tiny.hop
+        listed(inputs),
+        listed(outputs)
     );
     fs::write(folder.join("card.yaml"), card).unwrap();
     folder.to_path_buf()

@@ -157,7 +157,8 @@ fn gstreamer_runs_it_through_its_wrapper() {
         .args(launch.split(' '))
         .env("LADSPA_PATH", &search)
         .env("GST_REGISTRY", folder.path().join("registry")));
-    assert!(!text.contains("WARNING"), "{text}");
+    // What it warns of itself; `GStreamer-WARNING **` is about plugins of others that it cannot load.
+    assert!(!text.contains("WARNING: "), "{text}");
     let found = read(&out);
     assert_eq!(found[0].len(), expected[0].len());
     // Its blocks, and so the latency, are the wrapper's affair.
@@ -183,6 +184,16 @@ fn speech(folder: &Path) -> PathBuf {
     file
 }
 
+/// What scripts begin with: waiting for what may take its time on a busy machine, and ending what still runs in whatever way they end.
+const WAITING: &str = r#"
+    trap 'kill $(jobs -p) 2>/dev/null' EXIT
+    wait_until() {
+        for _ in $(seq 600); do eval "$1" && return; sleep 0.1; done
+        echo "waited for: $1" >&2
+        exit 1
+    }
+"#;
+
 /// Runs a sound server by a script, which plays the noisy file and records what programs hear; most of the noise must be gone and the voice not.
 fn assert_cleans(script: &str, tools: &[&str]) {
     if !have(tools) || !have(&["espeak-ng", "ffmpeg"]) {
@@ -192,9 +203,9 @@ fn assert_cleans(script: &str, tools: &[&str]) {
     let file = speech(folder.path());
     fs::copy(library(), folder.path().join("liblatentd_ladspa.so")).unwrap();
     let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/pipewire/latentd-microphone.conf");
-    fs::write(folder.path().join("run.sh"), script).unwrap();
+    fs::write(folder.path().join("run.sh"), format!("{WAITING}{script}")).unwrap();
     let text = run(Command::new("timeout")
-        .args(["120", "bash", "run.sh"])
+        .args(["300", "bash", "run.sh"])
         .current_dir(&folder)
         .env("LADSPA_PATH", folder.path())
         .env("XDG_RUNTIME_DIR", folder.path())
@@ -225,7 +236,7 @@ fn pulseaudio_hears_through_it() {
             -L "module-null-sink sink_name=out rate=48000 channels=2" \
             -L "module-ladspa-sink sink_name=clean sink_master=out plugin=liblatentd_ladspa label=latentd_denoise_stereo control=100,1,0,1" &
         server=$!
-        for _ in $(seq 50); do pactl list short sinks | grep -q clean && break; sleep 0.1; done
+        wait_until 'pactl list short sinks | grep -q clean'
         parecord --device=out.monitor --rate=48000 --channels=1 --format=s16le --file-format=wav heard.wav &
         recorder=$!
         sleep 0.5
@@ -250,14 +261,14 @@ fn pipewire_offers_the_microphone_of_the_shipped_configuration() {
             ]
 END
         pipewire & server=$!
-        sleep 1
+        wait_until '[ -S pipewire-0 ]'
         wireplumber & session=$!
-        for _ in $(seq 100); do pw-link -l | grep -q capture.latentd:input && break; sleep 0.1; done
+        wait_until 'pw-link -l | grep -q capture.latentd:input'
         pw-record --target latentd --rate 48000 --channels 1 --format s16 heard.wav & recorder=$!
         sleep 1
         # Nobody speaks here: a player takes the place of the air before the microphone.
         pw-play --target 0 noisy.wav & player=$!
-        for _ in $(seq 50); do pw-link pw-play:output_MONO cable:input_MONO && break; sleep 0.1; done
+        wait_until 'pw-link pw-play:output_MONO cable:input_MONO'
         pw-link -l
         wait $player
         sleep 0.5

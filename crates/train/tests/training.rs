@@ -69,14 +69,16 @@ fn a_short_training_lowers_the_loss_and_publishes_a_model_that_verifies() {
 
 #[test]
 fn a_resumed_run_ends_as_an_uninterrupted_one() {
+    // So many that the signal comes long before the last: a step may take a millisecond, and a signal some.
+    const STEPS: u32 = 300;
     let desk = Desk::new();
-    // The schedule follows the steps of the whole run, so the first half must not end its own.
-    desk.succeed(&format!("{SMALL} --out models/whole --steps 12"));
+    // The schedule follows the steps of the whole run, so the first part must not end its own.
+    desk.succeed(&format!("{SMALL} --out models/whole --steps {STEPS}"));
     let log = desk.path("runs/halves/log.jsonl");
-    interrupt(&desk, &format!("{SMALL} --out models/halves --steps 12 --save-every 0"), "INT", || {
+    interrupt(&desk, &format!("{SMALL} --out models/halves --steps {STEPS} --save-every 0"), "INT", || {
         fs::read_to_string(&log).is_ok_and(|text| text.lines().count() >= 5)
     });
-    let told = desk.succeed(&format!("{SMALL} --out models/halves --steps 12"));
+    let told = desk.succeed(&format!("{SMALL} --out models/halves --steps {STEPS}"));
     assert!(told.contains("going on from the checkpoint"), "{told}");
     let read = |name: &str| fs::read(desk.path("models").join(name).join("golden.safetensors")).expect("a golden file");
     assert!(read("whole") == read("halves"), "the golden files differ");

@@ -99,6 +99,16 @@ pub fn answer(question: Question, board: &Board, events: &Sender<Event>) -> Answ
             let event = if *what == "bypass" { Event::Bypass(name) } else { Event::Engage(name) };
             told(events.send(event).is_ok())
         }
+        (true, ["v1", "pipelines", name, "strength", share]) => {
+            let name = decode(name);
+            if let Err(e) = board.check_live(&name) {
+                return Answer::from(&e);
+            }
+            match share.parse::<f32>() {
+                Ok(share) if (0.0..=1.0).contains(&share) => told(events.send(Event::Strength(name, share)).is_ok()),
+                _ => Answer::error(400, "the strength is no number from 0 to 1", None),
+            }
+        }
         (post, ["v1", "reload" | "drain" | "status" | "history"] | ["healthz" | "readyz" | "metrics"]) => {
             Answer::error(405, if post { "this is asked with GET" } else { "this is asked with POST" }, None)
         }
@@ -228,6 +238,12 @@ mod tests {
             assert_eq!(ask(true, &format!("/v1/pipelines/voice/{what}")).code, 404);
             assert_eq!(ask(false, &format!("/v1/pipelines/my%20voice/{what}")).code, 404);
         }
+        assert_eq!(ask(true, "/v1/pipelines/my%20voice/strength/0.25").code, 202);
+        assert!(matches!(told.try_recv(), Ok(Event::Strength(name, 0.25)) if name == "my voice"));
+        for wrong in ["1.5", "-1", "NaN", "much", ""] {
+            assert_eq!(ask(true, &format!("/v1/pipelines/my%20voice/strength/{wrong}")).code, 400, "{wrong}");
+        }
+        assert_eq!(ask(true, "/v1/pipelines/photos/strength/0.5").code, 404);
         assert!(told.is_empty(), "what is refused is not passed on");
     }
 }

@@ -1,6 +1,6 @@
 //! The doors themselves.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -66,7 +66,7 @@ pub fn listen(doors: &Doors, board: &Arc<Board>, events: &Sender<Event>) -> Resu
             let e = Error::new(Kind::Config, format!("cannot listen on {address}")).because(e);
             e.mend("choose another port, or stop the program that has it")
         })?;
-        let guard = Guard::Tcp { token: doors.token.clone(), open: address.ip().is_loopback() };
+        let guard = Guard::at(address, doors.token.clone());
         tracing::info!("listening on http://{}", listener.local_addr().unwrap_or(address));
         serve(move || listener.accept().map(|(stream, _)| stream), guard, board, events)?;
     }
@@ -159,6 +159,11 @@ impl Drop for Listening {
 }
 
 impl Guard {
+    /// For those who come to this address: only from this machine itself may whoever likes look.
+    fn at(address: SocketAddr, token: Option<Token>) -> Guard {
+        Guard::Tcp { token, open: address.ip().is_loopback() }
+    }
+
     fn check(&self, request: &Request) -> std::result::Result<(), Answer> {
         let Guard::Tcp { token, open } = self else { return Ok(()) };
         // A page in a browser that has pointed its own name at this machine is not this machine.
@@ -191,7 +196,7 @@ fn is_local(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_local;
+    use super::*;
 
     #[test]
     fn only_loopback_is_local() {
@@ -201,5 +206,39 @@ mod tests {
         for host in ["evil.example", "127.0.0.1.evil.example", "10.0.0.1:80", "", "[fe80::1]", "localhost.evil"] {
             assert!(!is_local(host), "{host}");
         }
+    }
+
+    /// What is refused to a request with this word, if anything.
+    fn refusal(guard: &Guard, post: bool, word: Option<&str>) -> Option<u16> {
+        let request = Request {
+            post,
+            head: false,
+            url: "/v1/status".to_owned(),
+            host: Some("localhost".to_owned()),
+            authorization: word.map(str::to_owned),
+        };
+        guard.check(&request).err().map(|answer| answer.code)
+    }
+
+    #[test]
+    fn beyond_this_machine_reading_needs_the_token_as_well() {
+        let guard = |address: &str| Guard::at(address.parse().unwrap(), Some(Token::new("a word of secrets")));
+        let right = Some("Bearer a word of secrets");
+        for address in ["0.0.0.0:80", "[::]:80", "192.168.1.2:80", "[fe80::1]:80"] {
+            for post in [false, true] {
+                for wrong in [None, Some("Bearer another word"), Some("a word of secrets"), Some("Bearer ")] {
+                    assert_eq!(refusal(&guard(address), post, wrong), Some(401), "{address} {post} {wrong:?}");
+                }
+                assert_eq!(refusal(&guard(address), post, right), None, "{address} {post}");
+            }
+        }
+        for address in ["127.0.0.1:80", "[::1]:80"] {
+            assert_eq!(refusal(&guard(address), false, None), None, "{address}");
+            assert_eq!(refusal(&guard(address), true, None), Some(401), "{address}");
+            assert_eq!(refusal(&guard(address), true, right), None, "{address}");
+        }
+        // `Doors::check` opens no such door in the first place.
+        let without = Guard::at(SocketAddr::from(([0, 0, 0, 0], 80)), None);
+        assert!([false, true].iter().all(|&post| refusal(&without, post, right) == Some(403)));
     }
 }

@@ -25,7 +25,7 @@ use outcome::{Hold, Later};
 const REST: Duration = Duration::from_secs(60);
 
 /// What a feed can be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Order {
     /// Hand nothing over, but go on watching.
     Pause,
@@ -35,6 +35,8 @@ pub enum Order {
     Bypass,
     /// Let it go through its stages again.
     Engage,
+    /// Let the stages' share of the sound be this, 0..=1.
+    Strength(f32),
     /// Work off what has arrived by now, then end.
     Drain,
     /// Finish what is begun, then end.
@@ -178,7 +180,7 @@ impl Feed {
                 recv(self.orders) -> order => match order {
                     Ok(Order::Pause) => self.paused = true,
                     Ok(Order::Resume) => self.paused = false,
-                    Ok(Order::Bypass | Order::Engage) => {}
+                    Ok(Order::Bypass | Order::Engage | Order::Strength(_)) => {}
                     Ok(Order::Drain) => self.begin_draining(),
                     // A supervisor that is gone wants nothing more.
                     Ok(Order::Halt) | Err(_) => break,

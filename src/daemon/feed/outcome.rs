@@ -65,7 +65,8 @@ impl Feed {
             Outcome::Done(results) => {
                 let seconds = elapsed.as_secs_f64();
                 let from = || inputs.iter().map(|input| &input.path);
-                tracing::info!(seconds = format!("{seconds:.2}"), "{} -> {}", show_paths(from()), show_paths(&results));
+                let pipeline = self.pipeline.name.as_str();
+                tracing::info!(pipeline, seconds, "{} -> {}", show_paths(from()), show_paths(&results));
                 self.counts.done += 1;
                 self.counts.seconds += seconds;
                 self.slot.lock().last = Some(LastResult::now(plain_paths(from()), plain_paths(&results)));
@@ -135,6 +136,8 @@ impl Feed {
             Ok(kept) => {
                 self.later.remove(&input.path);
                 tracing::warn!(
+                    pipeline = self.pipeline.name.as_str(),
+                    file = show_path(&input.relative),
                     kind = error.kind().name(),
                     mend = error.mend_text(),
                     kept = show_path(&kept),

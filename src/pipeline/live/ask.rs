@@ -124,13 +124,16 @@ impl Asking {
         let ask = move || {
             while matches!(halted.recv_timeout(ASK), Err(RecvTimeoutError::Timeout)) {
                 device::hush();
-                // Where no server answered when the devices were opened, one may by now.
-                if !devices.has_server()
+                let tells =
+                    |devices: &Devices| follows.iter().all(|(way, id)| devices.default_has_moved(*way, id).is_some());
+                // Where no server answered when the devices were opened, or none does any more, one may by now.
+                if !(devices.has_server() && tells(&devices))
                     && let Ok(found) = find()
                 {
                     devices = found;
                 }
-                if let Some((direction, _)) = follows.iter().find(|(way, id)| devices.default_has_moved(*way, id)) {
+                let moved = |(way, id): &&(Direction, String)| devices.default_has_moved(*way, id) == Some(true);
+                if let Some((direction, _)) = follows.iter().find(moved) {
                     let _ = tell.send(*direction);
                     return;
                 }

@@ -1,7 +1,7 @@
 //! What others may ask of a live pipeline and see of it, while it runs.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam::queue::ArrayQueue;
 
@@ -100,11 +100,11 @@ impl Meters {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// It opens its devices.
+    /// It opens its devices, and no sound goes through yet.
     Starting,
     /// Sound goes through.
     Running,
-    /// A device is missing; it is looked for again and again.
+    /// A device is missing, or open and brings nothing; it is tried again and again.
     Waiting,
     /// Somebody has paused it: its devices are closed.
     Paused,
@@ -119,6 +119,8 @@ pub struct LiveStatus {
     pub state: State,
     /// Why it waits; or that a stage has failed while it runs, and the sound passes as it is.
     pub reason: Option<String>,
+    /// Whether a stage has failed, so that the sound passes as it is until the stages, which are made anew from time to time, do their work again.
+    pub failed: bool,
     /// Whether the sound passes as it is.
     pub bypass: bool,
     /// The stages' share of the result, 0..1.
@@ -171,15 +173,35 @@ impl LiveControl {
     /// Kind model: a stage's model cannot run. The old stages stay.
     pub fn change(&self, pipeline: Arc<LivePipeline>) -> Result<()> {
         let chain = pipeline.chain()?;
-        *self.shared.successor.lock().unwrap_or_else(PoisonError::into_inner) = Some(pipeline);
+        *self.successor() = Some(pipeline);
         self.replace(chain);
         Ok(())
     }
 
     /// New stages of the pipeline that runs: of `first`, or what has taken its place.
     pub(super) fn chain(&self, first: &LivePipeline) -> Result<Chain> {
-        let successor = self.shared.successor.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let successor = self.successor().clone();
         successor.as_deref().unwrap_or(first).chain()
+    }
+
+    /// Puts new stages of the pipeline that runs in place of those at work, which have failed.
+    ///
+    /// # Errors
+    /// As for [`change`](Self::change).
+    pub(super) fn renew(&self, first: &LivePipeline) -> Result<()> {
+        let before = self.successor().clone();
+        let chain = before.as_deref().unwrap_or(first).chain()?;
+        // Held until they are given over: whoever changes the pipeline meanwhile has the last word.
+        let now = self.successor();
+        if now.as_ref().map(Arc::as_ptr) == before.as_ref().map(Arc::as_ptr) {
+            self.replace(chain);
+        }
+        Ok(())
+    }
+
+    /// Whether a stage has failed, and none has taken its place.
+    pub(super) fn has_failed(&self) -> bool {
+        self.shared.meters.failed.load(Relaxed)
     }
 
     /// Puts other stages in place of those at work, without a gap. The last word counts where two are given at once.
@@ -192,13 +214,12 @@ impl LiveControl {
     pub fn status(&self) -> LiveStatus {
         let meters = &self.shared.meters;
         let milliseconds = |place: &AtomicU32| place.load(Relaxed) as f32 / 1000.0;
-        let (state, mut reason) = self.lock().clone();
-        if state == State::Running && meters.failed.load(Relaxed) {
-            reason = Some(FAILED.into());
-        }
+        let (state, reason) = self.lock().clone();
+        let failed = state == State::Running && self.has_failed();
         LiveStatus {
             state,
-            reason,
+            reason: if failed { Some(FAILED.into()) } else { reason },
+            failed,
             bypass: self.shared.bypass.load(Relaxed),
             strength: f32::from_bits(self.shared.strength.load(Relaxed)),
             xruns: meters.xruns.load(Relaxed),
@@ -221,8 +242,12 @@ impl LiveControl {
         *self.lock() = (state, reason);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, (State, Option<String>)> {
+    fn lock(&self) -> MutexGuard<'_, (State, Option<String>)> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn successor(&self) -> MutexGuard<'_, Option<Arc<LivePipeline>>> {
+        self.shared.successor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

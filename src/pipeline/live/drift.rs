@@ -79,6 +79,11 @@ impl Convert {
         self.resampler.input_frames_next().saturating_sub(self.waiting.frames())
     }
 
+    /// Frames that it has taken and not worked on yet.
+    pub fn waiting(&self) -> usize {
+        self.waiting.frames()
+    }
+
     /// Frames that it gives next; less at the first time, for its own delay.
     pub fn gives(&self) -> usize {
         self.resampler.output_frames_next()

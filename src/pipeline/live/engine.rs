@@ -120,7 +120,7 @@ impl Engine {
             if self.waiting() == 0 {
                 break;
             }
-            let level = self.gauge.level(self.heard(), self.held(), self.fill(), now);
+            let level = self.gauge.level(self.heard(), self.inside(), self.fill(), now);
             if self.is_playing() && self.gauge.is_too_much(level, now) {
                 self.leave_out();
                 continue;
@@ -136,7 +136,7 @@ impl Engine {
             Meters::set(&self.shared.meters.load, load + (share - load) * 0.05);
             blocks += 1;
         }
-        self.gauge.rest(self.heard(), self.held(), now);
+        self.gauge.rest(self.heard(), self.inside(), now);
         blocks
     }
 
@@ -162,6 +162,11 @@ impl Engine {
     /// Frames that the stages have taken and not given, beside those of their delay.
     pub(super) fn held(&self) -> usize {
         self.dry.frames().saturating_sub(self.chain.delay())
+    }
+
+    /// Those, and what the resampler behind them waits with for a whole block.
+    fn inside(&self) -> usize {
+        self.held() + self.outgoing.waiting()
     }
 
     /// Frames in the speaker's ring.

@@ -36,7 +36,7 @@ pub struct Gauge {
     taken: Extreme,
     /// Frames that the engine left with the microphone since they made no block; negated, as the least is looked for.
     rest: Extreme,
-    /// Frames that the stages hold since they work in blocks of their own; negated.
+    /// Frames that the stages, and what follows them, hold since they work in blocks of their own; negated.
     held: Extreme,
     lowest: Extreme,
     began: Option<Instant>,

@@ -1,24 +1,25 @@
 //! Microphone, stages, speaker: the real-time path. Two callbacks copy into and out of rings (`device`), one thread computes between them
-//! (`engine.rs`), and the thread that called [`run`] watches: a device that goes away is looked for until it is back.
+//! (`engine.rs`), and the thread that called [`run`] watches (`session.rs`): a device that goes away is looked for until it is back.
 
+mod again;
 mod ask;
 mod control;
 mod drift;
 mod engine;
 mod gauge;
 mod jitter;
+mod session;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ask::{Asking, Find, Open, Opening};
+use ask::{Find, Opening};
 use crossbeam::channel::{Receiver, RecvTimeoutError, TryRecvError};
+use session::{Ended, Ending, Session};
 
 use super::{Fingerprint, Parts};
 use crate::config::Problem;
-use crate::device::{self, Counters, Devices, Direction, RATE};
+use crate::device::{Devices, RATE};
 use crate::error::{Error, Kind, Result};
 use crate::media::MediaKind;
 use crate::media::audio::{Chain, Format};
@@ -37,10 +38,6 @@ pub const FRAMES: usize = 480;
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 /// How often the devices are looked after.
 const WATCH: Duration = Duration::from_millis(100);
-/// A device whose callbacks stand still for so long is gone; so it is after a suspend.
-const STALL: Duration = Duration::from_millis(1500);
-/// At the start a sound server may first play what it has prepared, two seconds of silence.
-const START: Duration = Duration::from_secs(5);
 
 /// A pipeline from a microphone to a speaker, ready to run.
 #[derive(Debug)]
@@ -183,46 +180,64 @@ pub fn run_on(
             return stopped(pipeline, control, &last);
         }
         let Some(opened) = opened else { continue };
-        let ended = match opened.and_then(|open| Session::begin(pipeline, ready, control, (open, Arc::clone(&find)))) {
+        let end = match opened.and_then(|open| Session::begin(pipeline, ready, control, (open, Arc::clone(&find)))) {
             Ok(session) => {
-                let begun = Instant::now();
-                let end = session.watch(control, stop);
-                chain = session.close();
+                let end = session.run(pipeline, control, stop);
                 last = control.status();
                 control.shared.meters.rest();
-                // A device that opens and is gone at once is as good as missing.
-                if begun.elapsed() > BACKOFF.1 {
-                    (wait, told) = (BACKOFF.0, String::new());
-                }
                 end
             }
-            Err(e) => {
-                let text = e.to_string();
-                control.set_state(State::Waiting, Some(text.clone()));
-                // The same trouble every few seconds is told once.
-                if text != told {
-                    tracing::warn!(pipeline = pipeline.name, mend = e.mend_text(), "{text}; waiting for it");
+            Err(e) => Ending::before_it_began(e),
+        };
+        chain = end.chain;
+        if end.played.is_some() {
+            told.clear();
+        }
+        // A device that brings sound and is gone at once is as good as missing, and so is one that brings none.
+        if end.played.is_some_and(|long| long > BACKOFF.1) {
+            wait = BACKOFF.0;
+        }
+        let pause = match end.why {
+            Ended::Stopped => return stopped(pipeline, control, &last),
+            Ended::Paused => {
+                tracing::info!(pipeline = pipeline.name, "paused; the devices are closed");
+                continue;
+            }
+            Ended::Moved => wait,
+            Ended::Lost(e) => {
+                tell(pipeline, control, &e, end.played.is_some(), &mut told);
+                // Most often the device is still there, as after a call that was interrupted; if not, the next try will tell.
+                if end.cut && end.played.is_some() {
+                    continue;
                 }
-                told = text;
-                Ended::Lost
+                let pause = wait;
+                wait = (wait * 2).min(BACKOFF.1);
+                pause
             }
         };
-        match ended {
-            Ended::Stopped => return stopped(pipeline, control, &last),
-            Ended::Paused => tracing::info!(pipeline = pipeline.name, "paused; the devices are closed"),
-            Ended::Lost | Ended::Moved => {
-                let until = Instant::now() + wait;
-                while Instant::now() < until && !control.is_paused() {
-                    if !matches!(stop.recv_timeout(WATCH), Err(RecvTimeoutError::Timeout)) {
-                        return stopped(pipeline, control, &last);
-                    }
-                }
-                if matches!(ended, Ended::Lost) {
-                    wait = (wait * 2).min(BACKOFF.1);
-                }
+        let until = Instant::now() + pause;
+        while Instant::now() < until && !control.is_paused() {
+            if !matches!(stop.recv_timeout(WATCH), Err(RecvTimeoutError::Timeout)) {
+                return stopped(pipeline, control, &last);
             }
         }
     }
+}
+
+/// Tells why there is no sound now. The same trouble every few seconds is told once.
+fn tell(pipeline: &LivePipeline, control: &LiveControl, error: &Error, played: bool, told: &mut String) {
+    let text = error.to_string();
+    control.set_state(State::Waiting, Some(text.clone()));
+    if text == *told {
+        return;
+    }
+    if error.kind() == Kind::Bug {
+        tracing::error!(pipeline = pipeline.name, "{text}; it begins anew");
+    } else {
+        let back = if played { " to come back" } else { "" };
+        tracing::warn!(pipeline = pipeline.name, mend = error.mend_text(), "{text}; waiting for it{back}");
+    }
+    *told = text;
 }
 
 /// Says how it went, for the log.
@@ -237,146 +252,4 @@ fn stopped(pipeline: &LivePipeline, control: &LiveControl, last: &LiveStatus) ->
         "ended; last delay {latency_ms:.1} ms, load {load:.2}, drift {drift_ppm:.0} ppm"
     );
     Ok(())
-}
-
-/// Why a session ended.
-enum Ended {
-    /// It was told to stop.
-    Stopped,
-    /// Somebody has paused it.
-    Paused,
-    /// A device is gone, or stands still.
-    Lost,
-    /// The system has another default device now.
-    Moved,
-}
-
-/// Both devices open, and the thread that computes at work.
-struct Session {
-    asking: Asking,
-    counters: [Arc<Counters>; 2],
-    streams: [device::Stream; 2],
-    halt: Arc<AtomicBool>,
-    thread: JoinHandle<Engine>,
-}
-
-impl Session {
-    fn begin(
-        pipeline: &LivePipeline,
-        chain: Chain,
-        control: &LiveControl,
-        (open, find): (Open, Find),
-    ) -> Result<Session> {
-        let (microphone, speaker) = (&pipeline.microphone, &pipeline.speaker);
-        let Open { devices, streams, ends, wake } = open;
-        let counters = [Arc::clone(&ends.0.counters), Arc::clone(&ends.1.counters)];
-        let engine = Engine::new(chain, microphone.channels, ends, speaker.reserve.as_secs_f64(), control)?;
-        let halt = Arc::new(AtomicBool::new(false));
-        let halted = Arc::clone(&halt);
-        let thread = std::thread::Builder::new()
-            .name("sound".into())
-            .spawn(move || compute(engine, &halted))
-            .map_err(|e| Error::new(Kind::Transient, "no thread for sound").because(e))?;
-        let _ = wake.set(thread.thread().clone());
-        let named = [(Direction::Microphone, &microphone.wanted.device), (Direction::Speaker, &speaker.wanted.device)];
-        let follows = named.into_iter().zip(&streams).filter(|((_, device), _)| *device == "default");
-        let follows = follows.map(|((direction, _), stream)| (direction, stream.opened.id.clone())).collect();
-        let asking = Asking::begin(find, devices, follows);
-        let [from, to] = [&streams[0].opened, &streams[1].opened];
-        tracing::info!(
-            pipeline = pipeline.name,
-            "listening to {} ({} Hz), playing on {} ({} Hz)",
-            from.name,
-            from.rate,
-            to.name,
-            to.rate
-        );
-        control.set_state(State::Running, None);
-        Ok(Session { asking, counters, streams, halt, thread })
-    }
-
-    /// Looks after the devices until there is a reason not to.
-    fn watch(&self, control: &LiveControl, stop: &Receiver<()>) -> Ended {
-        let mut seen = [(0, Instant::now()); 2];
-        let mut lost = [0; 2];
-        let begun = Instant::now();
-        loop {
-            if !matches!(stop.recv_timeout(WATCH), Err(RecvTimeoutError::Timeout)) {
-                return Ended::Stopped;
-            }
-            if control.is_paused() {
-                return Ended::Paused;
-            }
-            control.sweep();
-            let patience = if begun.elapsed() < START { START } else { STALL };
-            for (number, counters) in self.counters.iter().enumerate() {
-                let frames = counters.frames.load(Relaxed);
-                if frames != seen[number].0 {
-                    seen[number] = (frames, Instant::now());
-                }
-                let missing = counters.lost.load(Relaxed) - lost[number];
-                if missing > 0 {
-                    lost[number] += missing;
-                    let opened = &self.streams[number].opened;
-                    let long = missing as f64 * 1e3 / f64::from(opened.rate);
-                    tracing::debug!("an xrun: {long:.1} ms of sound are missing at {}", opened.name);
-                }
-                if counters.gone.load(Relaxed) || seen[number].1.elapsed() > patience {
-                    return self.gone(number, control);
-                }
-            }
-            if self.thread.is_finished() {
-                let what = "the thread of sound has ended by a bug of latentd; it begins anew";
-                tracing::error!("{what}");
-                control.set_state(State::Waiting, Some(what.into()));
-                return Ended::Lost;
-            }
-            if let Ok(direction) = self.asking.moved.try_recv() {
-                tracing::info!("the system's {} is another one now", direction.name());
-                return Ended::Moved;
-            }
-        }
-    }
-
-    /// Tells that a device is gone: 0 the microphone, 1 the speaker.
-    fn gone(&self, number: usize, control: &LiveControl) -> Ended {
-        let what = format!("{} is gone", self.streams[number].opened.name);
-        tracing::warn!("{what}; waiting for it to come back");
-        control.set_state(State::Waiting, Some(what));
-        Ended::Lost
-    }
-
-    /// Stops, and gives the stages back unless they fell with their thread.
-    fn close(self) -> Option<Chain> {
-        self.halt.store(true, Relaxed);
-        self.thread.thread().unpark();
-        let engine = self.thread.join().ok()?;
-        // A stage that failed is made anew; so is one that has taken what it has not given yet, which would come too late from now on.
-        let chain = (!engine.has_failed() && engine.held() == 0).then(|| engine.into_chain());
-        // Closing a stream of a server that hangs may take for ever; nobody waits for that.
-        let streams = self.streams;
-        let _ = std::thread::Builder::new().name("closing".into()).spawn(move || drop(streams));
-        chain
-    }
-}
-
-/// The thread that computes.
-fn compute(mut engine: Engine, halted: &AtomicBool) -> Engine {
-    if !crate::realtime::prefer_this_thread() {
-        tracing::info!(
-            "no right to a real-time thread; give the user one by `rtprio` in /etc/security/limits.conf if sound stutters"
-        );
-    }
-    let mut told = false;
-    while !halted.load(Relaxed) {
-        engine.turn(Instant::now());
-        if engine.has_failed() && !told {
-            tracing::error!("{}", control::FAILED);
-        }
-        // Stages that have taken the place of those that failed may fail as well.
-        told = engine.has_failed();
-        // A callback wakes it; the limit only serves devices that stand still.
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
-    engine
 }

@@ -3,17 +3,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use latentd::media::MediaKind;
-use latentd::model::{CARD_FILE, Card, Metric, Model, Role, Task};
+use latentd::model::{CARD_FILE, Card, Metric, Model, Task};
 
 use super::digits::EvalDigits;
+use super::eval_protocol::Protocol;
 use crate::data::speech::EXTENSIONS;
 use crate::data::{self, Picture};
 use crate::measure::{self, Score};
 use crate::recipes::denoise_speech::Listener;
 use crate::tell;
-
-/// What `--sigma` is where nobody says otherwise.
-const SIGMA: f64 = 25.0;
 
 /// Files that are named where some are missing, at most.
 const NAMED: usize = 5;
@@ -46,25 +44,16 @@ impl Eval {
 }
 
 #[derive(Args)]
+// What is flattened into it keeps its group empty, by which `Eval` finds out whether there is any of it.
+#[group(arg = "model")]
 struct Photos {
     /// The model's folder
     model: PathBuf,
     /// A folder of clean pictures, or of noisy speech; for a model of melodies the folder of tunes it learnt from: it is measured on those held out
     #[arg(long, value_name = "DIR")]
     set: PathBuf,
-    /// The deviation of the noise to add, of 255 (for a denoiser) [default: 25]
-    #[arg(long)]
-    sigma: Option<f64>,
-    /// Measure a denoiser on gray pictures: one noisy plane, given three times
-    #[arg(long)]
-    gray: bool,
-    /// Measure a denoiser on photos of which the noisy and the clean one lie side by side, by these two endings of their names; nothing is added then, and
-    /// --sigma is what the model is told
-    #[arg(long, value_name = "NOISY,CLEAN", value_parser = endings, conflicts_with = "gray")]
-    pairs: Option<(String, String)>,
-    /// Do to the pictures what cameras and JPEG files do, in place of white noise for a denoiser; of each picture the middle square is measured
-    #[arg(long, conflicts_with_all = ["gray", "pairs"])]
-    camera: bool,
+    #[command(flatten)]
+    protocol: Protocol,
     /// For a model of speech: the folder for what it makes of the noisy files, as WAV files of the same names
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -83,6 +72,7 @@ impl Photos {
     /// Measures, prints a line a picture and the means.
     fn run(self) -> Result<()> {
         let model = Model::from_path(&self.model).map_err(|error| anyhow!("{error}"))?;
+        self.protocol.check(&model.card)?;
         match model.card.media {
             MediaKind::Audio => return self.speech(model),
             MediaKind::Melody => return super::eval_music::run(model, &self.model, &self.set, self.write),
@@ -90,7 +80,7 @@ impl Photos {
         }
         self.check(&model.card)?;
         let files = self.files()?;
-        let (smallest, sigma) = (measure::smallest(model.card.scale), self.sigma());
+        let smallest = measure::smallest(model.card.scale);
         let mut scores = Vec::new();
         for (index, file) in files.iter().enumerate() {
             let opened = self.open(file).inspect_err(|error| tell(format_args!("warning: {error:#}: passed over")));
@@ -102,16 +92,10 @@ impl Photos {
                 ));
                 continue;
             }
-            let score = match (model.card.task, &clean) {
-                (Task::Denoise, Some(clean)) => measure::denoise_pair(&model, &picture, clean, sigma)?,
-                (Task::Denoise, None) if self.camera => measure::denoise_camera(&model, &picture, index as u64)?,
-                (Task::Denoise, None) if self.gray => measure::denoise_gray(&model, &picture, sigma, index as u64)?,
-                (Task::Denoise, None) => measure::denoise(&model, &picture, sigma, index as u64)?,
-                (Task::Upscale, _) => measure::upscale(&model, &picture, self.camera.then_some(index as u64))?,
-                (Task::Autoencode, _) => bail!("there is no protocol of papers for pictures and autoencoders"),
-            };
+            let score = self.protocol.measure(&model, &picture, clean.as_ref(), index as u64)?;
             let name = file.file_name().unwrap_or_default().to_string_lossy();
-            println!("{name:>20}  {:8.4} dB -> {:8.4} dB  SSIM {:.4}", score.before, score.psnr, score.ssim);
+            let measured = score.measured.map(|sigma| format!("  sigma {sigma:.2}")).unwrap_or_default();
+            println!("{name:>20}  {:8.4} dB -> {:8.4} dB  SSIM {:.4}{measured}", score.before, score.psnr, score.ssim);
             scores.push(score);
         }
         if scores.is_empty() {
@@ -122,6 +106,10 @@ impl Photos {
         }
         if scores.len() < files.len() {
             tell(format_args!("warning: {} of {} pictures were passed over", files.len() - scores.len(), files.len()));
+        }
+        let clean = scores.iter().filter(|score| score.measured == Some(0.0)).count();
+        if clean > 0 {
+            tell(format_args!("{clean} of {} pictures measure clean and stay as they are", scores.len()));
         }
         let mean = |of: fn(&Score) -> f64| scores.iter().map(of).sum::<f64>() / scores.len() as f64;
         let (psnr, ssim) = (mean(|s| s.psnr), mean(|s| s.ssim));
@@ -139,17 +127,7 @@ impl Photos {
         if card.task == Task::Autoencode {
             bail!("there is no protocol of papers for pictures and autoencoders");
         }
-        if card.task != Task::Denoise && (self.sigma.is_some() || self.gray || self.pairs.is_some()) {
-            bail!("--sigma, --gray and --pairs are for denoisers, and `{}` is none", card.name);
-        }
-        if !(0.0..=255.0).contains(&self.sigma()) {
-            bail!("--sigma must be 0 to 255, not {}", self.sigma());
-        }
         self.set_name().map(drop)
-    }
-
-    fn sigma(&self) -> f64 {
-        self.sigma.unwrap_or(SIGMA)
     }
 
     /// The set's name, as cards tell it.
@@ -167,7 +145,7 @@ impl Photos {
         if files.is_empty() {
             bail!("no pictures below {}", self.set.display());
         }
-        let Some(endings) = &self.pairs else { return Ok(files) };
+        let Some(endings) = &self.protocol.pairs else { return Ok(files) };
         files.retain(|file| file.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with(endings.0.as_str())));
         let mut missing = Vec::new();
         files.retain(|file| {
@@ -186,7 +164,7 @@ impl Photos {
     /// A picture, and the clean one that makes a pair with it.
     fn open(&self, file: &Path) -> Result<(Picture, Option<Picture>)> {
         let picture = Picture::open(file)?;
-        let Some(endings) = &self.pairs else { return Ok((picture, None)) };
+        let Some(endings) = &self.protocol.pairs else { return Ok((picture, None)) };
         let clean = Picture::open(&counterpart(file, endings)?)?;
         if (clean.width, clean.height) != (picture.width, picture.height) {
             bail!("{} and {} differ in size", file.display(), clean.path.display());
@@ -275,22 +253,8 @@ impl Photos {
 
     fn store(&self, model: Model, psnr: f64, ssim: f64) -> Result<()> {
         let card = &model.card;
-        let (set, sigma) = (self.set_name()?, self.sigma());
-        let (what, options) = match (card.task, &self.pairs) {
-            (Task::Denoise, Some((noisy, clean))) if card.input(Role::Sigma).is_some() => {
-                (format!("{set} pairs sigma {sigma}"), format!(" --pairs {noisy},{clean} --sigma {sigma}"))
-            }
-            (Task::Denoise, Some((noisy, clean))) => (format!("{set} pairs"), format!(" --pairs {noisy},{clean}")),
-            (Task::Denoise, None) if self.camera => (format!("{set} as cameras make it"), " --camera".to_owned()),
-            (Task::Upscale, _) if self.camera => {
-                (format!("{set} as cameras make it x{}, Y", card.scale), " --camera".to_owned())
-            }
-            (Task::Denoise, None) if self.gray => {
-                (format!("{set} gray sigma {sigma}"), format!(" --sigma {sigma} --gray"))
-            }
-            (Task::Denoise, None) => (format!("{set} sigma {sigma}"), format!(" --sigma {sigma}")),
-            (Task::Upscale | Task::Autoencode, _) => (format!("{set} x{}, Y", card.scale), String::new()),
-        };
+        let set = self.set_name()?;
+        let (what, options) = self.protocol.name(card, &set);
         let command = format!("latentd-train eval models/{} --set {set}{options}", card.name);
         let round = |value: f64, digits: i32| (value * 10f64.powi(digits)).round() / 10f64.powi(digits);
         let scores = [("PSNR", round(psnr, 2), Some("dB".to_owned())), ("SSIM", round(ssim, 4), None)];
@@ -320,12 +284,6 @@ fn warn_of_missing<'a>(files: impl Iterator<Item = &'a Path>) {
         let (count, first) = (names.len(), first.join(", "));
         tell(format_args!("warning: {count} files have no clean one and are not measured: {first}{more}"));
     }
-}
-
-/// What `--pairs` tells: the endings of noisy and of clean files.
-fn endings(text: &str) -> Result<(String, String)> {
-    let (noisy, clean) = text.split_once(',').context("give two endings, as in _real,_mean")?;
-    Ok((noisy.to_owned(), clean.to_owned()))
 }
 
 /// The clean file beside a noisy one.

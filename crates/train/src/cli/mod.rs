@@ -5,6 +5,7 @@ mod digits;
 mod draws;
 mod eval;
 mod eval_music;
+mod eval_protocol;
 mod init;
 mod melody;
 mod recipes;

@@ -111,7 +111,7 @@ fn enlarging(desk: &Desk, folder: &Path, tell: &mut dyn FnMut(Line)) -> Result<(
         let files = find(folder)?;
         // Spread over all, since files lie sorted by class.
         for file in files.iter().step_by((files.len() / ENLARGED).max(1)).take(ENLARGED) {
-            let score = measure::upscale(&model, &Picture::open(file)?, None)?;
+            let score = measure::upscale(&model, &Picture::open(file)?, None, false)?;
             before += score.before;
             after += score.psnr;
             count += 1.0;

@@ -10,4 +10,6 @@ pub mod statistics;
 pub use latentd::media::image::metrics::{psnr_values as psnr, ssim_planes as ssim};
 pub use luma::luma;
 pub use mixture::mixture;
-pub use protocol::{Score, denoise, denoise_camera, denoise_gray, denoise_pair, smallest, upscale};
+pub use protocol::{
+    Score, Sigma, Way, WhiteNoise, denoise, denoise_camera, denoise_gray, denoise_pair, smallest, upscale,
+};

@@ -118,7 +118,7 @@ fn metadata(image: &Image, format: Format) -> Metadata {
     if format != Format::Png && chunks::matter(&image.metadata) {
         warn!(
             mend = "write PNG, or convert the picture to sRGB first",
-            "{} has no place for what the PNG says of its colours (cICP, gAMA or cHRM), and they will look different",
+            "{} has no place for what the file says of its colours (cICP, gAMA or cHRM), and they will look different",
             format.name()
         );
     }

@@ -1,0 +1,109 @@
+//! A sound system that answers, and its devices: one that cpal knows, or a PulseAudio server, which is asked directly.
+
+use cpal::traits::{DeviceTrait, HostTrait};
+
+use super::Direction;
+#[cfg(target_os = "linux")]
+use super::server::Connection;
+
+/// The rank of a sound system without a server.
+pub const ALONE: u8 = 2;
+
+/// A sound system.
+pub enum Host {
+    /// One that cpal knows.
+    Cpal(cpal::Host),
+    /// A PulseAudio server.
+    #[cfg(target_os = "linux")]
+    Pulse(Connection),
+}
+
+/// A device as its sound system tells of it.
+pub struct Found {
+    /// What pins it; nothing if its sound system tells none.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// How it is opened.
+    pub how: How,
+}
+
+/// How a device is opened.
+pub enum How {
+    /// By cpal.
+    Cpal(Box<cpal::Device>),
+    /// By its id; the server converts to and from what it has by itself.
+    #[cfg(target_os = "linux")]
+    Pulse {
+        /// Channels.
+        channels: u16,
+        /// Frames a second.
+        rate: u32,
+    },
+}
+
+impl Host {
+    /// That which applications are meant to use has the lowest.
+    pub fn rank(&self) -> u8 {
+        match self {
+            Host::Cpal(host) => match host.id().to_string().to_lowercase().as_str() {
+                "pipewire" => 0,
+                "pulseaudio" => 1,
+                _ => ALONE,
+            },
+            #[cfg(target_os = "linux")]
+            Host::Pulse(_) => 1,
+        }
+    }
+
+    /// All devices that there are.
+    pub fn devices(&self, direction: Direction) -> Vec<Found> {
+        match self {
+            Host::Cpal(host) => {
+                let devices = match direction {
+                    Direction::Microphone => host.input_devices().map(Vec::from_iter),
+                    Direction::Speaker => host.output_devices().map(Vec::from_iter),
+                };
+                devices.unwrap_or_default().into_iter().map(Found::of).collect()
+            }
+            #[cfg(target_os = "linux")]
+            Host::Pulse(connection) => connection.devices(direction),
+        }
+    }
+
+    /// The one that is its default.
+    pub fn default_device(&self, direction: Direction) -> Option<Found> {
+        match self {
+            Host::Cpal(host) => match direction {
+                Direction::Microphone => host.default_input_device(),
+                Direction::Speaker => host.default_output_device(),
+            }
+            .map(Found::of),
+            #[cfg(target_os = "linux")]
+            Host::Pulse(connection) => connection.default_device(direction),
+        }
+    }
+}
+
+impl Found {
+    fn of(device: cpal::Device) -> Found {
+        let id = device.id().map(|id| id.to_string()).unwrap_or_default();
+        let name = device.description().map_or_else(|_| id.clone(), |d| d.name().to_owned());
+        Found { id, name, how: How::Cpal(Box::new(device)) }
+    }
+
+    /// Channels and frames a second that it has by itself, if it tells.
+    pub fn own(&self, direction: Direction) -> Option<(u16, u32)> {
+        match &self.how {
+            How::Cpal(device) => {
+                let config = match direction {
+                    Direction::Microphone => device.default_input_config(),
+                    Direction::Speaker => device.default_output_config(),
+                };
+                config.ok().map(|c| (c.channels(), c.sample_rate()))
+            }
+            #[cfg(target_os = "linux")]
+            How::Pulse { channels, rate } => Some((*channels, *rate)),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! A device at work: what it is opened as, and what its callbacks call.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use cpal::traits::{DeviceTrait, StreamTrait};
+use cpal::{BufferSize, Data, ErrorKind, SampleFormat, StreamConfig, SupportedBufferSize};
+
+use super::formats::best;
+use super::host::{Found, How};
+use super::{Counters, Direction, Feed, Moment, Opened, Tap, Wanted};
+use crate::error::{Error, Kind, Result};
+
+/// How long a device may take to open.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A device at work. It stops when this is dropped.
+pub struct Stream {
+    _running: Running,
+    /// What it was opened as.
+    pub opened: Opened,
+}
+
+/// What makes it run.
+enum Running {
+    /// A stream of cpal.
+    Cpal(#[expect(dead_code, reason = "held until it is dropped")] cpal::Stream),
+    /// A device of a PulseAudio server.
+    #[cfg(target_os = "linux")]
+    Pulse(#[expect(dead_code, reason = "held until it is dropped")] super::pulse::Working),
+}
+
+/// Opens a microphone, whose callbacks ask `clock` for the time. `tap` makes their end once rate and channels are known.
+pub fn microphone(
+    found: Found,
+    wanted: &Wanted,
+    tap: impl FnOnce(&Opened) -> Tap,
+    clock: fn() -> Instant,
+) -> Result<Stream> {
+    let (device, (config, format, opened)) = match found.how {
+        How::Cpal(device) => {
+            let chosen = choose(Direction::Microphone, wanted, &device, (found.id, found.name))?;
+            (device, chosen)
+        }
+        #[cfg(target_os = "linux")]
+        How::Pulse { channels, .. } => {
+            let opened = converted((found.id, found.name), channels, wanted);
+            let tap = tap(&opened);
+            let recording = super::pulse::record(&opened, wanted.buffer.max(1), tap, clock, PATIENCE)
+                .map_err(|e| refused(Direction::Microphone, &opened.name, ErrorKind::DeviceNotAvailable, e))?;
+            return Ok(Stream { _running: Running::Pulse(recording), opened });
+        }
+    };
+    let mut tap = tap(&opened);
+    let counters = Arc::clone(tap.counters());
+    let channels = opened.channels;
+    let callback = move |data: &Data, info: &cpal::InputCallbackInfo| {
+        let time = info.timestamp();
+        let latency = time.callback.saturating_duration_since(time.capture);
+        let moment = Moment { at: clock(), latency };
+        macro_rules! take {
+            ($($format:ident => $type:ty),*) => {
+                match data.sample_format() {
+                    $(SampleFormat::$format => if let Some(s) = data.as_slice::<$type>() { tap.take(s, channels, &moment) },)*
+                    _ => {}
+                }
+            };
+        }
+        take!(F32 => f32, I16 => i16, I24 => cpal::I24, I32 => i32, U8 => u8, U16 => u16, U32 => u32, I8 => i8, F64 => f64);
+    };
+    let stream = device
+        .build_input_stream_raw(config, format, callback, move |e| note(&counters, &e), Some(PATIENCE))
+        .map_err(|e| refused(Direction::Microphone, &opened.name, e.kind(), e))?;
+    stream.play().map_err(|e| refused(Direction::Microphone, &opened.name, e.kind(), e))?;
+    Ok(Stream { _running: Running::Cpal(stream), opened })
+}
+
+/// Opens a speaker in the same way.
+pub fn speaker(
+    found: Found,
+    wanted: &Wanted,
+    feed: impl FnOnce(&Opened) -> Feed,
+    clock: fn() -> Instant,
+) -> Result<Stream> {
+    let (device, (config, format, opened)) = match found.how {
+        How::Cpal(device) => {
+            let chosen = choose(Direction::Speaker, wanted, &device, (found.id, found.name))?;
+            (device, chosen)
+        }
+        #[cfg(target_os = "linux")]
+        How::Pulse { channels, .. } => {
+            let opened = converted((found.id, found.name), channels, wanted);
+            let feed = feed(&opened);
+            let playing = super::pulse::play(&opened, wanted.buffer.max(1), feed, clock, PATIENCE)
+                .map_err(|e| refused(Direction::Speaker, &opened.name, ErrorKind::DeviceNotAvailable, e))?;
+            return Ok(Stream { _running: Running::Pulse(playing), opened });
+        }
+    };
+    let mut feed = feed(&opened);
+    let counters = Arc::clone(feed.counters());
+    let channels = opened.channels;
+    let callback = move |data: &mut Data, info: &cpal::OutputCallbackInfo| {
+        let time = info.timestamp();
+        let latency = time.playback.saturating_duration_since(time.callback);
+        let moment = Moment { at: clock(), latency };
+        macro_rules! give {
+            ($($format:ident => $type:ty),*) => {
+                match data.sample_format() {
+                    $(SampleFormat::$format => if let Some(s) = data.as_slice_mut::<$type>() { feed.give(s, channels, &moment) },)*
+                    _ => {}
+                }
+            };
+        }
+        give!(F32 => f32, I16 => i16, I24 => cpal::I24, I32 => i32, U8 => u8, U16 => u16, U32 => u32, I8 => i8, F64 => f64);
+    };
+    let stream = device
+        .build_output_stream_raw(config, format, callback, move |e| note(&counters, &e), Some(PATIENCE))
+        .map_err(|e| refused(Direction::Speaker, &opened.name, e.kind(), e))?;
+    stream.play().map_err(|e| refused(Direction::Speaker, &opened.name, e.kind(), e))?;
+    Ok(Stream { _running: Running::Cpal(stream), opened })
+}
+
+/// What a device of a server is opened as: the server converts rate and format, and a device keeps its channels.
+#[cfg(target_os = "linux")]
+fn converted((id, name): (String, String), channels: u16, wanted: &Wanted) -> Opened {
+    let most = u16::from(pulseaudio::protocol::sample_spec::MAX_CHANNELS);
+    Opened { id, name, rate: wanted.rate, channels: usize::from(channels.clamp(1, most)) }
+}
+
+/// The configuration that a device of cpal is opened with.
+fn choose(
+    direction: Direction,
+    wanted: &Wanted,
+    device: &cpal::Device,
+    (id, name): (String, String),
+) -> Result<(StreamConfig, SampleFormat, Opened)> {
+    let (own, ranges) = match direction {
+        Direction::Microphone => (device.default_input_config(), device.supported_input_configs().map(Vec::from_iter)),
+        Direction::Speaker => (device.default_output_config(), device.supported_output_configs().map(Vec::from_iter)),
+    };
+    let ranges = ranges.map_err(|e| refused(direction, &name, e.kind(), e))?;
+    let own = own.ok().map(|c| (c.channels(), c.sample_rate()));
+    let (range, rate) = best(&ranges, own, wanted.rate).ok_or_else(|| {
+        let what = format!("the {} `{name}` offers no format that latentd knows", direction.name());
+        Error::new(Kind::Device, what).mend("choose another device; `latentd devices` shows them")
+    })?;
+    let buffer_size = match *range.buffer_size() {
+        // Buffers are told at the rate that was wanted.
+        SupportedBufferSize::Range { min, max } if min <= max => {
+            let frames = u64::from(wanted.buffer) * u64::from(rate) / u64::from(wanted.rate.max(1));
+            BufferSize::Fixed((frames as u32).clamp(min.max(1), max.max(1)))
+        }
+        _ => BufferSize::Default,
+    };
+    let config = StreamConfig { channels: range.channels(), sample_rate: rate, buffer_size };
+    let opened = Opened { id, name, rate, channels: usize::from(range.channels()) };
+    Ok((config, range.sample_format(), opened))
+}
+
+/// What a device tells while it works. It is told in a callback, so it is only noted.
+fn note(counters: &Counters, error: &cpal::Error) {
+    match error.kind() {
+        ErrorKind::Xrun => {
+            counters.xruns.fetch_add(1, Relaxed);
+        }
+        // Sound goes on.
+        ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => {}
+        _ => counters.gone.store(true, Relaxed),
+    }
+}
+
+fn refused(
+    direction: Direction,
+    name: &str,
+    kind: ErrorKind,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> Error {
+    let mend = match kind {
+        ErrorKind::PermissionDenied => {
+            "give the user that runs latentd the right to use sound (on Linux, the group `audio`)"
+        }
+        ErrorKind::DeviceBusy => {
+            "another program holds it; stop that, or use PipeWire or PulseAudio, which share devices"
+        }
+        ErrorKind::HostUnavailable => "start PipeWire or PulseAudio",
+        _ => "see whether other programs can use it; `latentd devices` shows what there is",
+    };
+    Error::new(Kind::Device, format!("the {} `{name}` cannot be opened", direction.name())).because(error).mend(mend)
+}
