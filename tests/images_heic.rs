@@ -144,6 +144,48 @@ fn what_costs_too_much_is_refused_before() {
     assert!(e.to_string().contains("other sizes"), "{e}");
 }
 
+/// A set of the stream's sizes among those of another kind was not counted, and decoded all the same: 1.1 kB took what memory there was.
+#[test]
+fn a_set_that_hides_among_others_is_counted() {
+    let mut hidden = bytes("plain");
+    let at = hidden.windows(3).position(|array| array[0] & 0x3f == 33 && array[1..] == [0, 1]).unwrap();
+    hidden[at] = hidden[at] & 0xc0 | 34;
+    assert!(read(&hidden, &Limits::default()).is_ok(), "the decoder finds it");
+    let mut lying = hidden.clone();
+    let at = lying.windows(4).position(|kind| kind == b"ispe").unwrap() + 8;
+    lying[at..at + 8].copy_from_slice(&[0, 0, 0, 8, 0, 0, 0, 8]);
+    let e = read(&lying, &Limits { max_pixels: 3000, ..Limits::default() }).unwrap_err();
+    assert!(e.to_string().contains("limit"), "{e}");
+}
+
+/// Items made of forty pieces of the next one, eight deep: 4 kB, and days of work.
+#[test]
+fn items_are_not_made_of_items() {
+    let part = |kind: &[u8; 4], content: &[u8]| [&(content.len() as u32 + 8).to_be_bytes()[..], kind, content].concat();
+    let mut infos = vec![0, 0, 0, 0, 0, 9];
+    let mut places = vec![1, 0, 0, 0, 0x44, 0x04, 0, 9];
+    for item in 1..=9u8 {
+        infos.extend(part(b"infe", &[&[2, 0, 0, 0, 0, item, 0, 0][..], b"grid\0"].concat()));
+        let (by, count) = if item < 9 { (2, 40) } else { (1, 1) };
+        places.extend([0, item, 0, by, 0, 0, 0, count]);
+        for _ in 0..count {
+            places.extend([0, 0, 0, item + 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+        }
+    }
+    let meta = [
+        vec![0; 4],
+        part(b"hdlr", &[&[0; 8][..], b"pict", &[0; 13]].concat()),
+        part(b"pitm", &[0, 0, 0, 0, 0, 1]),
+        part(b"iinf", &infos),
+        part(b"iloc", &places),
+        part(b"idat", &[]),
+    ];
+    let file = [part(b"ftyp", b"heic\0\0\0\0heicmif1"), part(b"meta", &meta.concat())].concat();
+    let e = read(&file, &Limits::default()).unwrap_err();
+    let cause = std::error::Error::source(&e).map(ToString::to_string).unwrap_or_default();
+    assert!(e.kind() == Kind::Input && cause.contains("made of other items"), "{e}: {cause}");
+}
+
 #[test]
 fn every_cut_is_told() {
     for name in ALL {

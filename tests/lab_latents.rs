@@ -122,3 +122,60 @@ fn what_is_larger_than_allowed_is_not_read() {
         assert!(error.to_string().contains("the limit is 1048576"), "{error}");
     }
 }
+
+/// A safetensors file of `rows` points of one number.
+fn safetensors(model: &str, pieces: &str, rows: usize) -> Vec<u8> {
+    let header = serde_json::json!({
+        "__metadata__": { "model": model, "pieces": pieces },
+        "latents": { "dtype": "F32", "shape": [rows, 1], "data_offsets": [0, rows * 4] },
+    });
+    let mut header = header.to_string().into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header);
+    bytes.resize(bytes.len() + rows * 4, 0);
+    bytes
+}
+
+fn refused(name: &str, bytes: &[u8], why: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, bytes).unwrap();
+    let error = read_latents(File::open(&path).unwrap(), &path).unwrap_err();
+    assert_eq!(error.kind(), latentd::Kind::Input, "{error}");
+    assert!(error.to_string().contains(why) && error.mend_text().is_some(), "{name}: {error}");
+}
+
+/// 1.3 MB became 8 GB: each piece got a copy of a name of 1 MB.
+#[test]
+fn a_models_name_is_no_longer_than_a_folders() {
+    let pieces = format!("[{}]", vec![r#"{"rows":1}"#; 8000].join(","));
+    refused("z.safetensors", &safetensors(&"m".repeat(1_000_000), &pieces, 8000), "the limit is 255");
+    let good = safetensors(&"m".repeat(255), &pieces, 8000);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("z.safetensors");
+    std::fs::write(&path, good).unwrap();
+    assert_eq!(read_latents(File::open(&path).unwrap(), &path).unwrap().len(), 8000);
+    let long = "m".repeat(256);
+    refused("z.csv", format!("source,model,row,z0\na,{long},0,1\n").as_bytes(), "the limit is 255");
+    refused("z.jsonl", format!(r#"{{"model":"{long}","values":[1]}}"#).as_bytes(), "the limit is 255");
+}
+
+/// Only where they were not told was their number looked at.
+#[test]
+fn pieces_that_are_told_are_counted_as_well() {
+    let count = (1 << 21) + 1;
+    let pieces = format!("[{}]", vec![r#"{"rows":1}"#; count].join(","));
+    refused("z.safetensors", &safetensors("m", &pieces, count), "a file of more than 2097152 latents");
+}
+
+/// npyz took 4 GiB for a file of 13 bytes; and brackets within brackets cost its parser the stack.
+#[test]
+fn an_arrays_header_is_no_longer_than_its_file() {
+    refused("z.npy", b"\x93NUMPY\x02\x00\xff\xff\xff\xff ", "a header of 4294967295 bytes");
+    refused("z.npy", b"\x93NUMPY\x02\x00\xff\x1f\x00\x00 ", "ends within its header");
+    refused("z.npy", b"\x93NUMPY\x01\x00\x76", "ends within its header");
+    let mut deep = b"\x93NUMPY\x02\x00\x00\x27\x00\x00".to_vec();
+    deep.resize(12 + 0x2700, b'(');
+    refused("z.npy", &deep, "no description of a table");
+}

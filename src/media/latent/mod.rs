@@ -118,6 +118,17 @@ fn check_count(pieces: usize) -> Result<()> {
     }
 }
 
+/// Bytes of a model's name in a file, at most: as many as a folder's name has.
+const LONGEST_MODEL: usize = 255;
+
+/// Whether this may be the name of a model.
+fn check_model(name: &str) -> Result<()> {
+    match name.len() > LONGEST_MODEL {
+        true => Err(damaged(format!("the name of its model has {} bytes; the limit is {LONGEST_MODEL}", name.len()))),
+        false => Ok(()),
+    }
+}
+
 fn damaged(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::new(Kind::Input, "the file of latents is damaged").because(why).mend("write it again with `latentd encode`")
 }

@@ -7,11 +7,15 @@ use npyz::{NpyFile, WriteOptions, WriterBuilder};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::{Latent, check_count, damaged, one_size};
+use super::{Latent, check_count, check_model, damaged, one_size};
 use crate::error::{Error, Kind, Result};
 
 /// The tensor's name.
 const TENSOR: &str = "latents";
+/// Bytes of an array's header, at most: NumPy itself reads no more unless it is told to.
+const MOST_HEADER: u64 = 10_000;
+/// Brackets that open in one, at most: a table needs two, and each costs the parser some of its stack.
+const MOST_BRACKETS: usize = 16;
 
 /// One piece of media among the rows of the tensor.
 #[derive(Serialize, Deserialize)]
@@ -46,13 +50,17 @@ pub fn read_safetensors(bytes: &[u8]) -> Result<Vec<Latent>> {
     }
     let values: Vec<f32> = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
     let model = metadata.get("model").cloned().unwrap_or_default();
+    // Every piece gets a copy.
+    check_model(&model)?;
     let pieces: Vec<Piece> = match metadata.get("pieces") {
         Some(text) => serde_json::from_str(text).map_err(|e| damaged(e.to_string()))?,
         None => {
+            // Before there is memory for each of them.
             check_count(rows)?;
             (0..rows).map(|_| Piece { source: None, rows: 1 }).collect()
         }
     };
+    check_count(pieces.len())?;
     let told = pieces.iter().try_fold(0usize, |sum, piece| sum.checked_add(piece.rows));
     if told != Some(rows) || pieces.iter().any(|piece| piece.rows == 0) {
         return Err(damaged("its pieces and its rows are not as many"));
@@ -81,6 +89,7 @@ pub fn write_npy(latents: &[Latent], out: &mut impl Write) -> Result<()> {
 
 pub fn read_npy(bytes: &[u8]) -> Result<Vec<Latent>> {
     let wrong = |e: std::io::Error| damaged(e.to_string());
+    check_header(bytes)?;
     let file = NpyFile::new(Cursor::new(bytes)).map_err(wrong)?;
     let &[rows, size] = file.shape() else { return Err(damaged("the array is no table of rows")) };
     let count = rows.checked_mul(size).filter(|&count| size > 0 && count <= bytes.len() as u64 / 4);
@@ -93,4 +102,23 @@ pub fn read_npy(bytes: &[u8]) -> Result<Vec<Latent>> {
     let size = size as usize;
     let row = |values: &[f32]| Latent { values: values.to_vec(), size, model: String::new(), source: None };
     Ok(values.chunks_exact(size).map(row).collect())
+}
+
+/// Whether the header of an array is one that can be parsed: npyz takes as much memory at once as the header says that it has.
+fn check_header(bytes: &[u8]) -> Result<()> {
+    let (at, length) = match bytes {
+        [_, _, _, _, _, _, 1, _, a, b, ..] => (10, u64::from(u16::from_le_bytes([*a, *b]))),
+        [_, _, _, _, _, _, 2.., _, a, b, c, d, ..] => (12, u64::from(u32::from_le_bytes([*a, *b, *c, *d]))),
+        _ => return Err(damaged("the file ends within its header")),
+    };
+    if length > MOST_HEADER {
+        return Err(damaged(format!("a header of {length} bytes; the limit is {MOST_HEADER}")));
+    }
+    let Some(header) = bytes.get(at..at + length as usize) else {
+        return Err(damaged("the file ends within its header"));
+    };
+    match header.iter().filter(|byte| matches!(byte, b'(' | b'[' | b'{')).count() {
+        brackets if brackets > MOST_BRACKETS => Err(damaged("its header is no description of a table")),
+        _ => Ok(()),
+    }
 }

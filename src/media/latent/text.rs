@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Latent, check_count, damaged, one_size};
+use super::{Latent, check_count, check_model, damaged, one_size};
 use crate::error::{Error, Kind, Result};
 
 /// Columns before the numbers.
@@ -106,6 +106,7 @@ fn add(latents: &mut Vec<Latent>, line: Line) -> Result<()> {
     if values.is_empty() {
         return Err(damaged("a point without numbers"));
     }
+    check_model(&model)?;
     match latents.last_mut() {
         Some(last) if row > 0 => {
             if last.rows().len() != row || last.size != values.len() || last.source != source || last.model != model {

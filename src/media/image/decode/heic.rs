@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::media::image::{Depth, Layout, Metadata, Samples};
 use heic_rs::context::Context;
 use heic_rs::hevc::{self, Frame};
-use heic_rs::meta::iref::RefKind;
+use heic_rs::meta::{iloc::Construction, iref::RefKind};
 use heic_rs::props::{ItemProps, hvcc::HevcConfig, simple::AuxKind};
 use heic_rs::{MatrixCoefficients, Nclx, PixelLayout, Range, color, grid, transform};
 use scuffle_h265::{SpsNALUnit, VideoSignalType};
@@ -18,8 +18,11 @@ pub(super) const NAME: &str = "HEIC";
 /// The extensions it goes by, the usual one first.
 pub(super) const EXTENSIONS: [&str; 3] = ["heic", "heif", "hif"];
 
-/// The type of a sequence parameter set among the units of HEVC's stream.
-const SEQUENCE_SETS: u8 = 33;
+/// The type of a sequence parameter set, as the header of a unit of HEVC's stream has it.
+const SEQUENCE_SET: u8 = 33;
+
+/// Most items, pieces of them, properties and references among them: a burst of photos, each in tiles, has some thousands.
+const MOST_PARTS: usize = 16_384;
 
 /// Codes of colour (ITU-T H.273) for the primaries of BT.709 and sRGB's curve, and for "unspecified".
 const SRGB: (u16, u16) = (1, 13);
@@ -46,6 +49,7 @@ pub(super) fn read(mut file: impl Read, length: u64, limits: &Limits) -> Result<
     let mut bytes = Vec::with_capacity(length as usize);
     (&mut file).take(limits.max_bytes).read_to_end(&mut bytes).map_err(truncated)?;
     let file = Context::open(&bytes).map_err(failed)?;
+    check_parts(&file)?;
     let id = file.meta.primary;
     let picture = Item::of(&file, id, limits)?;
     let alpha = file.alpha_item(id).map_err(failed)?.map(|alpha| Item::of(&file, alpha, limits)).transpose()?;
@@ -89,6 +93,23 @@ pub(super) fn read(mut file: impl Read, length: u64, limits: &Limits) -> Result<
     // The container turns the picture, and not what EXIF says: other programs, too, leave both in.
     let decoded = Decoded::new(image.width as usize, image.height as usize, layout, samples, metadata);
     Ok(Decoded { orientation: Some(1), ..decoded })
+}
+
+/// Refuses a file of so many parts, or of parts that are made of one another, that to put them together would take for ever.
+fn check_parts(file: &Context) -> Result<()> {
+    let meta = &file.meta;
+    let pieces = meta.locations.iter().map(|location| location.extents.len()).sum::<usize>();
+    let references = meta.refs.iter().map(|reference| reference.to.len()).sum::<usize>();
+    let named = meta.props.assoc.iter().map(|(_, properties)| properties.len()).sum::<usize>();
+    let counts =
+        [meta.items.len(), meta.refs.len(), meta.locations.len(), meta.props.assoc.len(), pieces, references, named];
+    if counts.into_iter().any(|count| count > MOST_PARTS) {
+        return Err(damaged("it says that it is made of more parts than a picture has"));
+    }
+    if meta.locations.iter().any(|location| location.construction == Construction::Item) {
+        return Err(unread(heic_rs::Error::Unsupported("items that are made of other items")));
+    }
+    Ok(())
 }
 
 /// A picture of the file, whole or in tiles.
@@ -165,7 +186,9 @@ struct Set {
 }
 
 fn sets(codec: &HevcConfig) -> Result<Vec<Set>> {
-    let sequences = codec.arrays.iter().filter(|array| array.nal_type == SEQUENCE_SETS).flat_map(|array| &array.nals);
+    // By their own headers, as the decoder goes: the container may have put them among others.
+    let units = codec.parameter_sets().into_iter();
+    let sequences = units.filter(|unit| unit.first().is_some_and(|header| header >> 1 & 0x3f == SEQUENCE_SET));
     let sets = sequences.map(|unit| {
         let set = SpsNALUnit::parse(&*of_some_level(unit)).map_err(|e| undecodable(e, false))?.rbsp;
         Ok(Set {
