@@ -1,8 +1,13 @@
 //! One error type for the whole house. Every error has a [`Kind`], which decides what the daemon does with the input
 //! (retry it, quarantine it, stop) and which exit code a script sees; most carry the mend, the thing a person can do about it.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::Path;
+
+/// Characters of a message that are shown, at most: the longest path has 4,096.
+const LONGEST: usize = 8_000;
+/// Characters of each error underneath, which may repeat whatever a stranger's file holds.
+const LONGEST_CAUSE: usize = 600;
 
 /// What sort of thing went wrong, and so who can mend it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -155,11 +160,19 @@ impl Error {
                 (Kind::Output, Some("give the user that runs latentd the right to write there"))
             }
             E::StorageFull | E::QuotaExceeded => (Kind::Transient, Some("make room on the disk")),
+            E::FileTooLarge => {
+                let mend = "raise the limit of how large files may be (`ulimit -f`, `LimitFSIZE=` of a service)";
+                (Kind::Output, Some(mend))
+            }
             E::Interrupted | E::TimedOut | E::WouldBlock | E::ResourceBusy | E::StaleNetworkFileHandle => {
                 (Kind::Transient, None)
             }
             // A share that is away, a disk that stumbles, too many open files: not the file's fault, and it may pass.
             _ if reading => (Kind::Transient, None),
+            _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => (
+                Kind::Output,
+                Some("a link stands on the way, in a folder where others may put one: put a folder there"),
+            ),
             _ => (Kind::Output, None),
         };
         let e = Error::new(kind, format!("cannot {what} {}", show_path(path))).because(error);
@@ -190,13 +203,14 @@ impl Error {
     }
 }
 
-/// The message, then the errors underneath, on one line.
+/// The message, then the errors underneath, on one line, as [`show_text`] shows each.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
+        tame(f, LONGEST, &self.message)?;
         let mut next = std::error::Error::source(self);
         while let Some(error) = next {
-            write!(f, ": {error}")?;
+            f.write_str(": ")?;
+            tame(f, LONGEST_CAUSE, &error)?;
             next = error.source();
         }
         Ok(())
@@ -213,8 +227,58 @@ impl std::error::Error for Error {
 /// UTF-8 are escaped.
 pub fn show_path(path: &Path) -> String {
     let text = path.to_string_lossy();
-    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if text.chars().any(|c| c.is_control() || turns(c)) { text.escape_debug().to_string() } else { text.into_owned() }
+    if text.chars().any(is_harmful) { text.escape_debug().to_string() } else { text.into_owned() }
+}
+
+/// A stranger's text as it may be shown: on one line, `most` characters of it at most, and what could drive a terminal or turn the direction of
+/// writing escaped.
+pub fn show_text(text: &str, most: usize) -> String {
+    let mut shown = String::new();
+    // A string takes whatever is written.
+    let _ = tame(&mut shown, most, &text);
+    shown
+}
+
+/// Whether a character can drive a terminal, or turns the direction of the text around.
+pub(crate) fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Writes what [`show_text`] gives, without ever holding more than that of it.
+fn tame(into: &mut dyn fmt::Write, most: usize, text: &dyn fmt::Display) -> fmt::Result {
+    let mut tame = Tame { into, left: most, cut: false };
+    let told = write!(tame, "{text}");
+    match told {
+        Err(_) if tame.cut => tame.into.write_str("…"),
+        told => told,
+    }
+}
+
+struct Tame<'a> {
+    into: &'a mut dyn fmt::Write,
+    /// Characters that may still come.
+    left: usize,
+    /// Whether more came.
+    cut: bool,
+}
+
+impl fmt::Write for Tame<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            if self.left == 0 {
+                self.cut = true;
+                return Err(fmt::Error);
+            }
+            self.left -= 1;
+            match c {
+                '\n' | '\r' | '\t' => self.into.write_char(' ')?,
+                c if is_harmful(c) => write!(self.into, "{}", c.escape_unicode())?,
+                c => self.into.write_char(c)?,
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Paths for programs, as they are.
@@ -229,7 +293,21 @@ pub fn show_paths<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> String 
 
 #[cfg(test)]
 mod tests {
-    use super::Kind;
+    use super::{Error, Kind, show_text};
+
+    /// 20 MB of a file's text went into the log, the note and the journal, and escapes of terminals with it.
+    #[test]
+    fn a_strangers_text_is_cut_and_escaped() {
+        assert_eq!(show_text("plain äß", 100), "plain äß");
+        assert_eq!(show_text("a\u{1b}[2Jb\nc\u{202e}d", 100), "a\\u{1b}[2Jb c\\u{202e}d");
+        assert_eq!(show_text("abcdef", 3), "abc…");
+        let error = Error::new(Kind::Input, "it is\u{7} damaged").because("x\u{1b}".repeat(1_000_000));
+        let text = format!("{error} {error:?}");
+        assert!(text.starts_with("it is\\u{7} damaged: x\\u{1b}x"), "{text}");
+        assert!(text.len() < 10_000 && !text.contains('\u{1b}'), "{}", text.len());
+        let long = Error::new(Kind::Input, "m".repeat(1_000_000)).to_string();
+        assert!(long.len() < 10_000 && long.ends_with('…'));
+    }
 
     #[test]
     fn all_kinds_are_listed() {

@@ -130,6 +130,92 @@ fn truncated_files_never_panic_and_flac_tells() {
     }
 }
 
+/// A box of an MP4 file that claims `more` bytes behind what it holds.
+fn mp4_box(kind: &[u8; 4], holds: &[u8], more: u32) -> Vec<u8> {
+    let length = 8 + holds.len() as u32 + more;
+    [length.to_be_bytes().as_slice(), kind, holds].concat()
+}
+
+/// The file `tones.flac` with `count` pictures of `size` bytes each, which are holes. Where it lies depends on `home`.
+fn flac_with_pictures(home: &Home, name: &str, count: u64, size: u32) -> std::path::PathBuf {
+    use std::io::{Seek, SeekFrom, Write};
+    let tones = fixture("tones.flac");
+    // The first block tells of the sound: 34 bytes behind a header of 4.
+    let (mut first, rest) = (tones[..42].to_vec(), &tones[42..]);
+    let last = first[4] & 0x80;
+    first[4] &= 0x7f;
+    let path = home.path(name);
+    let mut file = fs::File::create(&path).unwrap();
+    file.write_all(&first).unwrap();
+    for index in 1..=count {
+        let ends = if index == count { last } else { 0 };
+        let length = (size + 32).to_be_bytes();
+        file.write_all(&[6 | ends, length[1], length[2], length[3]]).unwrap();
+        for number in [3, 0, 0, 1, 1, 24, 0, size] {
+            file.write_all(&number.to_be_bytes()).unwrap();
+        }
+        file.seek(SeekFrom::Current(i64::from(size))).unwrap();
+    }
+    file.write_all(rest).unwrap();
+    path
+}
+
+/// All 4 TB of a file with nothing in it were read before anybody looked at its first byte, and no pipeline did anything meanwhile.
+#[test]
+fn a_file_of_nothing_is_not_read_to_its_end() {
+    let home = Home::new();
+    drop(pipeline(&home.path(""), "high_pass"));
+    fs::create_dir_all(home.path("in")).unwrap();
+    let daemon = home.daemon(&home.path("pipeline.yaml"), &[]);
+    let headed = wav(1, 2, 48_000, 16, u32::MAX, &[0; 64]);
+    for (name, bytes, size, why) in
+        [("zeros.wav", &[][..], 1 << 33, "not a sound"), ("headed.wav", headed.as_slice(), 1 << 42, "max_size")]
+    {
+        fs::write(home.path(name), bytes).unwrap();
+        fs::File::options().write(true).open(home.path(name)).unwrap().set_len(size).unwrap();
+        fs::rename(home.path(name), home.path(&format!("in/{name}"))).unwrap();
+        let note = home.path(&format!("quarantine/{name}.error.txt"));
+        common::wait_for("its reason", std::time::Duration::from_secs(60), || note.is_file());
+        let text = fs::read_to_string(note).unwrap();
+        assert!(text.contains(why) && text.contains("mend:"), "{text}");
+    }
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// Symphonia kept them all, and a file with holes that took 4 kB on the disk took whatever memory there was.
+#[test]
+fn metadata_without_end_is_refused_and_covers_are_passed_over() {
+    let home = Home::new();
+    let good = drain(&flac_with_pictures(&home, "covers.flac", 3, 8_000_000)).unwrap();
+    fs::write(home.path("plain.flac"), fixture("tones.flac")).unwrap();
+    assert_eq!(good, drain(&home.path("plain.flac")).unwrap());
+    let pictures = flac_with_pictures(&home, "pictures.flac", 40, 16_000_000);
+
+    let cover = home.path("cover.m4a");
+    let hole = 1 << 30;
+    let data = mp4_box(b"data", &[0, 0, 0, 13, 0, 0, 0, 0], hole);
+    let list = mp4_box(b"ilst", &mp4_box(b"covr", &data, hole), hole);
+    let told = [[0u8; 8].as_slice(), b"mdirappl", &[0; 9]].concat();
+    let meta = [[0u8; 4].as_slice(), &mp4_box(b"hdlr", &told, 0), &list].concat();
+    let movie = mp4_box(b"moov", &mp4_box(b"udta", &mp4_box(b"meta", &meta, hole), hole), hole);
+    fs::write(&cover, [mp4_box(b"ftyp", b"M4A \0\0\0\0M4A mp42", 0), movie].concat()).unwrap();
+    let file = fs::File::options().write(true).open(&cover).unwrap();
+    file.set_len(file.metadata().unwrap().len() + u64::from(hole)).unwrap();
+
+    // The first block is the last, and then nothing comes that could be sound.
+    let silent = home.path("nothing.flac");
+    let mut first = fixture("tones.flac")[..42].to_vec();
+    first[4] |= 0x80;
+    fs::write(&silent, first).unwrap();
+    fs::File::options().write(true).open(&silent).unwrap().set_len(1 << 40).unwrap();
+
+    for path in [pictures, cover, silent] {
+        let error = drain(&path).unwrap_err();
+        assert_eq!(error.kind(), Kind::Input, "{error}");
+        assert!(error.to_string().contains("64 MiB") && error.mend_text().is_some(), "{error}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 

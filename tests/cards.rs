@@ -156,3 +156,32 @@ fn an_ensemble_of_orientations_is_for_pictures() {
     let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!(told.contains("ensemble") && told.contains("models of pictures"), "{told}");
 }
+
+/// 190 kB of aliases took 3 GB of memory, and lists within lists minutes.
+#[test]
+fn a_card_is_plain() {
+    let photo = fs::read_to_string("models/denoise-photo/card.yaml").unwrap();
+    let without = |key: &str| photo.lines().take_while(|line| !line.starts_with(key)).collect::<Vec<_>>().join("\n");
+    let card = without("limits:");
+    assert!(Card::from_yaml(&card).is_ok() && card.len() < photo.len());
+    for (more, why) in [
+        (format!("limits: [&a \"{}\"{}]", "x".repeat(100_000), ", *a".repeat(30_000)), "aliases"),
+        ("limits: [*a]".to_owned(), ""),
+        (format!("limits: {}", "[".repeat(100_000)), "nested more than 32 deep"),
+    ] {
+        let error = Card::from_yaml(&format!("{card}\n{more}\n")).unwrap_err();
+        assert_eq!(error.kind(), Kind::Model);
+        assert!(error.to_string().contains(why) && error.mend_text().is_some(), "{error}");
+    }
+}
+
+/// It said `larger than 0 MiB`.
+#[test]
+fn a_card_that_is_too_large_is_told_by_its_size() {
+    let home = Home::new();
+    let folder = write(&home, "halved", "");
+    fs::write(folder.join("card.yaml"), "#".repeat(300 << 10)).unwrap();
+    let output = home.run(&["models", "verify", "two", "--models", "models"]);
+    let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(!output.status.success() && told.contains("larger than 256 KiB"), "{told}");
+}

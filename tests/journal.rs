@@ -220,3 +220,39 @@ fn history_tells_what_happened_newest_first() {
     assert_eq!(book.history(events[0].time + 1_000_000, 9, vec![]).unwrap().len(), 0);
     assert!(Path::new(&events[1].results[0]).ends_with("outbox/a"));
 }
+
+/// 20 MB of a stranger's text went into it for each file, twice, and the history could not be asked for any more.
+#[test]
+fn a_reason_is_kept_short_and_without_escapes() {
+    let home = home();
+    let (book, _) = open(&home);
+    assert_eq!(book.claim(claim(&home)).unwrap(), Verdict::Work);
+    book.failed([7; 32], &"x\u{1b}".repeat(1_000_000));
+    let events = book.history(0, 10, vec![]).unwrap();
+    let reason = events[0].reason.as_deref().unwrap();
+    assert!(reason.starts_with("x\\u{1b}x") && reason.len() < 20_000, "{}", reason.len());
+}
+
+/// All of it was read by the journal's own thread while claims waited, and each question cost a write.
+#[test]
+fn a_long_history_is_read_in_pieces_and_whole() {
+    let home = home();
+    let (book, _) = open(&home);
+    assert_eq!(book.claim(claim(&home)).unwrap(), Verdict::Work);
+    for n in 0..1000 {
+        book.failed([7; 32], &n.to_string());
+    }
+    let reasons = |limit, files| -> Vec<usize> {
+        let events = book.history(0, limit, files).unwrap();
+        events.iter().map(|event| event.reason.as_deref().unwrap().parse().unwrap()).collect()
+    };
+    let newest_first: Vec<usize> = (0..1000).rev().collect();
+    assert_eq!(reasons(10_000, vec![]), newest_first);
+    let written = Stamp::of(&journal::path(&home.path("state"), &pipeline(&home))).unwrap();
+    // The last of one piece, the first of the next one, and all.
+    for limit in [1, 255, 256, 257, 1000] {
+        assert_eq!(reasons(limit, vec!["a".into()]), newest_first[..limit]);
+    }
+    assert!(reasons(10, vec!["nothing".into()]).is_empty());
+    assert_eq!(Stamp::of(&journal::path(&home.path("state"), &pipeline(&home))).unwrap(), written);
+}

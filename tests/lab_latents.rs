@@ -179,3 +179,20 @@ fn an_arrays_header_is_no_longer_than_its_file() {
     deep.resize(12 + 0x2700, b'(');
     refused("z.npy", &deep, "no description of a table");
 }
+
+/// It was repeated in the message, whole and as it was.
+#[test]
+fn a_strangers_text_is_cut_and_escaped_in_messages() {
+    let long = "\u{1b}[2J".repeat(100_000);
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("a.csv", format!("source,model,row,z0\na,m,{long},1\n")),
+        ("b.csv", format!("source,model,row,z0\na,m,0,{long}\n")),
+        ("c.jsonl", format!(r#"{{"{}":1}}"#, long.replace('\u{1b}', "\\u001b"))),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let told = read_latents(File::open(&path).unwrap(), &path).unwrap_err().to_string();
+        assert!(told.len() < 5_000 && !told.contains('\u{1b}') && told.contains("\\u{1b}[2J"), "{name}: {told}");
+    }
+}

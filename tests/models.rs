@@ -156,3 +156,16 @@ fn cards_go_out_and_come_back() {
         assert_eq!(Card::from_yaml(wrong).unwrap_err().kind(), Kind::Model);
     }
 }
+
+/// Whoever looked for models waited for somebody to write into it.
+#[test]
+fn a_pipe_in_the_place_of_a_models_file_is_refused() {
+    let home = Home::new();
+    for (file, other) in [("card.yaml", "model.onnx"), ("model.onnx", "card.yaml")] {
+        let folder = home.folder(&format!("with a pipe for {file}"));
+        fs::copy(shipped()[0].join(other), folder.join(other)).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(folder.join(file)).status().unwrap().success());
+        let error = Model::from_path(&folder).unwrap_err();
+        assert!(error.kind() == Kind::Model && error.to_string().contains(file), "{error}");
+    }
+}

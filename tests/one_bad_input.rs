@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -150,4 +151,76 @@ fn a_race_between_check_and_use_reaches_no_secret() {
         assert!(width > height, "{} was made of the secret", name.display());
     }
     assert!(home.path("secret.png").is_file());
+}
+
+/// A folder of hostile files, none of which can have its result, let each of the others wait for a minute.
+#[test]
+fn a_result_that_cannot_be_written_costs_its_own_input_alone() {
+    let home = Home::new();
+    let pipeline = home.pipeline(", quiet: 200ms", "resize: { long_side: 4 }", "");
+    let daemon = home.daemon(&pipeline, &[]);
+    fs::write(home.path("inbox/a.png"), png(6, 6)).unwrap();
+    wait_for("a result", LONG, || home.path("outbox/a.png").is_file());
+    fs::remove_file(home.path("inbox/a.png")).unwrap();
+    // Its results would lie in a folder of that name.
+    let hostile = home.folder("stage/a.png");
+    for n in 0..20 {
+        fs::write(hostile.join(format!("{n}.png")), png(6, 6)).unwrap();
+    }
+    fs::rename(&hostile, home.path("inbox/a.png")).unwrap();
+    wait_for("all of them to be put aside", LONG, || {
+        (0..20).all(|n| home.path(&format!("quarantine/a.png/{n}.png.error.txt")).is_file())
+    });
+    fs::write(home.path("inbox/good.png"), png(6, 6)).unwrap();
+    wait_for("the others' result", LONG, || home.path("outbox/good.png").is_file());
+    let note = fs::read_to_string(home.path("quarantine/a.png/7.png.error.txt")).unwrap();
+    assert!(note.contains("its result cannot be written") && note.contains("mend:   move away"), "{note}");
+    assert_eq!(daemon.times("waiting, and trying again"), 0, "{}", daemon.log());
+    assert_eq!((count(&home.path("outbox")), daemon.stop()), (2, Some(0)));
+}
+
+/// The system's signal ended the program, and half a result stayed.
+#[test]
+fn a_limit_of_file_sizes_is_told_like_a_full_disk() {
+    let home = Home::new();
+    home.pipeline("", "resize: { long_side: 200 }", "");
+    fs::write(home.path("small.png"), png(6, 6)).unwrap();
+    fs::write(home.path("large.png"), png(300, 300)).unwrap();
+    let mut command = home.latentd_by("sh", &["-c", "ulimit -f 16 && exec \"$0\" \"$@\""]);
+    let output = command.args(["apply", "pipeline.yaml", "large.png", "small.png"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(73) && text.contains("File too large"), "{:?} {text}", output.status);
+    assert!(text.contains("help: raise the limit"), "{text}");
+    let left: Vec<_> = fs::read_dir(home.path("outbox")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(home.path("outbox/small.png").is_file() && left.len() == 1, "{left:?}");
+}
+
+/// Each of its names was looked into twice, and nothing was handed over nor heard meanwhile.
+#[test]
+fn a_folder_that_is_renamed_all_the_time_keeps_nobody_waiting() {
+    let home = Home::new();
+    let pipeline = home.pipeline(", quiet: 200ms", "resize: { long_side: 4 }", "");
+    for n in 0..300 {
+        fs::write(home.folder("inbox/deep").join(format!("{n}.tmp")), "").unwrap();
+    }
+    let daemon = home.daemon(&pipeline, &[]);
+    let (over, names) = (AtomicBool::new(false), ["inbox/deep", "inbox/other"].map(|name| home.path(name)));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                fs::rename(&names[0], &names[1]).unwrap();
+                fs::rename(&names[1], &names[0]).unwrap();
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let worked = catch_unwind(AssertUnwindSafe(|| {
+            fs::write(home.path("inbox/a.png"), png(6, 6)).unwrap();
+            wait_for("the result", LONG, || home.path("outbox/a.png").is_file());
+            assert_eq!(daemon.stop(), Some(0));
+        }));
+        over.store(true, Ordering::Relaxed);
+        if let Err(panic) = worked {
+            resume_unwind(panic);
+        }
+    });
 }

@@ -4,7 +4,7 @@
 mod common;
 
 use std::fs;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::{Daemon, Home, png, wait_for};
@@ -137,4 +137,72 @@ fn check_passes_by_a_folder_without_pipelines() {
     assert!(told[0]["file"] == "none" && told[0]["line"].is_null() && told[1]["line"] == 2, "{out}");
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(keys(&told[0]), keys(&told[1]));
+}
+
+/// Whoever read it waited for somebody to write into it: `reload` was never answered, and the daemon could not be stopped.
+#[test]
+fn a_pipe_among_the_pipelines_hangs_nobody() {
+    let home = Home::new();
+    write(&home, "good", "good-in");
+    let daemon = home.daemon(&home.path("pipelines"), &[]);
+    let made = Command::new("mkfifo").arg(home.path("pipelines/evil.yaml")).status().unwrap();
+    assert!(made.success());
+    for line in ["reload", "check pipelines"] {
+        let (code, _, err) = run(&home, line);
+        assert!(code == Some(78) && err.contains("evil.yaml: a pipeline is a file"), "{line}: {code:?} {err}");
+    }
+    fs::write(home.path("good-in/a.png"), png(6, 6)).unwrap();
+    wait_for("the others' result", LONG, || home.path("good-out/a.png").is_file());
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// One folder with too many others in it kept all pipelines from starting.
+#[cfg(target_os = "linux")]
+#[test]
+fn more_folders_than_can_be_watched_keep_nobody_from_starting() {
+    const FEW: &str = "echo 20 > /proc/sys/user/max_inotify_watches";
+    let home = Home::new();
+    if !Command::new("unshare").args(["-Ur", "sh", "-c", FEW]).output().is_ok_and(|output| output.status.success()) {
+        return eprintln!("skipped: the limit cannot be set for one program here");
+    }
+    write(&home, "good", "good-in");
+    write(&home, "many", "many-in");
+    for n in 0..60 {
+        home.folder(&format!("many-in/{n}"));
+    }
+    let log = home.path("log.txt");
+    let mut command = home.latentd_by("unshare", &["-Ur", "sh", "-c", &format!("{FEW} && exec \"$0\" \"$@\"")]);
+    command.args(["run", "pipelines"]).stdout(Stdio::null()).stderr(fs::File::create(&log).unwrap());
+    let daemon = Daemon::of(command.spawn().unwrap(), log);
+    wait_for("both to run", LONG, || ["good", "many"].iter().all(|name| state(&home, name).0 == "running"));
+    for n in 0..60 {
+        fs::write(home.path(&format!("many-in/{n}/a.png")), png(6, 6)).unwrap();
+    }
+    fs::write(home.path("good-in/a.png"), png(6, 6)).unwrap();
+    wait_for("all results", LONG, || {
+        home.path("good-out/a.png").is_file() && (0..60).all(|n| home.path(&format!("many-out/{n}/a.png")).is_file())
+    });
+    assert!(daemon.log().contains("more folders in it than the system lets be watched"), "{}", daemon.log());
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// One journal that cannot be opened kept all pipelines from starting.
+#[test]
+fn one_whose_journal_cannot_be_opened_waits_alone() {
+    let home = Home::new();
+    write(&home, "good", "good-in");
+    write(&home, "stuck", "stuck-in");
+    let daemon = home.daemon(&home.path("pipelines"), &[]);
+    assert_eq!(daemon.stop(), Some(0));
+    let state_folder = home.path("XDG_STATE_HOME/latentd");
+    let mut journals = fs::read_dir(&state_folder).unwrap().map(|entry| entry.unwrap().path());
+    let journal = journals.find(|path| path.file_name().unwrap().to_string_lossy().starts_with("stuck-")).unwrap();
+    fs::remove_file(&journal).unwrap();
+    fs::create_dir(&journal).unwrap();
+    let daemon = home.daemon(&home.path("pipelines"), &[]);
+    fs::write(home.path("good-in/a.png"), png(6, 6)).unwrap();
+    wait_for("the others' result", LONG, || home.path("good-out/a.png").is_file());
+    wait_for("the other one to wait", LONG, || state(&home, "stuck").0 == "waiting");
+    assert!(daemon.log().contains("`stuck` cannot be started"), "{}", daemon.log());
+    assert_eq!(daemon.stop(), Some(0));
 }

@@ -118,6 +118,10 @@ fn a_source_takes_what_its_patterns_say_and_as_much_of_the_machine() {
     ] {
         assert_eq!(source.accepts(&source.root.join(name)), taken, "{name}");
     }
+    for (name, entered) in [("", true), ("deep/er", true), (".hidden", false), ("deep/.hidden/er", false)] {
+        assert_eq!(source.enters(&source.root.join(name)), entered, "{name}");
+    }
+    assert!(!load(", recursive: false").enters(&source.root.join("deep")));
     assert_eq!(load("").weight, 1.0);
     assert_eq!((load(", priority: low").weight, load(", priority: high").weight), (0.25, 4.0));
 }

@@ -184,3 +184,21 @@ fn results_and_reasons_are_as_readable_as_other_files() {
     }
     assert_eq!(daemon.stop(), Some(0));
 }
+
+/// A note lies where strangers' files come to, and an older version wrote into it what they held.
+#[test]
+fn what_a_note_tells_drives_no_terminal() {
+    let home = Home::new();
+    home.pipeline("", "resize: { long_side: 4 }", "");
+    let folder = home.folder("quarantine");
+    let from = fs::canonicalize(home.path("")).unwrap().join("inbox/x.png");
+    let note = format!("file:   {}\nreason: it \u{1b}[2J is {}\n", from.display(), "long ".repeat(10_000));
+    fs::write(folder.join("x.png"), "no picture").unwrap();
+    fs::write(folder.join("x.png.error.txt"), note).unwrap();
+    let of = ["--pipeline", "pipeline.yaml"];
+    for verb in [&["quarantine", "list"][..], &["quarantine", "show", "x.png"][..]] {
+        let told = text(&home, &[verb, &of[..]].concat(), 0);
+        assert!(told.contains("it \\u{1b}[2J is long") && !told.contains('\u{1b}'), "{told}");
+    }
+    assert!(text(&home, &[&["quarantine", "list"], &of[..]].concat(), 0).len() < 2_000);
+}

@@ -236,6 +236,9 @@ fn a_live_pipeline_without_devices_is_paused_changed_and_taken_away() {
     wait_for("the pause", LONG, || state()["state"] == "paused");
     assert_eq!(home.run(&["bypass", "live"]).status.code(), Some(0));
     wait_for("the bypass", LONG, || state()["live"]["bypass"] == true);
+    assert_eq!(home.run(&["strength", "live", "0.25"]).status.code(), Some(0));
+    wait_for("the strength", LONG, || state()["live"]["strength"] == 0.25);
+    assert_eq!(home.run(&["strength", "live", "1.25"]).status.code(), Some(64));
     live("none-such", "high_pass, denoise: { model: denoise-speech }");
     let output = home.run(&["reload"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "changed: live\n");
@@ -253,7 +256,7 @@ fn a_live_pipeline_without_devices_is_paused_changed_and_taken_away() {
     assert_eq!(String::from_utf8_lossy(&home.run(&["reload"]).stdout), "changed: live\n");
     wait_for("the other microphone, bypassed", LONG, || {
         let now = state();
-        now["source"] == "microphone none-either" && now["live"]["bypass"] == true
+        now["source"] == "microphone none-either" && now["live"]["bypass"] == true && now["live"]["strength"] == 0.25
     });
     assert!(String::from_utf8_lossy(&home.run(&["status"]).stdout).contains("  bypassed; 0 xruns"));
     assert_eq!(home.run(&["bypass", "live", "--off"]).status.code(), Some(0));
@@ -262,5 +265,30 @@ fn a_live_pipeline_without_devices_is_paused_changed_and_taken_away() {
     assert_eq!(String::from_utf8_lossy(&home.run(&["reload"]).stdout), "removed: live\n");
     wait_for("it to go", LONG, || names(&home) == ["first"]);
     assert_eq!(watched(&daemon, "first"), 1);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// The settings were the same to the letter, so nothing had changed, and files in the other folder were not seen.
+#[test]
+fn a_link_that_leads_elsewhere_by_now_is_noticed() {
+    let home = Home::new();
+    write(&home, "first", "10");
+    let turn = |to: &str| {
+        let _ = fs::remove_file(home.path("first-in"));
+        std::os::unix::fs::symlink(home.path(to), home.path("first-in")).unwrap();
+    };
+    for folder in ["a", "b"] {
+        fs::write(home.folder(folder).join(format!("{folder}.png")), png(30, 20)).unwrap();
+    }
+    turn("a");
+    let daemon = home.daemon(&home.path("pipelines"), &[]);
+    assert_eq!(size_of(&home.path("first-out/a.png")), 10);
+    let reload = || String::from_utf8_lossy(&home.run(&["reload"]).stdout).into_owned();
+    // One that leads to nothing may be to a share that is away.
+    for (to, told) in [("a", "nothing has changed\n"), ("away", "nothing has changed\n"), ("b", "changed: first\n")] {
+        turn(to);
+        assert_eq!(reload(), told, "{to}");
+    }
+    assert_eq!(size_of(&home.path("first-out/b.png")), 10);
     assert_eq!(daemon.stop(), Some(0));
 }

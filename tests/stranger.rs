@@ -5,12 +5,19 @@ mod common;
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use common::{Home, count, files, png, wait_for};
+use latentd::durable::{self, Stamp};
+use latentd::error::{Error, Kind};
+use latentd::media::MediaKind;
+use latentd::sink::{FolderSink, Originals, Quarantine};
+use latentd::source::has_writer;
 
 const LONG: Duration = Duration::from_secs(120);
 
@@ -143,4 +150,88 @@ fn linked_folders_are_not_entered() {
     assert_eq!(output.status.code(), Some(65));
     assert_eq!(count(&home.path("out")), 0);
     assert_eq!(daemon.stop(), Some(0));
+}
+
+/// A stranger had anybody's file moved away or deleted, by a link in place of the folder that an input had come in.
+#[test]
+fn a_link_in_a_folders_place_leads_to_no_file_of_others() {
+    let home = Home::new();
+    let [inbox, victim] = ["inbox", "victim"].map(|name| home.folder(name));
+    let (input, relative) = (home.folder("inbox/d").join("diary.png"), Path::new("d/diary.png"));
+    fs::write(&input, "x").unwrap();
+    fs::write(victim.join("diary.png"), "dear diary").unwrap();
+    durable::guard(&inbox);
+    let found = Stamp::of(&input).unwrap();
+    fs::rename(inbox.join("d"), inbox.join(".gone")).unwrap();
+    std::os::unix::fs::symlink(&victim, inbox.join("d")).unwrap();
+    assert!(Stamp::of(&input).is_err() && has_writer(&input).is_none());
+    let error = Error::new(Kind::Input, "this is no picture");
+    let folders = ["quarantine", "archive"].map(|name| home.folder(name));
+    // In the state that it was found in, and in the one that a look through the link would tell.
+    for state in [found, Stamp::of(&victim.join("diary.png")).unwrap()] {
+        assert!(Quarantine(&folders[0]).put(&input, relative, state, &error).is_err());
+        for originals in [Originals::Move(folders[1].clone()), Originals::Delete] {
+            let mut sink = FolderSink::new(&home.path("outbox"), MediaKind::Image);
+            sink.originals = originals;
+            assert!(sink.dispose(&input, relative, state).is_err());
+        }
+    }
+    assert_eq!(fs::read_to_string(victim.join("diary.png")).unwrap(), "dear diary");
+    assert!(folders.iter().all(|folder| count(folder) == 0), "{folders:?}");
+}
+
+/// The same while a daemon runs: whatever it sees of it, what lies elsewhere stays.
+#[test]
+fn a_folder_that_becomes_a_link_is_left() {
+    let home = Home::new();
+    let pipeline = home.pipeline(", quiet: 200ms", "resize: { long_side: 4 }", "");
+    let mut daemon = home.daemon(&pipeline, &[]);
+    let (inside, victim) = (home.folder("inbox/d.tmp"), home.folder("victim"));
+    fs::write(victim.join("diary.png"), "dear diary").unwrap();
+    fs::write(home.path("inbox/first.png"), png(6, 6)).unwrap();
+    wait_for("the folder to be seen", LONG, || home.path("outbox/first.png").is_file());
+    let mut writer = fs::File::create(inside.join("diary.png")).unwrap();
+    fs::rename(&inside, home.path("inbox/.gone")).unwrap();
+    std::os::unix::fs::symlink(&victim, &inside).unwrap();
+    writer.write_all(b"x").unwrap();
+    drop(writer);
+    fs::write(home.path("inbox/bad.png"), "no picture").unwrap();
+    wait_for("the bad one", LONG, || home.path("quarantine/bad.png").is_file());
+    assert!(daemon.alive());
+    assert_eq!(daemon.stop(), Some(0));
+    assert_eq!(fs::read_to_string(victim.join("diary.png")).unwrap(), "dear diary");
+    assert!(!home.path("quarantine/d.tmp").exists());
+}
+
+/// Where a sink lies within the source's folder, results went wherever a stranger's link led that stood in its place.
+#[test]
+fn a_sink_within_the_source_is_not_left_by_a_link() {
+    let home = Home::new();
+    let pipeline = home.path("pipeline.yaml");
+    let text = "name: test\nsource: {folder: {path: inbox, recursive: false}}\nstages: [resize: {long_side: 4}]\nsink: {folder: {path: inbox/out, quarantine: bad, overwrite: true}}\n";
+    fs::write(&pipeline, text).unwrap();
+    let (inbox, victim) = (home.folder("inbox"), home.folder("victim"));
+    fs::write(victim.join("b.png"), "a letter").unwrap();
+    let daemon = home.daemon(&pipeline, &[]);
+    fs::write(inbox.join("a.png"), png(6, 6)).unwrap();
+    wait_for("a result", LONG, || inbox.join("out/a.png").is_file());
+    fs::rename(inbox.join("out"), inbox.join(".o")).unwrap();
+    std::os::unix::fs::symlink(&victim, inbox.join("out")).unwrap();
+    fs::write(inbox.join("b.png"), png(6, 6)).unwrap();
+    wait_for("it to wait", LONG, || daemon.log().contains("trying again"));
+    assert_eq!(fs::read_to_string(victim.join("b.png")).unwrap(), "a letter");
+    assert_eq!(count(&victim), 1);
+    fs::remove_file(inbox.join("out")).unwrap();
+    wait_for("the result", LONG, || inbox.join("out/b.png").is_file());
+    assert_eq!(daemon.stop(), Some(0));
+
+    // Nor is such a link taken for the user's own at the next start; one that lies elsewhere is.
+    fs::rename(inbox.join("out"), inbox.join(".p")).unwrap();
+    std::os::unix::fs::symlink(&victim, inbox.join("out")).unwrap();
+    let output = home.run(&["check", "pipeline.yaml"]);
+    let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.code() == Some(78) && told.contains("a link that lies in the folder"), "{told}");
+    std::os::unix::fs::symlink(&victim, home.path("out")).unwrap();
+    fs::write(&pipeline, text.replace("inbox/out", "out")).unwrap();
+    assert_eq!(home.run(&["check", "pipeline.yaml"]).status.code(), Some(0));
 }

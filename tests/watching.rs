@@ -341,3 +341,20 @@ fn a_folder_that_is_replaced_is_watched_again() {
     wait_for("the result", LONG, || home.path("outbox/a.png").is_file());
     assert_eq!(daemon.stop(), Some(0));
 }
+
+/// It often has the same inode then, by which it was taken for the one before: every file waited for the next look, and nothing was said.
+#[test]
+fn a_folder_that_is_made_anew_at_once_is_watched_again() {
+    let home = Home::new();
+    let pipeline = home.pipeline(", quiet: 100ms", SMALL, "");
+    let daemon = home.daemon(&pipeline, &[]);
+    let inbox = home.path("inbox");
+    for n in 1..=3 {
+        fs::remove_dir(&inbox).unwrap();
+        fs::create_dir(&inbox).unwrap();
+        wait_for("it to be watched again", LONG, || daemon.times("is back") >= n);
+    }
+    fs::write(inbox.join("a.png"), png(6, 6)).unwrap();
+    wait_for("the result", LONG, || home.path("outbox/a.png").is_file());
+    assert_eq!(daemon.stop(), Some(0));
+}

@@ -11,7 +11,7 @@ use super::paths;
 use crate::daemon::control::encode;
 use crate::daemon::journal;
 use crate::daemon::status::now;
-use crate::error::{Error, Kind, Result, show_paths};
+use crate::error::{Error, Kind, Result, show_paths, show_text};
 use crate::source::resolve;
 
 #[derive(Debug, clap::Args)]
@@ -68,7 +68,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         let time = ago(now().saturating_sub(event["time"].as_f64().unwrap_or_default() as u64));
         let outcome = match (text("what").as_str(), list("results")) {
             ("done", results) => format!("-> {results} ({:.2} s)", event["seconds"].as_f64().unwrap_or_default()),
-            (what, _) => format!("{what}: {}", text("reason")),
+            (what, _) => format!("{what}: {}", show_text(&text("reason"), 2_000)),
         };
         say!("{time} ago  {}  {} {outcome}", text("pipeline"), list("inputs"));
     }

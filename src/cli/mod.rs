@@ -44,6 +44,8 @@ mod voice;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -161,12 +163,22 @@ enum Verb {
 pub fn main() -> ExitCode {
     // Panics of decoders and models are caught where they happen and told as errors; the rest is caught here.
     std::panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
+    survive_limits();
     let outcome = std::panic::catch_unwind(parse_and_do);
     outcome.unwrap_or_else(|_| {
         let e = Error::new(Kind::Bug, "latentd has a mistake of its own");
         terminal::print_error(&e.mend("run it again with -v, and report what it says; your files are as they were"));
         Kind::Bug.exit_code().into()
     })
+}
+
+/// Where files may not grow beyond a limit (`ulimit -f`, `LimitFSIZE=`), the system sends a signal that by itself ends the program. Heard, it is an
+/// error of the write that was too long, as a full disk is.
+fn survive_limits() {
+    let heard = Arc::new(AtomicBool::new(false));
+    if let Err(e) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, heard) {
+        tracing::debug!("{e}");
+    }
 }
 
 fn parse() -> std::result::Result<Cli, clap::Error> {

@@ -1,5 +1,7 @@
 //! `latentd quarantine`: what could not be worked on, and another try at it. Works on the folders alone, whether a daemon runs or not.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,7 +10,8 @@ use clap::Subcommand;
 
 use super::{Common, run, terminal};
 use crate::daemon::Loaded;
-use crate::error::{Error, Kind, Result, show_path};
+use crate::durable;
+use crate::error::{Error, Kind, Result, show_path, show_text};
 use crate::pipeline::Pipeline;
 use crate::sink::{Kept, Quarantine};
 
@@ -45,6 +48,11 @@ pub enum Verb {
     },
 }
 
+/// Bytes of a note that are shown, at most: it lies in a folder that strangers' files come to.
+const LONGEST_NOTE: u64 = 1 << 16;
+/// Characters of a reason in the list, at most.
+const LONGEST_REASON: usize = 1_000;
+
 /// How a pipeline is named.
 const EXAMPLE: &str = "latentd quarantine list -p pipelines/clean-photos.yaml";
 
@@ -80,7 +88,12 @@ pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode> {
                     say!("{value}");
                 } else {
                     let gone = if kept.file.is_some() { "" } else { " (not here)" };
-                    say!("{}: {}{gone}: {}", pipeline.name, show_path(&kept.name), without_name(&kept));
+                    say!(
+                        "{}: {}{gone}: {}",
+                        pipeline.name,
+                        show_path(&kept.name),
+                        show_text(without_name(&kept), LONGEST_REASON)
+                    );
                 }
             }
             failed.iter().for_each(terminal::print_error);
@@ -88,8 +101,12 @@ pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode> {
         }
         Verb::Show { name, of } => {
             for (_, kept) in chosen(of, common, std::slice::from_ref(name))? {
-                let text = std::fs::read_to_string(&kept.note).map_err(|e| Error::io("read", &kept.note, e))?;
-                say!("{}", text.trim_end());
+                let mut text = Vec::new();
+                let read = File::open(&kept.note).and_then(|file| file.take(LONGEST_NOTE).read_to_end(&mut text));
+                read.map_err(|e| Error::io("read", &kept.note, e))?;
+                for line in String::from_utf8_lossy(&text).trim_end().lines() {
+                    say!("{}", show_text(line, usize::MAX));
+                }
             }
         }
         Verb::Retry { what, of } => {
@@ -137,6 +154,8 @@ fn everything(of: &Of, common: &Common) -> Result<Vec<(Arc<Pipeline>, Kept)>> {
 /// none of them is not theirs to see.
 fn kept_by(pipelines: &[Loaded]) -> Vec<(Arc<Pipeline>, Kept)> {
     let pipelines: Vec<_> = pipelines.iter().filter_map(|loaded| loaded.folder()).collect();
+    // A quarantine may lie within a source.
+    pipelines.iter().for_each(|pipeline| durable::guard(&pipeline.source.root));
     let mut seen = Vec::new();
     let mut all = Vec::new();
     for folder in pipelines.iter().map(|pipeline| &pipeline.sink.quarantine) {

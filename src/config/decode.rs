@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::durable;
 use crate::error::{self, Error, show_path};
 
 use super::check::{Checker, lower_first};
@@ -132,9 +133,15 @@ impl Pipeline {
 
 /// The text of a pipeline's file, read under the size limit.
 pub fn read(file: &Path) -> error::Result<String> {
-    let io = |error| Error::io("read", file, error);
+    let io = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::InvalidInput => {
+            let e = Error::new(error::Kind::Config, "a pipeline is a file, and this is something else").at(file);
+            e.because(error).mend("write the pipeline into a file, and name that")
+        }
+        _ => Error::io("read", file, error),
+    };
     let mut bytes = Vec::new();
-    let opened = std::fs::File::open(file).map_err(io)?;
+    let opened = durable::open_file(file).map_err(io)?;
     // One byte more than allowed lets the loader tell that the file is too large.
     opened.take(yaml::MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
     let too_large = bytes.len() > yaml::MAX_BYTES;

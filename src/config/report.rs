@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
-use crate::error::{Error, Kind, show_path};
+use crate::error::{Error, Kind, is_harmful, show_path};
 
 /// How many problems a rendered report shows. [`Report::to_json`] gives them all.
 const SHOWN: usize = 100;
@@ -211,12 +211,6 @@ impl<'a> Lines<'a> {
         let before = text.char_indices().take_while(|(at, _)| start + at < byte).count();
         Place { line, column: before + 1 }
     }
-}
-
-fn is_harmful(c: char) -> bool {
-    // Control characters can drive a terminal; the others turn the direction of the text around.
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The text without harmful characters, every byte where it was.

@@ -22,6 +22,8 @@ pub struct Board {
     /// What is counted.
     pub metrics: Metrics,
     shown: Mutex<Shown>,
+    /// Held by whoever reads the history: one at a time, so that many who ask cost no more than one.
+    reading: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -50,7 +52,8 @@ impl Board {
     /// An empty board of a daemon with this many workers.
     pub fn new(threads: usize) -> Board {
         let shown = Shown { beat: Instant::now(), pipelines: BTreeMap::new(), reload: None, up: false };
-        Board { threads, started: status::now(), metrics: Metrics::default(), shown: Mutex::new(shown) }
+        let (started, metrics) = (status::now(), Metrics::default());
+        Board { threads, started, metrics, shown: Mutex::new(shown), reading: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Shown> {
@@ -139,6 +142,7 @@ impl Board {
     /// # Errors
     /// Kind transient: a journal cannot be read.
     pub fn history(&self, since: u64, limit: usize, files: &[String]) -> Result<Vec<(String, Event)>> {
+        let _alone = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         let behind: Vec<(String, Behind)> =
             self.lock().pipelines.iter().map(|(name, (_, behind))| (name.clone(), behind.clone())).collect();
         let mut all = Vec::new();

@@ -25,9 +25,9 @@ use std::sync::Arc;
 use crossbeam::channel::{Receiver, Sender};
 
 use crate::error::{Error, Kind, Result};
-use crate::pipeline::Pipeline;
 #[cfg(feature = "live")]
 use crate::pipeline::live::LivePipeline;
+use crate::pipeline::{Pipeline, outputs};
 use status::Reload;
 use supervisor::Supervisor;
 
@@ -87,13 +87,23 @@ impl Loaded {
     /// Whether the other one does exactly the same.
     fn is_same(&self, other: &Loaded) -> bool {
         match (&self.work, &other.work) {
-            (Work::Folder(a), Work::Folder(b)) => a.fingerprint.whole == b.fingerprint.whole,
+            (Work::Folder(a), Work::Folder(b)) => a.fingerprint.whole == b.fingerprint.whole && leads_to(a, b),
             #[cfg(feature = "live")]
             (Work::Live(a), Work::Live(b)) => a.fingerprint.whole == b.fingerprint.whole,
             #[cfg(feature = "live")]
             _ => false,
         }
     }
+}
+
+/// Whether two pipelines of the same settings have the same folders: a link on the way may lead elsewhere by now. One that leads to nothing, as to a
+/// share that is away, is none that was turned.
+fn leads_to(a: &Pipeline, b: &Pipeline) -> bool {
+    let folders = |pipeline: &Pipeline| {
+        let outputs = outputs(&pipeline.sink).into_iter().map(|(.., path)| path.to_path_buf());
+        std::iter::once(pipeline.source.root.clone()).chain(outputs).collect::<Vec<_>>()
+    };
+    folders(a).iter().zip(folders(b)).all(|(before, now)| *before == now || !now.exists())
 }
 
 /// Reads all pipelines, at the start and at each reload. The error lists all that is wrong.
@@ -139,8 +149,8 @@ pub fn check_together(all: &[Loaded]) -> std::result::Result<(), Vec<String>> {
 /// Runs pipelines until told to stop; then finishes what is begun. `events` is both ends of the channel on which it is told.
 ///
 /// # Errors
-/// At the start: pipelines that cannot be run together, a file in the place of a folder, a journal in use, no threads from the system. Later nothing is
-/// an error: what goes wrong is shown on the board, and tried again.
+/// At the start: pipelines that cannot be run together, a file in the place of a folder, no threads from the system, journals all of which are in use.
+/// Later nothing is an error: what goes wrong is shown on the board, and tried again.
 pub fn run(
     pipelines: Vec<Loaded>,
     load: Box<Load>,

@@ -55,23 +55,32 @@ impl Supervisor {
         Ok(Supervisor { load, options, board, events, pool, members, wishes, again, next_id, ending })
     }
 
-    /// Starts the pipelines, all or none; but one whose folders the system refuses waits by itself.
+    /// Starts the pipelines; one whose folders or journal the system refuses waits by itself.
     ///
     /// # Errors
-    /// The first that cannot be started.
+    /// One has a mistake. Or none can be started, and it is not for their folders.
     pub fn start(&mut self, pipelines: Vec<Loaded>) -> Result<()> {
         if self.options.again {
             self.again = pipelines.iter().map(|loaded| loaded.name().to_owned()).collect();
         }
         // All are made before one begins, so that a mistake in the last does not stop the first in mid-work.
-        let (mut all, mut refused) = (Vec::new(), Vec::new());
+        let (mut all, mut refused, mut unmade) = (Vec::new(), Vec::new(), Vec::new());
         for loaded in pipelines {
             match prepare(&loaded) {
+                Ok(()) => match self.make(&loaded) {
+                    Ok(made) => all.push(made),
+                    Err(e) => unmade.push((loaded, e)),
+                },
                 // A share that is away, or a disk that is full, is no reason for the others to stand still.
                 Err(e) if e.kind() != Kind::Config => refused.push((loaded, e)),
-                prepared => all.push(prepared.and_then(|()| self.make(&loaded))?),
+                Err(e) => return Err(e),
             }
         }
+        // Nor is one journal; but where no other is left, whoever starts it shall hear of it.
+        if all.is_empty() && refused.is_empty() && !unmade.is_empty() {
+            return Err(unmade.swap_remove(0).1);
+        }
+        refused.extend(unmade);
         for made in all {
             self.launch(made)?;
         }
@@ -179,7 +188,7 @@ impl Supervisor {
             slot: slot.clone(),
             metrics: self.board.metrics.clone(),
         };
-        let feed = Feed::new(Arc::clone(pipeline), tools).inspect_err(|_| book.close())?;
+        let feed = Feed::new(Arc::clone(pipeline), tools);
         self.board.put(&pipeline.name, slot, Behind::Book(book));
         Ok(Made { loaded: loaded.clone(), feed: Some((feed, orders)) })
     }

@@ -10,15 +10,19 @@ use tempfile::{Builder, NamedTempFile};
 
 use crate::error::{Error, Result};
 
+mod ground;
 mod moving;
 mod publish;
+mod regular;
 mod stamp;
 mod sweep;
 
+pub use ground::{guard, look, open_beneath, open_to_append, open_to_read, read_some, unlink};
 pub use moving::{
     LONGEST, delete, is_reservation, move_file, move_to, names, numbered, rename_to_free_name, replace, shorten,
 };
 pub use publish::{Publication, Sealed, digest, digest_of, publish, sign};
+pub use regular::open_file;
 pub use stamp::Stamp;
 pub use sweep::sweep;
 
@@ -63,8 +67,7 @@ impl Draft {
         let file = Builder::new()
             .prefix(&format!("{PREFIX}{mark}-"))
             .suffix(PARTIAL)
-            .permissions(permissions())
-            .tempfile_in(folder)
+            .make_in(folder, ground::create_new)
             .map_err(|e| Error::io("write in", folder, e))?;
         Ok(Draft { file, target: target.to_path_buf() })
     }
@@ -128,7 +131,7 @@ pub fn make_folder(folder: &Path) -> Result<()> {
     static MAKING: Mutex<()> = Mutex::new(());
     let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let missing: Vec<&Path> = folder.ancestors().take_while(|f| !f.as_os_str().is_empty() && !f.exists()).collect();
-    std::fs::create_dir_all(folder).map_err(|e| Error::io("make the folder", folder, e))?;
+    ground::make(folder).map_err(|e| Error::io("make the folder", folder, e))?;
     missing.into_iter().for_each(|made| sync_after(folder_of(made)));
     Ok(())
 }
@@ -144,7 +147,7 @@ pub fn sync_after(folder: &Path) {
 }
 
 fn sync_folder(folder: &Path) {
-    if let Err(e) = File::open(folder).and_then(|f| f.sync_all()) {
+    if let Err(e) = ground::sync(folder) {
         tracing::warn!("the folder {} cannot be synced: {e}", crate::error::show_path(folder));
     }
 }
@@ -154,12 +157,6 @@ fn folder_of(path: &Path) -> &Path {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
-}
-
-/// Temporary files are private by default; results should be as readable as any other file of the user's (the umask still applies).
-fn permissions() -> std::fs::Permissions {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::Permissions::from_mode(0o666)
 }
 
 /// Paths as text where they are text, and as bytes where they are not; for serde's `with`.

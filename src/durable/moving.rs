@@ -2,26 +2,28 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
+use super::ground::{self, Place};
 use super::{Collision, Draft, MOVING, Stamp, folder_of, make_folder, sync_after, sync_folder};
 use crate::error::{Error, Kind, Result};
 
 /// The longest name that common file systems take, in bytes.
 pub const LONGEST: usize = 255;
 
-/// How many files of one name there may be: `cat.png`, `cat-1.png`, ...
-pub(super) const NUMBERS: u32 = 10_000;
+/// How many files of one name are counted: `cat.png`, `cat-1.png`, ...
+const NUMBERS: u64 = 10_000;
 
-/// Moves a file within or between file systems; never over another one. Tells the name it got.
+/// Moves a file within or between file systems; never over another one. Tells the name it got. If a state is told, only a file in that state is moved.
 ///
 /// # Errors
 /// Kind output or transient: the file is then still where it was.
-pub fn move_file(from: &Path, to: &Path) -> Result<PathBuf> {
+pub fn move_file(from: &Path, to: &Path, state: Option<Stamp>) -> Result<PathBuf> {
     for path in names(to) {
-        match move_to(from, &path) {
+        match move_to(from, &path, state) {
             Ok(()) => return Ok(path),
             Err(e) if e.kind() == Kind::Usage => {}
             Err(e) => return Err(e),
@@ -34,38 +36,73 @@ pub fn move_file(from: &Path, to: &Path) -> Result<PathBuf> {
 ///
 /// # Errors
 /// Kind usage: the name is taken. Kind output or transient: it cannot be moved. The file is then still where it was.
-pub fn move_to(from: &Path, to: &Path) -> Result<()> {
-    let folder = folder_of(to);
-    make_folder(folder)?;
-    let moved = {
-        let _alone = MOVING.write().unwrap_or_else(PoisonError::into_inner);
-        rename_noreplace(from, to).inspect(|()| sync_folder(folder))
-    };
-    match moved {
-        Ok(()) => {
-            sync_after(folder_of(from));
-            Ok(())
+pub fn move_to(from: &Path, to: &Path, state: Option<Stamp>) -> Result<()> {
+    make_folder(folder_of(to))?;
+    let held = ground::hold(from).map_err(|e| Error::io("move", from, e))?;
+    if !is_in(state, from) {
+        return Err(changed(from));
+    }
+    match shift(from, to) {
+        // Another file may have taken the name in between: that one nobody has asked to move. If it cannot go back, its owner was faster again.
+        Ok(()) if state.is_some_and(|state| is_other(held.as_ref(), state, to)) && shift(to, from).is_ok() => {
+            Err(changed(from))
         }
+        Ok(()) => Ok(()),
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Err(taken(to)),
-        Err(e) if e.kind() == std::io::ErrorKind::CrossesDevices => copy_over(from, to, delete),
+        Err(e) if e.kind() == std::io::ErrorKind::CrossesDevices => {
+            copy_over(from, to, state, |from| delete(from, None))
+        }
         Err(e) => Err(Error::io("move", from, e)),
     }
 }
 
+/// Renames durably, never over another file: the folder that the file comes into first, then the one it has left.
+fn shift(from: &Path, to: &Path) -> std::io::Result<()> {
+    {
+        let _alone = MOVING.write().unwrap_or_else(PoisonError::into_inner);
+        rename_noreplace(from, to)?;
+        sync_folder(folder_of(to));
+    }
+    sync_after(folder_of(from));
+    Ok(())
+}
+
+/// Whether a file is in that state, or no matter in which.
+fn is_in(state: Option<Stamp>, path: &Path) -> bool {
+    state.is_none_or(|state| Stamp::of(path).is_ok_and(|now| now == state))
+}
+
+/// Whether what was moved to `to` is another file than the one held, or was written to. What has gone on from there is not known to be another.
+fn is_other(held: Option<&File>, state: Stamp, to: &Path) -> bool {
+    let Ok(moved) = ground::look(to) else { return false };
+    // By the file itself where that is held: some file systems give it another number under another name.
+    let held = held.and_then(|held| held.metadata().ok());
+    let other = held.is_some_and(|held| (held.dev(), held.ino()) != (moved.dev(), moved.ino()));
+    let moved = Stamp::from(&moved);
+    other || (moved.length, moved.modified) != (state.length, state.modified)
+}
+
+fn changed(path: &Path) -> Error {
+    Error::new(Kind::Transient, "it changed while it was moved").at(path)
+}
+
 /// [`move_to`] another file system: the copy gets its name, then the file is taken away by `delete`.
-fn copy_over(from: &Path, to: &Path, delete: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+fn copy_over(from: &Path, to: &Path, state: Option<Stamp>, delete: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let mut source = open_regular(from)?;
     let begun = source.metadata().map(|m| Stamp::from(&m)).map_err(|e| Error::io("read", from, e))?;
+    if state.is_some_and(|state| state != begun) {
+        return Err(changed(from));
+    }
     let mut draft = Draft::new(to)?;
     copy(&mut source, draft.file()).map_err(|e| Error::io("write", to, e))?;
     let got = draft.publish(Collision::Rename)?;
-    let undone = |e: Error| std::fs::remove_file(&got).map_or_else(|e| Err(Error::io("delete", &got, e)), |()| Err(e));
+    let undone = |e: Error| ground::unlink(&got).map_or_else(|e| Err(Error::io("delete", &got, e)), |()| Err(e));
     if got != to {
         return undone(taken(to));
     }
     // Copying takes a while: what was saved anew meanwhile is another file, or a longer one.
     if !Stamp::of(from).is_ok_and(|now| now == begun) {
-        return undone(Error::new(Kind::Transient, "it changed while it was moved").at(from));
+        return undone(changed(from));
     }
     match delete(from) {
         // One of the two has to go, and a copy is made again; but what is gone by now was the only other one.
@@ -87,12 +124,15 @@ fn copy(from: &mut File, to: &mut File) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Deletes a file for good: a power loss does not bring it back.
+/// Deletes a file for good: a power loss does not bring it back. If a state is told, only a file in that state is deleted.
 ///
 /// # Errors
 /// Kind output or transient: it cannot be deleted.
-pub fn delete(path: &Path) -> Result<()> {
-    std::fs::remove_file(path).map_err(|e| Error::io("delete", path, e))?;
+pub fn delete(path: &Path, state: Option<Stamp>) -> Result<()> {
+    if !is_in(state, path) {
+        return Err(changed(path));
+    }
+    ground::unlink(path).map_err(|e| Error::io("delete", path, e))?;
     sync_after(folder_of(path));
     Ok(())
 }
@@ -120,14 +160,22 @@ pub fn rename_to_free_name(from: &Path, to: &Path) -> Result<PathBuf> {
 /// # Errors
 /// Kind output or transient: the file is then still where it was.
 pub fn replace(from: &Path, to: &Path) -> Result<()> {
-    std::fs::rename(from, to).map_err(|e| Error::io("write", to, e))?;
+    ground::rename(from, to).map_err(|e| Error::io("write", to, e))?;
     sync_after(folder_of(to));
     Ok(())
 }
 
-/// A name, and those to fall back to when it is taken.
+/// A name, and those to fall back to when it is taken: numbered, and once the numbers are used up, as by a camera that gives every picture the same
+/// name, numbered by the time.
 pub fn names(path: &Path) -> impl Iterator<Item = PathBuf> + '_ {
-    (0..NUMBERS).map(|number| if number == 0 { path.to_path_buf() } else { numbered(path, number) })
+    let late = std::iter::once_with(microseconds).flat_map(|now| now..now + NUMBERS);
+    (0..NUMBERS).chain(late).map(|number| if number == 0 { path.to_path_buf() } else { numbered(path, number) })
+}
+
+/// Since 1970.
+fn microseconds() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_micros()).unwrap_or_default().max(NUMBERS)
 }
 
 pub(super) fn too_many(path: &Path) -> Error {
@@ -136,10 +184,7 @@ pub(super) fn too_many(path: &Path) -> Error {
 
 /// Between file systems a file is copied; a link must not be followed then, nor a pipe be waited for.
 pub(super) fn open_regular(path: &Path) -> Result<File> {
-    use rustix::fs::{CWD, Mode, OFlags, openat};
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file =
-        openat(CWD, path, flags, Mode::empty()).map(File::from).map_err(|e| Error::io("read", path, e.into()))?;
+    let file = ground::open_to_read(path).map_err(|e| Error::io("read", path, e))?;
     match file.metadata() {
         Ok(metadata) if metadata.is_file() => Ok(file),
         _ => Err(Error::new(Kind::Input, "not a file, so it stays where it is").at(path)),
@@ -148,8 +193,9 @@ pub(super) fn open_regular(path: &Path) -> Result<File> {
 
 #[cfg(target_os = "linux")]
 pub(super) fn rename_noreplace(from: &Path, to: &Path) -> std::io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+    use rustix::fs::{RenameFlags, renameat_with};
+    let (source, target) = (Place::of(from)?, Place::of(to)?);
+    match renameat_with(source.folder(), source.name(), target.folder(), target.name(), RenameFlags::NOREPLACE) {
         // Some network file systems do not know the flag; a hard link is as safe.
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => link_and_unlink(from, to),
         other => Ok(other?),
@@ -162,19 +208,19 @@ pub(super) fn rename_noreplace(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 fn link_and_unlink(from: &Path, to: &Path) -> std::io::Result<()> {
-    match std::fs::hard_link(from, to) {
+    match ground::link(from, to) {
         Err(e) if cannot_link(&e) => reserve_and_rename(from, to),
         Err(e) => Err(e),
         // Two names of one file: the new one alone is to stay, or the old one.
-        Ok(()) => std::fs::remove_file(from).or_else(|e| withdraw(from, to, e)),
+        Ok(()) => ground::unlink(from).or_else(|e| withdraw(from, to, e)),
     }
 }
 
 /// Takes the new name away again, but only while the old one is there: elsewhere than on a disk an error may come of what has happened all the same.
 fn withdraw(from: &Path, to: &Path, e: std::io::Error) -> std::io::Result<()> {
-    match std::fs::symlink_metadata(from) {
+    match ground::look(from) {
         Ok(_) => {
-            let _ = std::fs::remove_file(to);
+            let _ = ground::unlink(to);
             Err(e)
         }
         Err(_) => Ok(()),
@@ -191,22 +237,26 @@ fn cannot_link(e: &std::io::Error) -> bool {
 
 /// Takes the name by a file that only one can make, which says for what, and puts the file in its place.
 fn reserve_and_rename(from: &Path, to: &Path) -> std::io::Result<()> {
-    let mut reservation = File::options().write(true).create_new(true).open(to)?;
+    let mut reservation = ground::create_new(to)?;
     reservation
         .write_all(from.file_name().unwrap_or_default().as_encoded_bytes())
         .or_else(|e| withdraw(from, to, e))?;
-    std::fs::rename(from, to).or_else(|e| withdraw(from, to, e))
+    ground::rename(from, to).or_else(|e| withdraw(from, to, e))
 }
 
 /// Whether `to` is a name that was only taken for `from` when the program ended.
 pub fn is_reservation(from: &Path, to: &Path) -> bool {
     let name = from.file_name().unwrap_or_default().as_encoded_bytes();
-    let is_short = std::fs::symlink_metadata(to).is_ok_and(|m| m.is_file() && m.len() == name.len() as u64);
-    is_short && std::fs::read(to).is_ok_and(|text| text == name)
+    let is_short = ground::look(to).is_ok_and(|m| m.is_file() && m.len() == name.len() as u64);
+    let read = |mut file: File| {
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).map(|_| text)
+    };
+    is_short && ground::open_to_read(to).and_then(read).is_ok_and(|text| text == name)
 }
 
 /// `cat.png` becomes `cat-3.png`; of a very long name the end of the stem goes.
-pub fn numbered(path: &Path, number: u32) -> PathBuf {
+pub fn numbered(path: &Path, number: u64) -> PathBuf {
     let mut end = OsString::from(format!("-{number}"));
     if let Some(extension) = path.extension() {
         end.push(".");
@@ -229,7 +279,7 @@ pub fn shorten(name: &OsStr, bytes: usize) -> OsString {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
@@ -263,6 +313,17 @@ mod tests {
         assert_eq!(numbered(Path::new("a/cat.png"), 3), Path::new("a/cat-3.png"));
     }
 
+    /// A camera that gives every picture the same name stopped its pipeline for good at the 10,000th.
+    #[test]
+    fn there_is_a_name_after_ten_thousand() {
+        let mut names = names(Path::new("a/cat.png")).skip(9_999);
+        assert_eq!(names.next().unwrap(), Path::new("a/cat-9999.png"));
+        let late = names.next().unwrap();
+        assert!(late.parent() == Some(Path::new("a")) && late.extension().unwrap() == "png", "{late:?}");
+        // As many digits as microseconds since 1970 have.
+        assert!(late.as_os_str().len() >= "a/cat-1700000000000000.png".len() && names.next().unwrap() != late);
+    }
+
     /// A copy was left behind by each try, and originals that cannot be deleted are tried again and again.
     #[test]
     fn what_cannot_be_taken_away_leaves_no_copy() {
@@ -270,15 +331,37 @@ mod tests {
         let [from, to] = ["a", "b"].map(|name| folder.path().join(name));
         std::fs::write(&from, "words").unwrap();
         let refused = || Error::new(Kind::Output, "no");
-        assert_eq!(copy_over(&from, &to, |_| Err(refused())).unwrap_err().message(), "no");
+        assert_eq!(copy_over(&from, &to, None, |_| Err(refused())).unwrap_err().message(), "no");
         assert!(!to.exists() && std::fs::read(&from).unwrap() == b"words");
         // It was gone all the same: the copy is all there is.
         let late = |path: &Path| {
             std::fs::remove_file(path).unwrap();
             Err(refused())
         };
-        assert!(copy_over(&from, &to, late).is_err());
+        assert!(copy_over(&from, &to, None, late).is_err());
         assert!(!from.exists() && std::fs::read(&to).unwrap() == b"words");
+    }
+
+    /// Saved under the name in between, a file that had done nothing wrong went to quarantine, or was deleted.
+    #[test]
+    fn only_the_file_that_was_worked_on_is_moved_or_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, to, new] = ["a", "b", "c"].map(|name| folder.path().join(name));
+        std::fs::write(&from, "words").unwrap();
+        let state = Stamp::of(&from).unwrap();
+        let held = ground::hold(&from).unwrap();
+        assert!(!is_other(held.as_ref(), state, &from));
+        std::fs::write(&new, "other").unwrap();
+        std::fs::rename(&new, &from).unwrap();
+        assert!(is_other(held.as_ref(), state, &from));
+        assert_eq!(move_to(&from, &to, Some(state)).unwrap_err().kind(), Kind::Transient);
+        assert_eq!(copy_over(&from, &to, Some(state), |_| Ok(())).unwrap_err().kind(), Kind::Transient);
+        assert_eq!(delete(&from, Some(state)).unwrap_err().kind(), Kind::Transient);
+        assert!(!to.exists() && std::fs::read(&from).unwrap() == b"other");
+        move_to(&from, &to, Some(Stamp::of(&from).unwrap())).unwrap();
+        assert!(!from.exists() && std::fs::read(&to).unwrap() == b"other");
+        delete(&to, Some(Stamp::of(&to).unwrap())).unwrap();
+        assert!(!to.exists());
     }
 
     /// A file of its owner alone could be read by all after that, and was as new as today.
@@ -297,7 +380,7 @@ mod tests {
         file.set_permissions(std::fs::Permissions::from_mode(0o600)).unwrap();
         let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
         file.set_modified(time).unwrap();
-        let to = move_file(&from, &there.path().join("b")).unwrap();
+        let to = move_file(&from, &there.path().join("b"), None).unwrap();
         let metadata = std::fs::metadata(&to).unwrap();
         assert_eq!((metadata.permissions().mode() & 0o777, metadata.modified().unwrap()), (0o600, time));
         assert!(!from.exists() && std::fs::read(&to).unwrap() == b"words");

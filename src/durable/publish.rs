@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tempfile::TempPath;
 
+use super::ground;
 use super::moving::{names, open_regular, rename_noreplace, too_many};
 use super::{Collision, any_path, folder_of, sync_after};
 use crate::error::{Error, Result};
@@ -54,7 +55,7 @@ pub fn publish(
                     continue;
                 };
                 let given = match collision {
-                    Collision::Replace => std::fs::rename(&next.draft, &publication.target),
+                    Collision::Replace => ground::rename(&next.draft, &publication.target),
                     Collision::Rename => rename_noreplace(&next.draft, &publication.target),
                 };
                 match given {
@@ -82,7 +83,7 @@ pub fn publish(
         Err(e) => {
             // The work will be done again; half of its results would then be there twice.
             for publication in published.iter().filter(|_| collision == Collision::Rename) {
-                let _ = std::fs::remove_file(&publication.target);
+                let _ = ground::unlink(&publication.target);
             }
             Err(e)
         }
@@ -94,7 +95,7 @@ fn plan(waiting: &[Sealed], collision: Collision) -> Result<Vec<Publication>> {
     let mut chosen: BTreeSet<PathBuf> = BTreeSet::new();
     let mut plan = Vec::new();
     for sealed in waiting {
-        let free = |path: &PathBuf| !chosen.contains(path) && std::fs::symlink_metadata(path).is_err();
+        let free = |path: &PathBuf| !chosen.contains(path) && ground::look(path).is_err();
         let target = match collision {
             Collision::Replace => names(&sealed.target).find(|path| !chosen.contains(path)),
             Collision::Rename => names(&sealed.target).find(free),

@@ -4,7 +4,7 @@ use std::fs::Metadata;
 use std::io;
 use std::path::Path;
 
-/// Length, time of last change and identity of a file. A file that is written again, or replaced, has another stamp.
+/// Length, times of last change and identity of a file. A file that is written again, or replaced, has another stamp.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Stamp {
     /// Bytes.
@@ -13,6 +13,11 @@ pub struct Stamp {
     pub modified: i128,
     /// Inode; 0 where there is no such thing.
     pub inode: u64,
+    /// The file system that counts the inodes; 0 where there is no such thing.
+    pub device: u64,
+    /// When anything about it was changed last, in nanoseconds since 1970, which nobody can set back as they can `modified`; 0 where there is no such
+    /// thing. Of two runs of the program it says little, since a change of mode or of the number of names counts too.
+    pub changed: i128,
 }
 
 impl Stamp {
@@ -21,7 +26,12 @@ impl Stamp {
     /// # Errors
     /// It is not there, or its folder cannot be read.
     pub fn of(path: &Path) -> io::Result<Stamp> {
-        std::fs::symlink_metadata(path).map(|m| Stamp::from(&m))
+        super::look(path).map(|m| Stamp::from(&m))
+    }
+
+    /// Whether contents and identity are the same, as far as `modified` tells: a try to move a file may leave a trace in `changed`.
+    pub fn is_like(&self, other: &Stamp) -> bool {
+        Stamp { changed: other.changed, ..*self } == *other
     }
 
     /// How long ago it was changed last; 0 for a time in the future.
@@ -35,15 +45,48 @@ impl Stamp {
 impl From<&Metadata> for Stamp {
     fn from(metadata: &Metadata) -> Stamp {
         #[cfg(unix)]
-        let (inode, modified) = {
+        let (inode, device, modified, changed) = {
             use std::os::unix::fs::MetadataExt;
-            (metadata.ino(), i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec()))
+            let nanoseconds = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+            let modified = nanoseconds(metadata.mtime(), metadata.mtime_nsec());
+            (metadata.ino(), metadata.dev(), modified, nanoseconds(metadata.ctime(), metadata.ctime_nsec()))
         };
         #[cfg(not(unix))]
-        let (inode, modified) = {
+        let (inode, device, modified, changed) = {
             let time = metadata.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
-            (0, time.unwrap_or_default().as_nanos() as i128)
+            (0, 0, time.unwrap_or_default().as_nanos() as i128, 0)
         };
-        Stamp { length: metadata.len(), modified, inode }
+        Stamp { length: metadata.len(), modified, inode, device, changed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// Contents that came in place of others of the same length, with the time set back (`rsync --inplace --times`), were deleted as the original of a
+    /// result that was made of the others.
+    #[test]
+    fn new_contents_with_the_old_time_are_another_state() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, "words").unwrap();
+        let state = Stamp::of(&path).unwrap();
+        let time = std::fs::metadata(&path).unwrap().modified().unwrap();
+        let mut file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.write_all(b"other").unwrap();
+        file.set_modified(time).unwrap();
+        // The system's clock may stand still for some milliseconds.
+        while Stamp::of(&path).unwrap().changed == state.changed {
+            file.set_modified(time).unwrap();
+        }
+        let now = Stamp::of(&path).unwrap();
+        let old = |stamp: Stamp| (stamp.length, stamp.modified, stamp.inode, stamp.device);
+        assert!(old(now) == old(state) && now != state);
+        assert!(super::super::delete(&path, Some(state)).is_err() && path.exists());
+        super::super::delete(&path, Some(now)).unwrap();
+        assert!(!path.exists());
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{PARTIAL, PREFIX};
+use super::{PARTIAL, PREFIX, ground};
 
 /// What somebody else began may be work in progress for this long.
 const STALE: Duration = Duration::from_secs(86_400);
@@ -32,7 +32,7 @@ pub fn sweep(folder: &Path, mark: &str) {
             };
             if ours || old() {
                 // Whatever cannot be removed does no harm.
-                let _ = std::fs::remove_file(entry.path());
+                let _ = ground::unlink(&entry.path());
             }
         }
     }

@@ -160,6 +160,18 @@ pub fn read(kind: MediaKind, file: File, name: &Path, limits: &image::Limits) ->
     }
 }
 
+/// Refuses a file that the first bytes show not to be of the kind, as far as they can; reading may still find more.
+///
+/// # Errors
+/// Kind input: it is no such file. Kind no-input or transient: it cannot be read.
+pub fn glance(kind: MediaKind, file: &mut File, name: &Path) -> Result<()> {
+    match kind {
+        MediaKind::Image => image::decode::glance(file, name),
+        MediaKind::Audio => audio::decode::glance(file, name),
+        MediaKind::Melody | MediaKind::Latent => Ok(()),
+    }
+}
+
 /// Writes a piece of media in the format that the ending of `path` tells; `path` itself is not touched.
 ///
 /// # Errors

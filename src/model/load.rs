@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tract_onnx::prelude::*;
 
 use super::{CARD_FILE, Card, Choice, GOLDEN_FILE, Kernel, MODEL_FILE, Place, Plan, sha256_hex};
+use crate::durable;
 use crate::error::{Error, Kind, Result};
 
 const CARD_LIMIT: u64 = 256 << 10;
@@ -164,11 +165,13 @@ fn read_capped(path: &Path, limit: u64) -> Result<Vec<u8>> {
             .because(e)
             .mend("a model is a folder with model.onnx and card.yaml in it")
     };
-    let file = std::fs::File::open(path).map_err(missing)?;
+    let file = durable::open_file(path).map_err(missing)?;
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes).map_err(missing)?;
     if bytes.len() as u64 > limit {
-        return Err(Error::new(Kind::Model, format!("larger than {} MiB", limit >> 20)).at(path));
+        let most = if limit >> 20 == 0 { format!("{} KiB", limit >> 10) } else { format!("{} MiB", limit >> 20) };
+        let e = Error::new(Kind::Model, format!("the file is larger than {most}")).at(path);
+        return Err(e.mend("see that it is the file it is meant to be"));
     }
     Ok(bytes)
 }

@@ -1,11 +1,14 @@
 //! Tensors by name in a safetensors file beside a model.
 
 use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use super::builtin::{BUILTIN, Builtin};
 use super::{Model, Place};
+use crate::durable;
 use crate::error::{Error, Kind, Result};
 
 /// Shape and f32 values in row-major order, by name.
@@ -57,7 +60,7 @@ pub fn beside(
     carried: fn(&Builtin) -> Option<&'static [u8]>,
 ) -> Result<Option<Tensors>> {
     match &model.place {
-        Place::Folder(folder) => match std::fs::read(folder.join(file)) {
+        Place::Folder(folder) => match contents(&folder.join(file)) {
             Ok(bytes) => read(&bytes, what).map(Some).map_err(|e| e.at(&folder.join(file))),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(Error::new(Kind::Model, format!("{what} cannot be read")).because(e).at(&folder.join(file))),
@@ -68,4 +71,10 @@ pub fn beside(
         }
         Place::Memory => Ok(None),
     }
+}
+
+fn contents(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    durable::open_file(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

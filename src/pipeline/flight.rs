@@ -1,8 +1,13 @@
 //! A job under way, as the watchdog sees it: it may be given up until its results begin to get their names.
 
+use std::fs::File;
+use std::io::Read;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::error::{Error, Kind, Result};
+use crate::media::audio::{AudioRead, Block, Format};
+use crate::media::{Audio, Media};
 
 const WORKING: u8 = 0;
 const PUBLISHING: u8 = 1;
@@ -43,5 +48,108 @@ impl Flight {
             true => Err(Error::new(Kind::Bug, "it was given up")),
             false => Ok(()),
         }
+    }
+}
+
+/// A file that is no longer read once its job was given up.
+pub struct Watched<'a>(pub &'a mut File, pub &'a Flight);
+
+impl Read for Watched<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        self.1.check().map_err(std::io::Error::other)?;
+        self.0.read(into)
+    }
+}
+
+/// Sound that ends in an error once its job was given up; all else as it is. Sound is made while it is written, long after the stages were asked.
+pub fn watched(media: Media, flight: &Arc<Flight>) -> Media {
+    let Media::Audio(audio) = media else { return media };
+    let (depth, speakers) = (audio.depth, audio.speakers);
+    let mut watched = Audio::new(Sound { audio, flight: Arc::clone(flight) }, depth);
+    watched.speakers = speakers;
+    Media::Audio(watched)
+}
+
+struct Sound {
+    audio: Audio,
+    flight: Arc<Flight>,
+}
+
+impl AudioRead for Sound {
+    fn format(&self) -> Format {
+        self.audio.format()
+    }
+
+    fn frames(&self) -> Option<u64> {
+        self.audio.frames()
+    }
+
+    fn read(&mut self, block: &mut Block) -> Result<()> {
+        self.flight.check()?;
+        self.audio.read(block)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+    use std::path::Path;
+
+    use super::*;
+    use crate::media::audio::{BLOCK, Depth};
+    use crate::media::{self, image::EncodeOptions};
+
+    /// Silence without an end, whose job is given up when some of it has been read.
+    struct Endless {
+        flight: Arc<Flight>,
+        blocks: usize,
+    }
+
+    impl AudioRead for Endless {
+        fn format(&self) -> Format {
+            Format { rate: 48_000, channels: 1 }
+        }
+
+        fn frames(&self) -> Option<u64> {
+            None
+        }
+
+        fn read(&mut self, block: &mut Block) -> Result<()> {
+            block.clear();
+            block.append_interleaved(std::iter::repeat_n(0.0, BLOCK));
+            self.blocks += 1;
+            assert!(self.blocks <= 100, "it is read on");
+            if self.blocks == 100 {
+                assert!(self.flight.give_up());
+            }
+            Ok(())
+        }
+    }
+
+    /// A file of the outbox grew on for hours.
+    #[test]
+    fn sound_that_was_given_up_is_not_written_on() {
+        let flight = Arc::new(Flight::default());
+        let audio = Audio::new(Endless { flight: Arc::clone(&flight), blocks: 0 }, Depth::Integer(16));
+        let mut out = Cursor::new(Vec::new());
+        let written = media::write(
+            watched(Media::Audio(audio), &flight),
+            Path::new("a.wav"),
+            &EncodeOptions::default(),
+            &mut out,
+        );
+        assert!(written.unwrap_err().to_string().contains("it was given up"));
+        assert!(out.into_inner().len() <= 100 * BLOCK * 2 + 100);
+    }
+
+    #[test]
+    fn a_file_whose_job_was_given_up_is_not_read_on() {
+        let flight = Flight::default();
+        let mut file = tempfile::tempfile().unwrap();
+        file.set_len(1 << 42).unwrap();
+        let mut byte = [0];
+        assert_eq!(Watched(&mut file, &flight).read(&mut byte).unwrap(), 1);
+        assert!(flight.give_up());
+        assert!(Watched(&mut file, &flight).read(&mut byte).is_err());
     }
 }

@@ -12,7 +12,7 @@ use crossbeam::channel::Sender;
 use sha2::{Digest, Sha256};
 
 use super::Pipeline;
-use super::flight::Flight;
+use super::flight::{Flight, Watched, watched};
 use super::ledger::{Claim, Key, Ledger, Verdict};
 use super::open::open;
 use crate::crew::Crew;
@@ -21,6 +21,9 @@ use crate::error::{Error, Kind, Result};
 use crate::media::image::{Depth, Layout, Samples};
 use crate::media::{self, Media};
 use crate::sink::{Originals, Written};
+
+/// Bytes of a file that are read in a moment; of a larger one it is seen first whether it can be what it should be.
+const LITTLE: u64 = 64 << 20;
 
 /// A file to be worked on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,7 +89,7 @@ type Blame = (Error, Option<usize>);
 
 impl Job {
     /// Does the work, on this thread and on idle helpers of the crew, and gives the ticket to send home.
-    pub(super) fn run(&self, crew: &Crew, flight: &Flight) -> Ticket {
+    pub(super) fn run(&self, crew: &Crew, flight: &Arc<Flight>) -> Ticket {
         let begin = Instant::now();
         let mut attempt = Attempt { job: self, flight, key: None, stages: Vec::new(), unsettled: None };
         let outcome = catch_unwind(AssertUnwindSafe(|| attempt.work(crew))).unwrap_or_else(|_| {
@@ -112,7 +115,7 @@ impl Job {
 /// One try at a job.
 struct Attempt<'a> {
     job: &'a Job,
-    flight: &'a Flight,
+    flight: &'a Arc<Flight>,
     /// Once it is claimed.
     key: Option<Key>,
     stages: Vec<(&'static str, Duration)>,
@@ -166,7 +169,8 @@ impl Attempt<'_> {
             self.insist()?;
         }
         let each_its_own = results.len() == relative.len();
-        for (index, mut result) in results.into_iter().enumerate() {
+        for (index, result) in results.into_iter().enumerate() {
+            let mut result = watched(result, self.flight);
             // By which `decode` gives results their names again.
             if let Media::Latent(latent) = &mut result {
                 let input = relative.get(if each_its_own { index } else { 0 });
@@ -222,9 +226,13 @@ impl Attempt<'_> {
                 return Err(blame(Error::new(Kind::NoInput, "it changed before it was read").at(&input.path)));
             }
             add(input.relative.as_os_str().as_encoded_bytes());
-            // What is too large will be refused, and shall not cost a reading before that.
+            // What is too large will be refused, as is what is no such file at all, and shall not cost a reading before that.
             if job.ledger.remembers() && input.stamp.length <= job.pipeline.source.limits.max_bytes {
-                add(&durable::digest(&mut file).map_err(io)?);
+                if input.stamp.length > LITTLE {
+                    media::glance(job.pipeline.takes, &mut file, &input.relative).map_err(blame)?;
+                    file.rewind().map_err(io)?;
+                }
+                add(&durable::digest(&mut Watched(&mut file, self.flight)).map_err(io)?);
                 file.rewind().map_err(io)?;
             }
             files.push(file);
@@ -235,7 +243,8 @@ impl Attempt<'_> {
 
     fn decode(&self, file: File, input: &Input) -> Result<Media> {
         let pipeline = &self.job.pipeline;
-        media::read(pipeline.takes, file, &input.relative, &pipeline.source.limits)
+        let media = media::read(pipeline.takes, file, &input.relative, &pipeline.source.limits)?;
+        Ok(watched(media, self.flight))
     }
 
     fn process(&mut self, media: Vec<Media>, crew: &Crew) -> Result<Vec<Media>> {
@@ -253,7 +262,7 @@ impl Attempt<'_> {
             return;
         }
         for input in self.job.inputs.iter().filter(|input| input.is_unchanged()) {
-            if let Err(e) = sink.dispose(&input.path, &input.relative) {
+            if let Err(e) = sink.dispose(&input.path, &input.relative, input.stamp) {
                 self.unsettled = Some((key, e));
                 return;
             }

@@ -15,7 +15,7 @@ mod shipped;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::{self, Catalog, Component, Problem, Report};
+use crate::config::{self, Catalog, Component, Problem, Report, Settings, Value};
 use crate::crew::Crew;
 use crate::durable;
 use crate::error::{Error, Kind, Result};
@@ -226,9 +226,16 @@ fn assemble(
     };
     for (what, setting, path) in watched_outputs(&source, &sink) {
         let text = format!("{what} writes into the folder that the source watches: results would be taken as inputs");
-        problems.push(Problem::new(component.settings.span(setting), text).label(crate::error::show_path(&path)).mend(
-            "use a folder beside the source's, or set `recursive: false` in the source and use a folder within it",
-        ));
+        problems.push(
+            Problem::new(component.settings.span(setting), text)
+                .label(crate::error::show_path(&path))
+                .mend("use a folder beside the source's"),
+        );
+    }
+    for (setting, path) in linked_outputs(&source, &component.settings) {
+        let text = "a link that lies in the folder that the source watches leads there, and others may put another in its place";
+        let problem = Problem::new(component.settings.span(setting), text).label(crate::error::show_path(&path));
+        problems.push(problem.mend("name the folder that it leads to"));
     }
     source.keep_out = outputs(&sink).into_iter().map(|(.., path)| resolve(path)).collect();
     // A folder around the source's is no business of the source either way.
@@ -294,8 +301,26 @@ fn watched_outputs(source: &FolderSource, sink: &FolderSink) -> Vec<(&'static st
     watched
 }
 
-/// Makes the folders of a pipeline, and sees that results can be written: told before work begins, not at the first result. The file that is written for
-/// that bears `mark`, by which the next start knows it if this one ends in between.
+/// Links below the source's folder on the way to where the sink writes: a stranger may have made them, and after the start none is followed.
+fn linked_outputs(source: &FolderSource, settings: &Settings) -> Vec<(&'static str, PathBuf)> {
+    let root = settings.path("path");
+    let beside = || root.parent().unwrap_or(root).join("quarantine");
+    let quarantine = settings.get("quarantine").and_then(Value::as_path).map_or_else(beside, Path::to_path_buf);
+    let mut paths = vec![("path", root), ("quarantine", quarantine.as_path())];
+    if let Some(Value::Map(map)) = settings.get("originals") {
+        paths.push(("originals", map.path("move")));
+    }
+    let paths = paths.into_iter().map(|(setting, path)| (setting, std::path::absolute(path).unwrap_or_default()));
+    let links = paths.filter_map(|(setting, path)| {
+        let lies_within = |link: &&Path| link.parent().is_some_and(|folder| resolve(folder).starts_with(&source.root));
+        let link = path.ancestors().find(|path| path.is_symlink() && lies_within(path))?;
+        Some((setting, link.to_path_buf()))
+    });
+    links.collect()
+}
+
+/// Makes the folders of a pipeline, guards what lies below its source, and sees that results can be written: told before work begins, not at the first
+/// result. The file that is written for that bears `mark`, by which the next start knows it if this one ends in between.
 ///
 /// # Errors
 /// Kind config, output or transient.
@@ -306,6 +331,7 @@ pub fn prepare_folders(pipeline: &Pipeline, mark: &str) -> Result<()> {
         return Err(Error::new(Kind::Config, "the source is not a folder").at(source));
     }
     std::fs::create_dir_all(source).map_err(|e| Error::io("make the folder", source, e))?;
+    durable::guard(source);
     drop(durable::Draft::marked(&sink.join("probe"), mark)?);
     Ok(())
 }

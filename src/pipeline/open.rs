@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
+use crate::durable;
 use crate::error::{Error, Kind, Result};
 
 /// Opens a regular file, and nothing else: a link could lead to a secret, a pipe could block for ever, a device could do anything.
@@ -31,27 +32,9 @@ pub fn open(path: &Path, relative: &Path) -> Result<File> {
     }
 }
 
-#[cfg(target_os = "linux")]
 fn open_without_links(path: &Path, relative: &Path) -> std::io::Result<File> {
-    use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     // What stands before `relative` is the user's own: there links are welcome.
     let depth = relative.components().count();
     let root = path.ancestors().nth(depth).filter(|root| !root.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let below = path.strip_prefix(root).unwrap_or(path);
-    let root = openat(CWD, root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    match openat2(&root, below, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH) {
-        // Kernels before 5.6, and sandboxes that do not know the call.
-        Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => {
-            Ok(openat(CWD, path, flags, Mode::empty()).map(File::from)?)
-        }
-        other => Ok(other.map(File::from)?),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn open_without_links(path: &Path, _: &Path) -> std::io::Result<File> {
-    use rustix::fs::{CWD, Mode, OFlags, openat};
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    Ok(openat(CWD, path, flags, Mode::empty()).map(File::from)?)
+    durable::open_beneath(root, path.strip_prefix(root).unwrap_or(path))
 }

@@ -9,7 +9,7 @@ use super::name::{Extension, NameTemplate, Names};
 use super::owners::Owners;
 use super::table::Table;
 use crate::config::{Component, Description, Field, Kind, Presence, Problem, Value};
-use crate::durable::{self, Collision, Draft, Sealed};
+use crate::durable::{self, Collision, Draft, Sealed, Stamp};
 use crate::error::{Error, Result};
 use crate::media::image::{Chroma, EncodeOptions, Format};
 use crate::media::{self, Media, MediaKind};
@@ -182,9 +182,10 @@ impl FolderSink {
         let is = |name: &str, choice: &str| matches!(settings.get(name), Some(Value::Choice(one)) if *one == choice);
         sink.options.chroma = if is("chroma", "half") { Chroma::Half } else { Chroma::Full };
         sink.bare = is("metadata", "drop");
-        if let Some(path) = settings.get("quarantine").and_then(Value::as_path) {
-            sink.quarantine = resolve(path);
-        }
+        sink.quarantine = match settings.get("quarantine").and_then(Value::as_path) {
+            Some(path) => resolve(path),
+            None => resolve(&sink.quarantine),
+        };
         Ok(sink)
     }
 
@@ -292,15 +293,15 @@ impl FolderSink {
         }
     }
 
-    /// Does with the input what `originals` says, now that its result is safe.
+    /// Does with the input what `originals` says, now that its result is safe, if it is in this state still.
     ///
     /// # Errors
     /// Kind output or transient: it could not be moved or deleted.
-    pub fn dispose(&self, input: &Path, relative: &Path) -> Result<()> {
+    pub fn dispose(&self, input: &Path, relative: &Path, state: Stamp) -> Result<()> {
         match &self.originals {
             Originals::Keep => Ok(()),
-            Originals::Move(folder) => durable::move_file(input, &folder.join(relative)).map(drop),
-            Originals::Delete => durable::delete(input),
+            Originals::Move(folder) => durable::move_file(input, &folder.join(relative), Some(state)).map(drop),
+            Originals::Delete => durable::delete(input, Some(state)),
         }
     }
 }

@@ -12,6 +12,8 @@ const NOTE: &str = ".error.txt";
 const FROM: &str = "file:   ";
 /// How the line begins that tells where the file is.
 const UNCHANGED: &str = "The file is unchanged: ";
+/// Bytes that are read of a note, which is one of ours only as far as anybody can tell.
+const LONGEST_NOTE: u64 = 1 << 16;
 
 /// A quarantine folder.
 #[derive(Debug, Clone)]
@@ -38,24 +40,40 @@ pub struct Kept {
 
 impl Quarantine<'_> {
     /// Puts an input aside, with the reason beside it. The reason is there before the file is, so that no crash leaves a file without one.
-    /// Where the file cannot be moved, the reason alone is written and the file stays. Tells where it is now.
+    /// Where the file cannot be moved, the reason alone is written and the file stays. Tells where it is now. Only a file in the state `stamp` is moved.
     ///
     /// # Errors
-    /// Kind output or transient: not even the reason could be written.
-    pub fn put(&self, input: &Path, relative: &Path, error: &Error) -> Result<PathBuf> {
-        let target = self.0.join(relative);
-        for place in durable::names(&target).filter(|place| !is_there(place)) {
+    /// Kind output or transient: not even the reason could be written, or the file has changed, or cannot be moved just now.
+    pub fn put(&self, input: &Path, relative: &Path, stamp: Stamp, error: &Error) -> Result<PathBuf> {
+        let put = self.put_as(&self.0.join(relative), input, stamp, error);
+        match put {
+            // A file may lie where a folder would have to be, and a path be longer than paths can be.
+            Err(e) if is_in(stamp, input) => {
+                self.put_as(&self.0.join(flat(relative)), input, stamp, error).map_err(|_| e)
+            }
+            put => put,
+        }
+    }
+
+    /// [`Quarantine::put`] by this name, or one with a number.
+    fn put_as(&self, target: &Path, input: &Path, stamp: Stamp, error: &Error) -> Result<PathBuf> {
+        for place in durable::names(target).filter(|place| !is_there(place)) {
             let note = note_of(&place);
             // A file of that name that tells of another input, or is itself in quarantine, is not ours to write over.
             if is_there(&note) && (is_there(&note_of(&note)) || !tells_of(&note, input)) {
                 continue;
             }
             durable::write(&note, text(input, &place, error).as_bytes())?;
-            match durable::move_to(input, &place) {
+            match durable::move_to(input, &place, Some(stamp)) {
                 Ok(()) => return Ok(place),
                 Err(e) if e.kind() == Kind::Usage => {
                     // Somebody was faster; the reason belongs to another name.
-                    let _ = std::fs::remove_file(&note);
+                    let _ = durable::unlink(&note);
+                }
+                Err(e) if e.kind() == Kind::Transient || !is_in(stamp, input) => {
+                    // What lies there by now may have done nothing wrong; or it goes well later.
+                    let _ = durable::unlink(&note);
+                    return Err(e);
                 }
                 Err(e) => {
                     tracing::debug!("{e}");
@@ -64,7 +82,7 @@ impl Quarantine<'_> {
                 }
             }
         }
-        Err(Error::new(Kind::Output, "there are 10,000 files of that name").at(&target))
+        Err(Error::new(Kind::Output, "there are 10,000 files of that name").at(target))
     }
 
     /// What is in it, by name.
@@ -85,8 +103,11 @@ impl Quarantine<'_> {
         found
     }
 
-    /// What a note tells.
+    /// What a note tells. An input may be named like one, and tell whatever a stranger wants to have believed: what has a note itself is none.
     fn read(&self, note: &Path) -> Option<Kept> {
+        if is_there(&note_of(note)) {
+            return None;
+        }
         let name = note.file_name()?.to_str().map(str::to_owned);
         // A name that is not text has its note under the same bytes.
         let plain: OsString = match name {
@@ -96,7 +117,7 @@ impl Quarantine<'_> {
         let mut file = note.with_file_name(plain);
         // Before the text: one that is replaced in between is then told, but never deleted as the one before it.
         let stamp = Stamp::of(note).ok()?;
-        let text = std::fs::read_to_string(note).ok()?;
+        let text = durable::read_some(note, LONGEST_NOTE).ok()?;
         // Of a very long name the note bears only the beginning.
         let told = text.lines().find_map(|line| line.strip_prefix(UNCHANGED)).map(PathBuf::from);
         if let Some(told) = told.filter(|told| told.parent() == file.parent() && told.exists()) {
@@ -112,7 +133,7 @@ impl Quarantine<'_> {
         Some(Kept { name, file: there.then_some(file), note: note.to_path_buf(), stamp, from, reason })
     }
 
-    /// Puts a file back into the folder it came from, to be tried again. Tells its name there.
+    /// Puts a file back into the folder it came from, to be tried again, and nowhere else: links below it are not followed. Tells its name there.
     ///
     /// # Errors
     /// Kind no-input: the file is not here. Kind output or transient: it cannot be moved.
@@ -121,7 +142,8 @@ impl Quarantine<'_> {
             let e = Error::new(Kind::NoInput, "only the reason is here, the file is not").at(&kept.note);
             return Err(e.mend("drop the file itself into the folder again"));
         };
-        let back = durable::move_file(file, &source.join(&kept.name))?;
+        durable::guard(source);
+        let back = durable::move_file(file, &source.join(&kept.name), None)?;
         forget(kept)?;
         Ok(back)
     }
@@ -149,12 +171,32 @@ fn forget(kept: &Kept) -> Result<()> {
 }
 
 fn remove(path: &Path) -> Result<()> {
-    std::fs::remove_file(path).map_err(|e| Error::io("delete", path, e))
+    durable::unlink(path).map_err(|e| Error::io("delete", path, e))
 }
 
 /// Whether there is anything of this name, a link that leads nowhere included.
 fn is_there(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_ok()
+    durable::look(path).is_ok()
+}
+
+/// Whether a file is in that state still, after a try to move it.
+fn is_in(stamp: Stamp, path: &Path) -> bool {
+    Stamp::of(path).is_ok_and(|now| now.is_like(&stamp))
+}
+
+/// A name without folders for what cannot lie where it should: as its own, after a sign of the whole path.
+fn flat(relative: &Path) -> PathBuf {
+    let sign = durable::sign(relative.as_os_str().as_encoded_bytes()) as u32;
+    let mut end = OsString::new();
+    if let Some(extension) = relative.extension() {
+        end.push(".");
+        end.push(extension);
+    }
+    let mut name = OsString::from(format!("{sign:08x}-"));
+    let room = durable::LONGEST.saturating_sub(name.len() + end.len());
+    name.push(durable::shorten(relative.file_stem().unwrap_or_default(), room));
+    name.push(end);
+    name.into()
 }
 
 /// The file that a file which is gone must be now: the only one of its name with another ending, as `mend` often asks for, that has no note.
@@ -190,7 +232,7 @@ fn note_of(place: &Path) -> PathBuf {
 
 /// Whether a note tells of this input.
 fn tells_of(note: &Path, input: &Path) -> bool {
-    let text = std::fs::read_to_string(note).unwrap_or_default();
+    let text = durable::read_some(note, LONGEST_NOTE).unwrap_or_default();
     text.lines().any(|line| line.strip_prefix(FROM) == Some(&show_path(input)))
 }
 
@@ -224,7 +266,7 @@ mod tests {
         let error = Error::new(Kind::Input, "this is no picture");
         std::fs::create_dir(&source).unwrap();
         std::fs::write(&input, "no picture").unwrap();
-        let put = || quarantine.put(&input, Path::new("a.png"), &error).unwrap();
+        let put = || quarantine.put(&input, Path::new("a.png"), Stamp::of(&input).unwrap(), &error).unwrap();
         let kept = put();
         let read = quarantine.list().remove(0);
         assert_eq!(read.file.as_ref(), Some(&kept));
@@ -241,5 +283,78 @@ mod tests {
         put();
         quarantine.purge(&quarantine.list()[0]).unwrap();
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+    }
+
+    /// Where a file lay in place of its folder, a bad one was tried again every minute for ever.
+    #[test]
+    fn what_cannot_lie_where_it_should_lies_elsewhere() {
+        let home = tempfile::tempdir().unwrap();
+        let (source, folder) = (home.path().join("inbox"), home.path().join("quarantine"));
+        let (quarantine, error) = (Quarantine(&folder), Error::new(Kind::Input, "this is no picture"));
+        let put = |name: &str| {
+            let input = source.join(name);
+            std::fs::create_dir_all(input.parent().unwrap()).unwrap();
+            std::fs::write(&input, name).unwrap();
+            quarantine.put(&input, Path::new(name), Stamp::of(&input).unwrap(), &error).unwrap()
+        };
+        let long = format!("x/{}.png", "n".repeat(251));
+        let first = put("x");
+        for name in ["x/y.png", long.as_str()] {
+            let kept = put(name);
+            assert_eq!((kept.parent(), kept.extension()), (Some(folder.as_path()), Some("png".as_ref())));
+            assert_eq!(std::fs::read_to_string(&kept).unwrap(), name);
+        }
+        assert_eq!(std::fs::read_to_string(first).unwrap(), "x");
+        let kept = quarantine.list();
+        assert!(kept.len() == 3 && kept.iter().all(|kept| kept.file.is_some()), "{kept:?}");
+        assert!(kept.iter().any(|kept| kept.from == source.join("x/y.png")));
+    }
+
+    /// The text of a stranger's file was told as the reason of another, which was then what `retry` moved and whose note it deleted.
+    #[test]
+    fn what_has_a_note_is_no_note() {
+        let home = tempfile::tempdir().unwrap();
+        let (source, folder) = (home.path().join("inbox"), home.path().join("quarantine"));
+        let (quarantine, error) = (Quarantine(&folder), Error::new(Kind::Input, "this is no picture"));
+        std::fs::create_dir(&source).unwrap();
+        let put = |name: &str, text: &str| {
+            let input = source.join(name);
+            std::fs::write(&input, text).unwrap();
+            quarantine.put(&input, Path::new(name), Stamp::of(&input).unwrap(), &error).unwrap()
+        };
+        let other = put("other.png", "no picture");
+        let lie = format!("{FROM}{}\nreason: a lie\n{UNCHANGED}{}\n", source.join("zz").display(), other.display());
+        let letter = put("zz.error.txt", &lie);
+        let kept = quarantine.list();
+        assert_eq!(kept.len(), 2, "{kept:?}");
+        assert!(kept.iter().all(|kept| kept.reason == "this is no picture"), "{kept:?}");
+        assert_eq!([kept[0].file.as_ref(), kept[1].file.as_ref()], [Some(&other), Some(&letter)]);
+        for kept in &kept {
+            quarantine.put_back(kept, &source).unwrap();
+        }
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+        assert_eq!(std::fs::read_to_string(source.join("zz.error.txt")).unwrap(), lie);
+    }
+
+    /// A stranger's file came to lie wherever a link led that stood in place of a folder, under a name and with contents of the stranger's.
+    #[test]
+    fn nothing_is_put_back_through_a_link() {
+        let home = tempfile::tempdir().unwrap();
+        let [source, folder, victim] = ["inbox", "quarantine", "victim"].map(|name| home.path().join(name));
+        let (quarantine, error) = (Quarantine(&folder), Error::new(Kind::Input, "this is no picture"));
+        let input = source.join("d/evil.desktop");
+        std::fs::create_dir_all(source.join("d")).unwrap();
+        std::fs::create_dir(&victim).unwrap();
+        std::fs::write(&input, "evil").unwrap();
+        let relative = Path::new("d/evil.desktop");
+        let kept = quarantine.put(&input, relative, Stamp::of(&input).unwrap(), &error).unwrap();
+        std::fs::remove_dir(source.join("d")).unwrap();
+        std::os::unix::fs::symlink(&victim, source.join("d")).unwrap();
+        let refused = quarantine.put_back(&quarantine.list()[0], &source).unwrap_err();
+        assert!(refused.mend_text().is_some_and(|mend| mend.contains("link")), "{refused:?}");
+        assert!(kept.is_file() && std::fs::read_dir(&victim).unwrap().count() == 0);
+        // Once a folder is there again it goes well.
+        std::fs::remove_file(source.join("d")).unwrap();
+        assert_eq!(quarantine.put_back(&quarantine.list()[0], &source).unwrap(), input);
     }
 }

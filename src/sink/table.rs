@@ -2,7 +2,7 @@
 //! done twice, after a crash say, leaves no trace; a line that a crash has torn is put aside before the next one. Lines may end as Windows ends them.
 
 use std::collections::HashSet;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -58,7 +58,7 @@ impl Table {
         if let Some(folder) = self.path.parent() {
             durable::make_folder(folder)?;
         }
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(&self.path).map_err(failed)?;
+        let mut file = durable::open_to_append(&self.path).map_err(failed)?;
         // Until the file is closed no other program appends.
         flock(&file, FlockOperation::LockExclusive).map_err(|e| failed(e.into()))?;
         self.catch_up(&mut file, known)?;
@@ -109,7 +109,7 @@ impl Table {
         }
         line.push(b'\n');
         let aside = self.path.with_added_extension("cut");
-        let kept = OpenOptions::new().append(true).create(true).open(&aside);
+        let kept = durable::open_to_append(&aside);
         kept.and_then(|mut aside| aside.write_all(&line).and_then(|()| aside.sync_data()))
             .map_err(|e| Error::io("write", &aside, e))?;
         tracing::warn!("the last line of {} has no end; it is put into {}", show_path(&self.path), show_path(&aside));

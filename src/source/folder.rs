@@ -14,6 +14,9 @@ use crate::media::image::{Limits, Work};
 /// Folders within folders that are looked into; deeper ones are a mistake or an attack.
 const MAX_DEPTH: usize = 64;
 
+/// Bytes of a file of sound that is read where nothing else is said: four times what a WAV file, as results are, can hold.
+const LARGEST_SOUND: u64 = 16 << 30;
+
 /// Settings of the source `folder`.
 pub const DESCRIPTION: Description = Description {
     name: "folder",
@@ -77,7 +80,7 @@ pub const DESCRIPTION: Description = Description {
         },
         Field {
             name: "max_size",
-            doc: "Larger files are refused; if not given, those above 1 GiB, but no sound, which is never held whole.",
+            doc: "Larger files are refused; if not given, those above 1 GiB, and of sound, which is never held whole, above 16 GiB.",
             kind: Kind::Size,
             presence: Presence::Optional,
         },
@@ -164,7 +167,7 @@ impl FolderSource {
             limits: Limits {
                 max_pixels: (settings.number("max_megapixels") * 1e6) as u64,
                 max_bytes: settings.get("max_size").and_then(Value::as_size).unwrap_or(match takes {
-                    MediaKind::Audio => u64::MAX,
+                    MediaKind::Audio => LARGEST_SOUND,
                     _ => Limits::default().max_bytes,
                 }),
                 max_alloc: settings.size("max_memory"),
@@ -212,6 +215,14 @@ impl FolderSource {
         }
         let matches = |set: &GlobSet| set.is_match(name) || set.is_match(relative);
         matches(&self.include) && !matches(&self.exclude)
+    }
+
+    /// Whether a folder, somewhere under the root, is one that [`FolderSource::scan`] looks into.
+    pub fn enters(&self, folder: &Path) -> bool {
+        let Ok(relative) = folder.strip_prefix(&self.root) else { return false };
+        let hidden = relative.iter().any(|part| part.as_encoded_bytes().starts_with(b"."));
+        let deep = relative.iter().count() >= MAX_DEPTH;
+        self.recursive && !hidden && !deep && !self.keep_out.iter().any(|out| folder.starts_with(out))
     }
 
     /// Looks into `folder` (the root or one below it) and hands every entry that is the source's to take to `each`: files, and what only

@@ -135,7 +135,7 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn stamp(length: u64) -> Stamp {
-        Stamp { length, modified: i128::MAX / 2, inode: 1 }
+        Stamp { length, modified: i128::MAX / 2, inode: 1, ..Stamp::default() }
     }
 
     fn settle() -> Settle {
@@ -184,8 +184,8 @@ mod tests {
     #[test]
     fn an_old_file_found_at_the_start_is_ready_at_once() {
         let (mut s, t) = (settle(), Instant::now());
-        s.mark("old".into(), Mark::Present, Stamp { length: 1, modified: 0, inode: 1 }, t);
-        assert_eq!(s.ready(t, |_| Some(Stamp { length: 1, modified: 0, inode: 1 })).len(), 1);
+        s.mark("old".into(), Mark::Present, Stamp { length: 1, inode: 1, ..Stamp::default() }, t);
+        assert_eq!(s.ready(t, |_| Some(Stamp { length: 1, inode: 1, ..Stamp::default() })).len(), 1);
     }
 
     #[test]

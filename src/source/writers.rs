@@ -12,14 +12,16 @@ use std::path::Path;
 pub fn has_writer(path: &Path) -> Option<bool> {
     use std::os::fd::AsRawFd;
 
-    use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
     // A writer that comes while the lease is held makes the kernel send a signal, which by itself would end the program.
     if !is_signal_harmless() {
         return None;
     }
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let file = openat(CWD, path, flags, Mode::empty()).ok()?;
-    if FileType::from_raw_mode(fstat(&file).ok()?.st_mode) != FileType::RegularFile {
+    // To open a device may already do something.
+    if !crate::durable::look(path).is_ok_and(|m| m.is_file()) {
+        return None;
+    }
+    let file = crate::durable::open_to_read(path).ok()?;
+    if !file.metadata().is_ok_and(|m| m.is_file()) {
         return None;
     }
     // SAFETY: the descriptor is open, and the argument of this command is a number.

@@ -1,15 +1,18 @@
 //! `level`: brings sound to a loudness, measured by EBU R 128 (ITU-R BS.1770). A file is measured whole and gets one gain, so that its quiet
 //! places stay quiet; a live stream is followed slowly.
 
+mod follow;
+
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use ebur128::{EbuR128, Mode};
+use follow::Follow;
 
 use super::{Context, Site, Stage, each_audio};
 use crate::config::{Component, Description, Field, Kind, Presence, Problem};
-use crate::error::{self, Error, Result};
+use crate::error::{self, Error, Result, show_path};
 use crate::media::audio::{AudioRead, BLOCK, Block, Format, Process};
 use crate::media::{Audio, Media, MediaKind};
 
@@ -97,12 +100,24 @@ enum Levelled {
     Nothing,
 }
 
+/// Bytes of sound that are spooled, at most: what the longest WAV file holds, one of 8 bits, as floats.
+const MOST_SPOOLED: u64 = 4 << 32;
+/// A disk with less room than this was full before a spool came.
+const FULL: u64 = 16 << 20;
+
 impl Levelled {
-    fn measure(mut audio: Audio, level: Level) -> Result<Levelled> {
+    /// `most` is the most bytes that the spool may have.
+    fn measure(mut audio: Audio, level: Level, most: u64) -> Result<Levelled> {
         let format = audio.format();
+        let frame = format.channels as u64 * 4;
+        if audio.frames().is_some_and(|frames| frames.saturating_mul(frame) > most) {
+            return Err(too_long());
+        }
         let mut meter = meter(format, Mode::I | Mode::TRUE_PEAK | Mode::HISTOGRAM)?;
         let folder = spool_folder();
         let failed = |e| Error::io("write", &folder, e);
+        let free = rustix::fs::statvfs(&folder).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        let full = |e, frames: u64| unspooled(e, &folder, frames * frame, free);
         let mut spool = BufWriter::with_capacity(1 << 18, tempfile::tempfile_in(&folder).map_err(failed)?);
         let mut block = Block::new(format.channels);
         let mut samples = Vec::new();
@@ -112,11 +127,14 @@ impl Levelled {
             if block.is_empty() {
                 break;
             }
+            frames += block.frames() as u64;
+            if frames * frame > most {
+                return Err(too_long());
+            }
             samples.clear();
             samples.extend(block.interleaved());
             measured(meter.add_frames_f32(&samples))?;
-            spool.write_all(bytemuck::cast_slice(&samples)).map_err(failed)?;
-            frames += block.frames() as u64;
+            spool.write_all(bytemuck::cast_slice(&samples)).map_err(|e| full(e, frames))?;
         }
         let loudness = measured(meter.loudness_global())?;
         let peaks = (0..format.channels as u32).map(|channel| measured(meter.true_peak(channel)));
@@ -125,12 +143,32 @@ impl Levelled {
         let wanted = if loudness.is_finite() { from_decibels(level.loudness - loudness) } else { 1.0 };
         let gain = if peak > 0.0 { wanted.min(level.peak / peak) } else { wanted };
         tracing::debug!(loudness, peak, gain, "loudness measured");
-        let mut spool = spool.into_inner().map_err(|e| failed(e.into_error()))?;
+        let mut spool = spool.into_inner().map_err(|e| full(e.into_error(), frames))?;
         spool.rewind().map_err(failed)?;
         let spool = BufReader::with_capacity(1 << 18, spool);
         let bytes = Vec::new();
         Ok(Levelled::Measured { spool, bytes, format, frames, left: frames, gain: gain as f32 })
     }
+}
+
+fn too_long() -> Error {
+    Error::new(error::Kind::Input, "more sound than the longest WAV file holds")
+        .mend("split the file: `ffmpeg -i FILE -f segment -segment_time 3600 part-%d.wav`")
+}
+
+/// The error of a spool that could not be written when it had so many bytes, on a disk that had `free` before. One that filled the disk by itself
+/// would do so again: only that is its input's fault.
+fn unspooled(e: std::io::Error, folder: &Path, bytes: u64, free: u64) -> Error {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    if !matches!(e.kind(), StorageFull | QuotaExceeded) || free < FULL || bytes < free / 2 {
+        return Error::io("write", folder, e);
+    }
+    let what = format!(
+        "it takes more than the {} MiB that were free in {} to measure its loudness",
+        free >> 20,
+        show_path(folder)
+    );
+    Error::new(error::Kind::Input, what).mend("split the file, or set TMPDIR to a folder on a larger disk")
 }
 
 /// Where hours of sound may lie for a while: what the user set, else where the system keeps large temporary files on a disk.
@@ -160,7 +198,7 @@ impl AudioRead for Levelled {
         if let Levelled::Unmeasured { .. } = self
             && let Levelled::Unmeasured { audio, level } = std::mem::replace(self, Levelled::Nothing)
         {
-            *self = Levelled::measure(audio, level)?;
+            *self = Levelled::measure(audio, level, MOST_SPOOLED)?;
         }
         block.clear();
         if let Levelled::Measured { spool, bytes, format, left, gain, .. } = self {
@@ -175,124 +213,43 @@ impl AudioRead for Levelled {
     }
 }
 
-/// Quieter sound is a pause, and is not made louder; so is what is quieter by [`QUIETER`] than what was heard before.
-const PAUSE: f64 = -50.0;
-/// The relative gate of R 128, in LU.
-const QUIETER: f64 = 10.0;
-/// Seconds over which the loudness of what is heard is averaged.
-const AVERAGE: f64 = 3.0;
-/// How fast that gate falls in a pause, in dB a second: somebody who goes on more quietly is heard at last.
-const FALL: f64 = 0.5;
-/// How far it falls at most, in dB. Without an end, the noise of a room would be taken for a voice while others talk for a while, and be made as
-/// loud as one. With this the gate lies 13 LU below what was heard, for the most even voice that goes on 12 dB softer. Where syllables stand out,
-/// they take the gate along, down to a voice 16 dB softer; if it fell twice as far, none of these would be heard sooner, only more noise.
-const MOST_FALL: f64 = 3.0;
-/// How much louder or quieter a live stream is made at most, in dB.
-const MOST_GAIN: f64 = 20.0;
-/// How fast, in dB a second.
-const SPEED: f64 = 3.0;
-/// By how many LU the moment may come out above what is wanted before the gain falls by [`FAST`]: only the loudest words of a lively speaker do.
-const TOO_LOUD: f64 = 6.0;
-/// How fast the gain falls then, in dB a second: all there may be of it is gone in a third of a second, so that the first words after a soft spell
-/// are not shouted, and in a block of 10 ms it glides by 0.6 dB, which is no click.
-const FAST: f64 = 60.0;
-/// How fast the limiter lets go again, in dB a second.
-const RELEASE: f64 = 60.0;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A live stream: a gain that follows the loudness of what is heard, pauses left out, quickly only down from what is far too loud, and a limiter
-/// behind it.
-struct Follow {
-    level: Level,
-    format: Format,
-    meter: EbuR128,
-    interleaved: Vec<f32>,
-    /// The loudness of what is heard, in LUFS; nothing has been yet where it is the least there is.
-    heard: f64,
-    /// By how much the gate has fallen in this pause, in dB.
-    fallen: f64,
-    /// In dB.
-    gain: f64,
-    /// What the limiter takes away, as a factor up to 1.
-    limit: f64,
-    release: f64,
-}
+    /// Silence without an end, whatever it tells.
+    struct Endless(Option<u64>);
 
-impl Follow {
-    fn new(level: Level, format: Format) -> Result<Follow> {
-        let meter = meter(format, Mode::M)?;
-        let release = from_decibels(RELEASE / f64::from(format.rate));
-        let interleaved = Vec::with_capacity(4 * BLOCK * format.channels);
-        let heard = f64::NEG_INFINITY;
-        Ok(Follow { level, format, meter, interleaved, heard, fallen: 0.0, gain: 0.0, limit: 1.0, release })
+    impl AudioRead for Endless {
+        fn format(&self) -> Format {
+            Format { rate: 48_000, channels: 1 }
+        }
+
+        fn frames(&self) -> Option<u64> {
+            self.0
+        }
+
+        fn read(&mut self, block: &mut Block) -> Result<()> {
+            block.clear();
+            block.append_interleaved(std::iter::repeat_n(0.0, BLOCK));
+            Ok(())
+        }
     }
 
-    /// Takes note of the loudness of the moment, in LUFS; whether it is no pause.
-    fn hear(&mut self, loudness: f64, seconds: f64) -> bool {
-        if loudness <= PAUSE {
-            return false;
+    /// 768 kB of FLAC took all of the disk, each minute anew.
+    #[test]
+    fn a_spool_has_bounds() {
+        use std::io::ErrorKind::{PermissionDenied, StorageFull};
+        let level = Level { loudness: -23.0, peak: 0.9 };
+        for told in [None, Some(1 << 40)] {
+            let audio = Audio::new(Endless(told), crate::media::audio::Depth::Integer(16));
+            let e = Levelled::measure(audio, level, 1 << 20).err().map(|e| (e.kind(), e.to_string()));
+            assert_eq!(e, Some((error::Kind::Input, "more sound than the longest WAV file holds".to_owned())));
         }
-        let gate = self.heard - QUIETER;
-        if loudness <= gate - self.fallen {
-            self.fallen = (self.fallen + FALL * seconds).min(MOST_FALL);
-            return false;
-        }
-        if loudness > gate {
-            self.fallen = 0.0;
-        }
-        if self.heard == f64::NEG_INFINITY {
-            self.heard = loudness;
-        }
-        let power = |decibels: f64| 10f64.powf(decibels / 10.0);
-        let share = (seconds / AVERAGE).min(1.0);
-        self.heard = 10.0 * (power(self.heard) + share * (power(loudness) - power(self.heard))).log10();
-        true
-    }
-}
-
-impl Process for Follow {
-    fn output(&self) -> Format {
-        self.format
-    }
-
-    fn delay(&self) -> usize {
-        0
-    }
-
-    fn process(&mut self, input: &Block, output: &mut Block) -> Result<()> {
-        output.clear();
-        output.append(input);
-        if input.is_empty() {
-            return Ok(());
-        }
-        self.interleaved.clear();
-        self.interleaved.extend(input.interleaved());
-        measured(self.meter.add_frames_f32(&self.interleaved))?;
-        let loudness = measured(self.meter.loudness_momentary())?;
-        let before = self.gain;
-        let seconds = input.frames() as f64 / f64::from(self.format.rate);
-        if self.hear(loudness, seconds) {
-            let mut fall = SPEED;
-            if loudness + self.gain > self.level.loudness + TOO_LOUD {
-                fall = FAST;
-                // By itself the average takes a second to get there, and would have the gain rise again meanwhile.
-                self.heard = self.heard.max(loudness - TOO_LOUD);
-            }
-            let wanted = (self.level.loudness - self.heard).clamp(-MOST_GAIN, MOST_GAIN);
-            self.gain += (wanted - self.gain).clamp(-fall * seconds, SPEED * seconds);
-        }
-        let (from, to) = (from_decibels(before), from_decibels(self.gain));
-        let frames = output.frames();
-        for index in 0..frames {
-            let gain = from + (to - from) * index as f64 / frames as f64;
-            let peak = output.planes().iter().fold(0f32, |peak, plane| peak.max(plane[index].abs()));
-            self.limit = (self.limit * self.release).min(1.0);
-            let loudest = f64::from(peak) * gain;
-            if loudest * self.limit > self.level.peak {
-                self.limit = self.level.peak / loudest;
-            }
-            let factor = (gain * self.limit) as f32;
-            output.planes_mut().iter_mut().for_each(|plane| plane[index] *= factor);
-        }
-        Ok(())
+        let kind = |e: std::io::ErrorKind, bytes, free| unspooled(e.into(), Path::new("/x"), bytes, free).kind();
+        assert_eq!(kind(StorageFull, 900 << 20, 1 << 30), error::Kind::Input);
+        assert_eq!(kind(StorageFull, 100 << 20, 1 << 30), error::Kind::Transient, "somebody else filled the disk");
+        assert_eq!(kind(StorageFull, 1 << 10, 1 << 10), error::Kind::Transient, "it was full before");
+        assert_eq!(kind(PermissionDenied, 900 << 20, 1 << 30), error::Kind::Output);
     }
 }

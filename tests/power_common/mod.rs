@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::common::files;
@@ -117,7 +117,16 @@ impl Recorder {
             return;
         }
         let texts = quoted(arguments, '"', '"');
-        let path = |index: usize| texts.get(index).and_then(|text| self.inside(text));
+        let path = |index: usize| {
+            // In hexadecimal there are no commas within.
+            let words: Vec<&str> = arguments.split_once('(')?.1.split(", ").collect();
+            let at = (0..words.len()).filter(|&at| words[at].starts_with('"')).nth(index)?;
+            // A name in a folder that is held stands after that folder.
+            let folder = at.checked_sub(1).and_then(|before| quoted(words[before], '<', '>').into_iter().next());
+            let as_path = |bytes: Vec<u8>| PathBuf::from(std::ffi::OsString::from_vec(bytes));
+            let path = as_path(folder.unwrap_or_default()).join(as_path(texts[index].clone()));
+            self.inside(path.as_os_str().as_bytes())
+        };
         let opened = quoted(arguments, '<', '>').first().and_then(|text| self.inside(text));
         let file = opened.as_ref().and_then(|path| self.names.get(path).copied().flatten());
         let number = |from_end: usize| -> usize {

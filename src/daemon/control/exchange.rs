@@ -60,6 +60,8 @@ pub struct Request {
     pub host: Option<String>,
     /// The header `Authorization`.
     pub authorization: Option<String>,
+    /// Whether a browser asks on behalf of a page that is not from here, by the headers that no page can leave out.
+    pub foreign: bool,
 }
 
 /// Reads a request and writes what `reply` says to it. Whoever asked may go away at any moment; that is nobody's trouble.
@@ -121,6 +123,8 @@ fn parse(bytes: &[u8]) -> Option<std::result::Result<Request, Answer>> {
         let found = request.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
         found.map(|header| String::from_utf8_lossy(header.value).into_owned())
     };
+    let from_elsewhere = |site: &str| !["none", "same-origin"].contains(&site);
+    let foreign = header("origin").is_some() || header("sec-fetch-site").is_some_and(|site| from_elsewhere(&site));
     let method = request.method.unwrap_or_default();
     if !["GET", "HEAD", "POST"].contains(&method) {
         return Some(Err(Answer::error(405, "only GET and POST are known here", None)));
@@ -131,6 +135,7 @@ fn parse(bytes: &[u8]) -> Option<std::result::Result<Request, Answer>> {
         url: request.path.unwrap_or("/").to_owned(),
         host: header("host"),
         authorization: header("authorization"),
+        foreign,
     }))
 }
 
@@ -166,6 +171,24 @@ mod tests {
         assert_eq!((request.post, request.url.as_str()), (true, "/v1/reload"));
         assert_eq!((request.host.as_deref(), request.authorization.as_deref()), (Some("localhost"), Some("Bearer x")));
         assert_eq!(parse(b"BREW / HTTP/1.1\r\n\r\n").unwrap().unwrap_err().code, 405);
+    }
+
+    #[test]
+    fn what_a_page_from_elsewhere_asks_is_known_by_its_headers() {
+        let foreign = |header: &str| {
+            let text = format!("GET /v1/history HTTP/1.1\r\nHost: localhost\r\n{header}\r\n");
+            parse(text.as_bytes()).unwrap().unwrap().foreign
+        };
+        for header in
+            ["", "Sec-Fetch-Site: none\r\n", "Sec-Fetch-Site: same-origin\r\n", "Referer: http://a.example\r\n"]
+        {
+            assert!(!foreign(header), "{header}");
+        }
+        for header in
+            ["Origin: http://evil.example", "origin: null", "Sec-Fetch-Site: cross-site", "sec-fetch-site: same-site"]
+        {
+            assert!(foreign(&format!("{header}\r\n")), "{header}");
+        }
     }
 
     proptest! {

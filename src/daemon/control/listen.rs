@@ -170,6 +170,14 @@ impl Guard {
         if *open && !request.host.as_deref().is_some_and(is_local) {
             return Err(Answer::error(403, "this name is not this machine's", Some("ask for 127.0.0.1 or localhost")));
         }
+        // Nor is one that has this machine asked, again and again, for what it may not read.
+        if request.foreign {
+            return Err(Answer::error(
+                403,
+                "a page from elsewhere may ask nothing here",
+                Some("open this address itself"),
+            ));
+        }
         if !request.post && *open {
             return Ok(());
         }
@@ -216,8 +224,25 @@ mod tests {
             url: "/v1/status".to_owned(),
             host: Some("localhost".to_owned()),
             authorization: word.map(str::to_owned),
+            foreign: false,
         };
         guard.check(&request).err().map(|answer| answer.code)
+    }
+
+    /// A page on the network had a browser on this machine keep the journal from its work.
+    #[test]
+    fn pages_from_elsewhere_are_refused_over_tcp_alone() {
+        let request = |foreign| Request {
+            post: false,
+            head: false,
+            url: "/v1/history".to_owned(),
+            host: Some("127.0.0.1:9414".to_owned()),
+            authorization: None,
+            foreign,
+        };
+        let guard = Guard::at(SocketAddr::from(([127, 0, 0, 1], 9414)), None);
+        assert_eq!(guard.check(&request(true)).err().map(|answer| answer.code), Some(403));
+        assert!(guard.check(&request(false)).is_ok() && Guard::Socket.check(&request(true)).is_ok());
     }
 
     #[test]

@@ -8,15 +8,36 @@ use std::time::{Duration, Instant};
 use super::super::journal::sign_of;
 use super::Feed;
 use super::outcome::Later;
-use crate::durable::Stamp;
+use crate::durable::{self, Stamp};
 use crate::error::show_path;
 use crate::pipeline::Input;
 use crate::source::{Mark, Watch, has_writer, identity};
 
 /// How often the whole folder is looked at although the system sends messages, since some are lost.
 const RESCAN: Duration = Duration::from_secs(30);
-/// A new folder is looked at once more after this, for what came between its making and the watch on it.
+/// The same where the system tells of a part of it only.
+const RESCAN_UNTOLD: Duration = Duration::from_secs(5);
+/// How often a folder that is gone is looked for.
+const COME_BACK: Duration = Duration::from_secs(1);
+/// A new folder is looked at once more after this, for what came between its making and the watch on it; and not more often than this, however often
+/// somebody renames it.
 const SECOND_LOOK: Duration = Duration::from_millis(300);
+/// How long orders and results may wait for looks into new folders.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// New folders that wait to be looked at, at most; beyond, everything is looked at.
+const MOST_LOOKS: usize = 10_000;
+
+/// A look into a folder that is to come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    /// When.
+    pub at: Instant,
+    /// Whether another one follows.
+    again: bool,
+}
+
+/// What to do about folders of which the system does not tell.
+const TOO_MANY: &str = "raise the system's limit (`sysctl fs.inotify.max_user_watches=1048576`) and start again, or set `poll: 5s` under `folder:`";
 
 impl Feed {
     /// Marks a path that somebody told of, if it is the source's to take and not done.
@@ -34,7 +55,7 @@ impl Feed {
             if !self.pipeline.source.accepts(&path) {
                 continue;
             }
-            match std::fs::symlink_metadata(&path) {
+            match durable::look(&path) {
                 // A link or a pipe is as whole as it will ever be.
                 Ok(metadata) if !metadata.is_file() => self.mark(path, Mark::Whole, Stamp::from(&metadata)),
                 Ok(metadata) => self.mark(path, mark, Stamp::from(&metadata)),
@@ -42,25 +63,49 @@ impl Feed {
             }
         }
         let now = Instant::now();
-        for folder in dirty.folders {
-            self.looks.push((now, folder.clone()));
-            self.looks.push((now + SECOND_LOOK, folder));
+        for folder in dirty.folders.into_iter().filter(|folder| self.pipeline.source.enters(folder)) {
+            self.looks.entry(folder).or_insert(Look { at: now, again: true }).again = true;
         }
-        if dirty.rescan {
-            self.next_scan = now;
+        let too_many = self.looks.len() > MOST_LOOKS;
+        if too_many {
+            self.looks.clear();
+        }
+        if dirty.rescan || too_many {
+            // Not at once where that has taken long just now: others can bring it about as often as they like.
+            self.next_scan = self.next_scan.min(self.soonest_scan.max(now));
+        }
+        if dirty.lost {
+            (self.lost, self.next_scan) = (true, now);
+        }
+        if dirty.full {
+            self.note_untold("there are more folders in it than the system lets be watched", TOO_MANY);
+        }
+    }
+
+    /// Tells, once, that the system does not tell of everything, so that the whole folder is looked at more often.
+    pub(super) fn note_untold(&mut self, why: &str, mend: &str) {
+        if !std::mem::replace(&mut self.untold, true) {
+            let folder = show_path(&self.pipeline.source.root);
+            let pipeline = self.pipeline.name.as_str();
+            tracing::warn!(pipeline, mend, "the folder {folder} is looked at every few seconds: {why}");
         }
     }
 
     /// Looks at new folders, at failed files, and at everything when it is time.
     pub(super) fn look_again(&mut self) {
         let now = Instant::now();
-        let (due, rest) = std::mem::take(&mut self.looks).into_iter().partition(|(at, _)| *at <= now);
-        self.looks = rest;
-        let due: Vec<(Instant, PathBuf)> = due;
-        for (_, folder) in due {
-            let folder_itself = std::fs::symlink_metadata(&folder).is_ok_and(|m| m.is_dir());
-            if self.pipeline.source.recursive && folder_itself {
+        let due = self.looks.iter().filter(|(_, look)| look.at <= now).map(|(folder, _)| folder.clone());
+        for folder in due.collect::<Vec<PathBuf>>() {
+            // The others are due still when what has come meanwhile is seen to.
+            if now.elapsed() > PATIENCE {
+                break;
+            }
+            let Some(look) = self.looks.remove(&folder) else { continue };
+            if durable::look(&folder).is_ok_and(|m| m.is_dir()) {
                 self.scan(&folder, Mark::Seen);
+                if look.again {
+                    self.looks.insert(folder, Look { at: Instant::now() + SECOND_LOOK, again: false });
+                }
             }
         }
         for (path, later) in std::mem::take(&mut self.later) {
@@ -84,8 +129,11 @@ impl Feed {
 
     /// Beside the system's messages a scan takes at most a few thousandths of the time, however large the folder.
     pub(super) fn plan_next_scan(&mut self, cost: Duration) {
-        let interval = self.pipeline.source.poll.unwrap_or_else(|| RESCAN.max(cost * 500));
-        self.next_scan = Instant::now() + interval;
+        let usual = if self.untold { RESCAN_UNTOLD.max(cost * 50) } else { RESCAN.max(cost * 500) };
+        let interval = self.pipeline.source.poll.unwrap_or(usual);
+        let now = Instant::now();
+        self.next_scan = now + if self.root_gone { interval.min(COME_BACK) } else { interval };
+        self.soonest_scan = now + (cost * 20).min(RESCAN);
     }
 
     /// A folder that was taken away (an unmounted share, say) is watched again when it is back.
@@ -96,14 +144,15 @@ impl Feed {
                 tracing::warn!("the folder {} is gone; waiting for it to come back", show_path(&source.root));
             }
             self.root_gone = true;
-        } else if self.root_gone || identity(&source.root) != self.root {
+        } else if self.root_gone || self.lost || identity(&source.root) != self.root {
             if source.poll.is_none() {
                 match Watch::new(&source.root, source.recursive) {
                     Ok(watch) => self.watch = Some(watch),
                     Err(e) => return tracing::warn!(mend = e.mend_text(), "{e}"),
                 }
             }
-            (self.root_gone, self.root) = (false, identity(&source.root));
+            (self.root_gone, self.lost, self.root) = (false, false, identity(&source.root));
+            self.untold = false;
             tracing::info!("the folder {} is back", show_path(&source.root));
         }
     }

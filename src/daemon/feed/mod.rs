@@ -15,9 +15,10 @@ use super::journal::{Book, Found, ledger, sign_of};
 use super::metrics::Metrics;
 use super::status::{Counts, PipelineStatus, Queue, Slot};
 use crate::durable::Stamp;
-use crate::error::{Result, show_path};
+use crate::error::show_path;
 use crate::pipeline::{Input, Job, Lane, Ledger, Pipeline, Ticket};
 use crate::source::{Mark, Settle, Watch, identity};
+use intake::Look;
 use originals::Stuck;
 use outcome::{Hold, Later};
 
@@ -92,8 +93,14 @@ pub struct Feed {
     paused: bool,
     draining: bool,
     /// Folders to look at, and when.
-    looks: Vec<(Instant, PathBuf)>,
+    looks: HashMap<PathBuf, Look>,
     next_scan: Instant,
+    /// When the whole folder may be looked at again, whoever asks for it.
+    soonest_scan: Instant,
+    /// The system does not tell of all that happens in the folder.
+    untold: bool,
+    /// The folder was taken away, so that what has its name now is not watched yet.
+    lost: bool,
     home: Sender<Ticket>,
     tickets: Receiver<Ticket>,
     root_gone: bool,
@@ -108,14 +115,13 @@ pub struct Feed {
 
 impl Feed {
     /// Begins to watch, so that nothing is missed between this and [`Feed::run`].
-    ///
-    /// # Errors
-    /// Kind config: the folder cannot be watched.
-    pub fn new(pipeline: Arc<Pipeline>, tools: Tools) -> Result<Feed> {
+    pub fn new(pipeline: Arc<Pipeline>, tools: Tools) -> Feed {
         let source = &pipeline.source;
-        let watch = match source.poll {
-            Some(_) => None,
-            None => Some(Watch::new(&source.root, source.recursive)?),
+        // Without the system's messages as well each file is found, only later.
+        let (watch, unwatched) = match source.poll.is_none().then(|| Watch::new(&source.root, source.recursive)) {
+            Some(Ok(watch)) => (Some(watch), None),
+            Some(Err(e)) => (None, Some(e)),
+            None => (None, None),
         };
         let Tools { lane, limit, book: (book, found), orders, slot, metrics } = tools;
         let (home, tickets) = unbounded();
@@ -143,8 +149,11 @@ impl Feed {
             hold: None,
             paused: false,
             draining: false,
-            looks: Vec::new(),
+            looks: HashMap::new(),
             next_scan: Instant::now(),
+            soonest_scan: Instant::now(),
+            untold: false,
+            lost: false,
             home,
             tickets,
             root_gone: false,
@@ -152,7 +161,10 @@ impl Feed {
             worked: Some(Instant::now()),
         };
         feed.settle_originals(found.unsettled);
-        Ok(feed)
+        if let Some(e) = unwatched {
+            feed.note_untold(&e.to_string(), e.mend_text().unwrap_or_default());
+        }
+        feed
     }
 
     /// Has it begin paused: an order would be heard only when the first files are handed over.
@@ -165,7 +177,8 @@ impl Feed {
         tracing::info!(pipeline = self.pipeline.name, "watching {}", show_path(&self.pipeline.source.root));
         self.scan(&self.pipeline.source.root.clone(), Mark::Present);
         self.plan_next_scan(Duration::ZERO);
-        while !(self.draining && self.is_drained()) {
+        let mut halted = false;
+        while !(halted || self.draining && self.is_drained()) {
             if !self.draining {
                 self.take_marks();
                 self.look_again();
@@ -177,14 +190,8 @@ impl Feed {
             let wake = self.watch.as_ref().map_or_else(never, |w| w.wake().clone());
             let wait = self.wait();
             select! {
-                recv(self.orders) -> order => match order {
-                    Ok(Order::Pause) => self.paused = true,
-                    Ok(Order::Resume) => self.paused = false,
-                    Ok(Order::Bypass | Order::Engage | Order::Strength(_)) => {}
-                    Ok(Order::Drain) => self.begin_draining(),
-                    // A supervisor that is gone wants nothing more.
-                    Ok(Order::Halt) | Err(_) => break,
-                },
+                // A supervisor that is gone wants nothing more.
+                recv(self.orders) -> order => halted = order.map_or(true, |order| self.heed(order)),
                 recv(wake) -> _ => {}
                 recv(self.tickets) -> ticket => {
                     // All that are home by now: what happens next is decided once for all of them.
@@ -193,6 +200,10 @@ impl Feed {
                     }
                 }
                 default(wait) => self.rest(),
+            }
+            // Whatever else there was: a folder in which things happen all the time shall not keep it from hearing.
+            while let Ok(order) = self.orders.try_recv() {
+                halted |= self.heed(order);
             }
         }
         while self.handed > 0 {
@@ -206,6 +217,18 @@ impl Feed {
     /// Closes the journal.
     pub fn close(&self) {
         self.book.close();
+    }
+
+    /// Does as it is told; whether it is to end.
+    fn heed(&mut self, order: Order) -> bool {
+        match order {
+            Order::Pause => self.paused = true,
+            Order::Resume => self.paused = false,
+            Order::Bypass | Order::Engage | Order::Strength(_) => {}
+            Order::Drain => self.begin_draining(),
+            Order::Halt => return true,
+        }
+        false
     }
 
     fn begin_draining(&mut self) {
@@ -229,6 +252,9 @@ impl Feed {
                 Some(_) => 1,
                 None => self.limit,
             };
+            if self.handed < limit {
+                self.put_another_first();
+            }
             let next = self.ready.iter().take(group);
             let suspect = !self.interrupted.is_empty()
                 && next.map(|input| sign_of(&input.path, input.stamp)).any(|sign| self.interrupted.contains(&sign));
@@ -251,7 +277,7 @@ impl Feed {
 
     fn wait(&self) -> Duration {
         let now = Instant::now();
-        let looks = self.looks.iter().map(|(at, _)| *at);
+        let looks = self.looks.values().map(|look| look.at);
         let retries = self.later.values().filter_map(|later| later.at);
         let hold = self
             .hold

@@ -100,7 +100,7 @@ impl Feed {
         for (path, sign) in files {
             match Stamp::of(path) {
                 Ok(stamp) if sign_of(path, stamp) == *sign => {
-                    sink.dispose(path, path.strip_prefix(root).unwrap_or(path))?;
+                    sink.dispose(path, path.strip_prefix(root).unwrap_or(path), stamp)?;
                 }
                 Ok(_) => {}
                 Err(e)

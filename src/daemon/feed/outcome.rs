@@ -8,7 +8,7 @@ use super::super::status::LastResult;
 use super::Feed;
 use crate::durable::Stamp;
 use crate::error::{Error, Kind, plain_paths, show_path, show_paths};
-use crate::pipeline::{Input, Outcome, Ticket};
+use crate::pipeline::{Input, Outcome, Ticket, named_folder};
 use crate::sink::Quarantine;
 use crate::source::Mark;
 
@@ -19,6 +19,9 @@ const MOST_TRIES: u32 = 12;
 
 /// A file whose result cannot be written this often, while those of others can, is put aside.
 const FAILED_ALONE: u32 = 5;
+
+/// For a file whose result cannot have the name that it should have.
+const OUT_OF_THE_WAY: &str = "move away what has the name of its result or of a folder on the way, or give it a shorter one; then `latentd quarantine retry`";
 
 /// A file to be tried again.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +43,8 @@ pub(super) struct Hold {
     pub tries: u32,
     /// For people.
     pub reason: String,
+    /// Of the one that failed last: one in another folder may fare better.
+    pub folder: PathBuf,
 }
 
 impl Feed {
@@ -80,11 +85,15 @@ impl Feed {
                 self.note_all_done(inputs);
             }
             Outcome::Failed { error, culprit: None } if is_the_worlds_fault(error.kind()) => {
-                if self.is_alone_in_failing(&inputs) {
+                if self.is_in_its_own_way(&error) {
+                    let own = Error::new(Kind::Input, format!("its result cannot be written: {error}"));
+                    let own = own.mend(error.mend_text().unwrap_or(OUT_OF_THE_WAY));
+                    inputs.into_iter().for_each(|input| self.settle_failure(input, &own));
+                } else if self.is_alone_in_failing(&inputs) {
                     let error = Error::new(Kind::Input, format!("others went well, and this one did not: {error}"));
                     inputs.into_iter().for_each(|input| self.settle_failure(input, &error));
                 } else {
-                    self.wait_for_mending(&error);
+                    self.wait_for_mending(&error, &inputs);
                     // Behind the others, so that the next one to be tried is not the same.
                     self.open.extend(inputs.iter().map(|input| (input.path.clone(), input.stamp)));
                     self.ready.extend(inputs);
@@ -132,7 +141,7 @@ impl Feed {
             self.later.remove(&input.path);
             return self.note_done(&input.path, input.stamp);
         }
-        match Quarantine(&self.pipeline.sink.quarantine).put(&input.path, &input.relative, error) {
+        match Quarantine(&self.pipeline.sink.quarantine).put(&input.path, &input.relative, input.stamp, error) {
             Ok(kept) => {
                 self.later.remove(&input.path);
                 tracing::warn!(
@@ -146,6 +155,15 @@ impl Feed {
                 self.counts.quarantined += 1;
                 self.metrics.quarantined(&self.pipeline.name);
                 self.book.quarantined(&input, &self.pipeline.fingerprint.results, error, kept == input.path);
+                match kept == input.path {
+                    // The try to move it may have left a trace.
+                    true => drop(self.done.insert(sign_of(&input.path, input.stamp))),
+                    false => self.note_done(&input.path, input.stamp),
+                }
+            }
+            Err(_) if !Stamp::of(&input.path).is_ok_and(|now| now.is_like(&input.stamp)) => {
+                // Somebody was faster than the move.
+                self.later.remove(&input.path);
                 self.note_done(&input.path, input.stamp);
             }
             Err(worse) => {
@@ -180,6 +198,30 @@ impl Feed {
         self.later.insert(path, later);
     }
 
+    /// Whether only results of this name, or of this size, cannot be written, while the place where all results go is as it should be: a file lies where
+    /// a folder for this one would have to be, say. Others would fare better, so nobody has to wait.
+    fn is_in_its_own_way(&self, error: &Error) -> bool {
+        use std::io::ErrorKind as E;
+        let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+        let own = cause.is_some_and(|cause| {
+            matches!(
+                cause.kind(),
+                E::AlreadyExists
+                    | E::FileTooLarge
+                    | E::InvalidFilename
+                    | E::InvalidInput
+                    | E::IsADirectory
+                    | E::NotADirectory
+            )
+        });
+        let sink = &self.pipeline.sink;
+        if !own || error.kind() != Kind::Output || sink.gathers() || !sink.root.is_dir() {
+            return false;
+        }
+        let (folder, _) = named_folder(sink);
+        folder.ancestors().find(|folder| folder.exists()).is_none_or(Path::is_dir)
+    }
+
     /// Whether these fail again and again while others are done between their failures: a name that the sink's file system does not take, say.
     fn is_alone_in_failing(&mut self, inputs: &[Input]) -> bool {
         let done = self.counts.done;
@@ -194,7 +236,7 @@ impl Feed {
     }
 
     /// A full disk, a sink that may not be written: every input would fail, so they wait, and one is tried now and then.
-    fn wait_for_mending(&mut self, error: &Error) {
+    fn wait_for_mending(&mut self, error: &Error, inputs: &[Input]) {
         // Others that were under way when the first failed tell nothing new.
         let tries = match &self.hold {
             Some(hold) if hold.until > Instant::now() => return,
@@ -204,7 +246,17 @@ impl Feed {
         let wait = backoff(tries);
         tracing::warn!(mend = error.mend_text(), "{error}; waiting, and trying again in {:.1} s", wait.as_secs_f64());
         self.counts.retried += 1;
-        self.hold = Some(Hold { until: Instant::now() + wait, tries: tries + 1, reason: error.to_string() });
+        let folder = inputs.first().and_then(|input| input.path.parent()).unwrap_or(Path::new("")).to_path_buf();
+        self.hold = Some(Hold { until: Instant::now() + wait, tries: tries + 1, reason: error.to_string(), folder });
+    }
+
+    /// While everything waits, has one from another folder than the last be tried next: it may be that folder alone whose results cannot be written.
+    pub(super) fn put_another_first(&mut self) {
+        let Some(hold) = self.hold.as_ref().filter(|_| self.pipeline.source.group == 1) else { return };
+        let other = self.ready.iter().position(|input| input.path.parent() != Some(hold.folder.as_path()));
+        if let Some(other) = other.filter(|other| *other > 0) {
+            self.ready.swap(0, other);
+        }
     }
 
     fn go_on(&mut self) {

@@ -21,7 +21,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::sha256_hex;
 use crate::pipeline::{Claim, Input, Key, Ledger, Pipeline, Verdict};
 use record::{Record, State, now};
-use store::{Change, Store};
+use store::{Change, Page, Store, search};
 
 pub use offline::history;
 pub use record::Event;
@@ -54,6 +54,8 @@ pub type Unsettled = (Key, Vec<(PathBuf, u128)>);
 #[derive(Debug, Clone)]
 pub struct Book {
     requests: Sender<Request>,
+    /// The source's folder.
+    root: Arc<Path>,
 }
 
 #[derive(Debug)]
@@ -66,7 +68,7 @@ enum Request {
     Failed(Key, String),
     Quarantined { input: record::Input, sign: u128, fingerprint: String, reason: String, stays: bool },
     Close(Answer<()>),
-    History { since: u64, limit: usize, files: Vec<String>, answer: Answer<Vec<Event>> },
+    History { since: u64, before: u64, answer: Answer<Page> },
 }
 
 type Answer<T> = Sender<Result<T>>;
@@ -117,10 +119,11 @@ pub fn open(state: &Path, pipeline: &Pipeline, again: bool) -> Result<(Book, Fou
         Ok(found)
     })?;
     let (requests, received) = unbounded();
-    let root = pipeline.source.root.clone();
-    let thread = std::thread::Builder::new().name("journal".into()).spawn(move || write(store, &root, &received));
+    let root: Arc<Path> = pipeline.source.root.as_path().into();
+    let writers = Arc::clone(&root);
+    let thread = std::thread::Builder::new().name("journal".into()).spawn(move || write(store, &writers, &received));
     thread.map_err(|e| Error::new(Kind::Transient, "no thread for the journal").because(e))?;
-    Ok((Book { requests }, found))
+    Ok((Book { requests, root }, found))
 }
 
 fn write(mut store: Store, root: &Path, requests: &Receiver<Request>) {
@@ -141,8 +144,11 @@ fn write(mut store: Store, root: &Path, requests: &Receiver<Request>) {
                 _ => changes.push(request),
             }
         }
-        let verdicts =
-            store.change(|change| changes.iter().map(|request| apply(change, request)).collect::<Result<Vec<_>>>());
+        let verdicts: Result<Vec<Verdict>> = match changes.is_empty() && store.is_open() {
+            // A question alone shall not cost a write.
+            true => Ok(Vec::new()),
+            false => store.change(|change| changes.iter().map(|request| apply(change, request)).collect()),
+        };
         match verdicts {
             Ok(verdicts) => {
                 changes.into_iter().zip(verdicts).for_each(|(request, verdict)| request.answer(Ok(verdict)))
@@ -150,8 +156,8 @@ fn write(mut store: Store, root: &Path, requests: &Receiver<Request>) {
             Err(e) => changes.into_iter().for_each(|request| request.answer(Err(&e))),
         }
         for question in questions {
-            if let Request::History { since, limit, files, answer } = question {
-                let _ = answer.send(store.history(since, limit, |event| event.is_wanted(&files, root)));
+            if let Request::History { since, before, answer } = question {
+                let _ = answer.send(store.page(since, before));
             }
         }
         if let Some(answer) = closing {
@@ -281,7 +287,7 @@ impl Book {
     pub fn quarantined(&self, input: &Input, fingerprint: &str, reason: &Error, stays: bool) {
         let sign = sign_of(&input.path, input.stamp);
         let record = record::Input::new(&input.relative, input.stamp);
-        let (fingerprint, reason) = (fingerprint.to_owned(), reason.to_string());
+        let (fingerprint, reason) = (fingerprint.to_owned(), record::reason(&reason.to_string()));
         let _ = self.requests.send(Request::Quarantined { input: record, sign, fingerprint, reason, stays });
     }
 
@@ -298,7 +304,9 @@ impl Book {
     /// # Errors
     /// Kind transient: it cannot be read.
     pub fn history(&self, since: u64, limit: usize, files: Vec<String>) -> Result<Vec<Event>> {
-        self.ask(|answer| Request::History { since, limit, files, answer })
+        // Piece by piece, and read here: the journal's thread has others to see to in between.
+        let page = |before| self.ask(|answer| Request::History { since, before, answer });
+        search(limit, |event| event.is_wanted(&files, &self.root), page)
     }
 }
 
@@ -329,7 +337,7 @@ impl Ledger for Book {
     }
 
     fn failed(&self, key: Key, reason: &str) {
-        let _ = self.requests.send(Request::Failed(key, reason.to_owned()));
+        let _ = self.requests.send(Request::Failed(key, record::reason(reason)));
     }
 }
 

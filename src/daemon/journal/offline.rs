@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::record::Event;
-use super::store::Store;
+use super::store::{Store, search};
 use crate::error::{Error, Result};
 
 /// What [`super::Book::history`] and the control socket tell, of all pipelines that have a journal in a state folder; nothing if none has one.
@@ -24,7 +24,7 @@ pub fn history(state: &Path, since: u64, limit: usize, files: &[String]) -> Resu
     for (name, path) in &journals {
         let store = Store::copy(path)?;
         let root = store.root().unwrap_or_default();
-        let events = store.history(since, limit, |event| event.is_wanted(files, &root))?;
+        let events = search(limit, |event| event.is_wanted(files, &root), |before| store.page(since, before))?;
         all.extend(events.into_iter().map(|event| (name.clone(), event)));
     }
     all.sort_by_key(|(_, event)| std::cmp::Reverse(event.time));

@@ -6,6 +6,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::durable::{Publication, Stamp, any_path};
+use crate::error::show_text;
+
+/// Characters of a reason that are kept, at most: it may repeat what a stranger's file holds.
+const LONGEST_REASON: usize = 2_000;
+
+/// A reason as the journal holds it.
+pub fn reason(text: &str) -> String {
+    show_text(text, LONGEST_REASON)
+}
 
 /// One input (or group of inputs) under one fingerprint.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -103,6 +112,13 @@ impl Event {
             paths.any(|path| path.contains(text) || root.join(path).starts_with(text))
         };
         texts.is_empty() || texts.iter().any(about)
+    }
+
+    /// As it may be shown, whatever an earlier version noted.
+    #[must_use]
+    pub fn tamed(mut self) -> Event {
+        self.reason = self.reason.as_deref().map(reason);
+        self
     }
 
     /// As it is shown to programs, with its pipeline's name.

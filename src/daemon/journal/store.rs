@@ -25,6 +25,40 @@ const CACHE: usize = 4 << 20;
 /// How long history is kept, and how long inputs that are gone are remembered.
 pub const KEPT: Duration = Duration::from_secs(90 * 86_400);
 
+/// How many events are read at once, and about how many bytes of them.
+const PAGE: usize = 256;
+const PAGE_BYTES: usize = 1 << 20;
+
+/// Some events as they are written, each with its time, newest first.
+pub type Page = Vec<(u64, Vec<u8>)>;
+
+/// The newest events that somebody wants, newest first, at most `limit`; `page` gives those before a time, as [`Store::page`] does.
+///
+/// # Errors
+/// Those of `page`.
+pub fn search(
+    limit: usize,
+    keep: impl Fn(&Event) -> bool,
+    mut page: impl FnMut(u64) -> Result<Page>,
+) -> Result<Vec<Event>> {
+    let (mut events, mut before) = (Vec::new(), u64::MAX);
+    loop {
+        let rows = page(before)?;
+        let Some((last, _)) = rows.last() else { return Ok(events) };
+        before = *last;
+        for (_, row) in &rows {
+            if let Ok(event) = serde_json::from_slice::<Event>(row)
+                && keep(&event)
+            {
+                events.push(event.tamed());
+                if events.len() == limit {
+                    return Ok(events);
+                }
+            }
+        }
+    }
+}
+
 /// An open file. Only one process can have it open.
 pub struct Store {
     path: PathBuf,
@@ -138,28 +172,30 @@ impl Store {
         std::fs::rename(&self.path, &aside).map_err(|e| Error::io("move", &self.path, e))
     }
 
-    /// The events since `since` (microseconds since 1970), newest first, at most `limit`.
+    /// Whether the file is open; after an error it is opened anew by the next change.
+    pub fn is_open(&self) -> bool {
+        self.database.is_some()
+    }
+
+    /// The newest events since `since` (microseconds since 1970) and before `before`: so few that whoever has something to note is not kept waiting.
     ///
     /// # Errors
     /// Kind transient: the file cannot be read.
-    pub fn history(&self, since: u64, limit: usize, keep: impl Fn(&Event) -> bool) -> Result<Vec<Event>> {
-        let Some(database) = &self.database else { return Ok(Vec::new()) };
-        let read = || -> std::result::Result<Vec<Event>, redb::Error> {
+    pub fn page(&self, since: u64, before: u64) -> Result<Page> {
+        let Some(database) = self.database.as_ref().filter(|_| since < before) else { return Ok(Vec::new()) };
+        let read = || -> std::result::Result<Page, redb::Error> {
             let transaction = database.begin_read()?;
             let table = transaction.open_table(HISTORY)?;
-            let mut events = Vec::new();
-            for row in table.range(since..)?.rev() {
-                let (_, value) = row?;
-                if let Ok(event) = serde_json::from_slice(value.value())
-                    && keep(&event)
-                {
-                    events.push(event);
-                    if events.len() == limit {
-                        break;
-                    }
+            let (mut page, mut bytes) = (Vec::new(), 0);
+            for row in table.range(since..before)?.rev() {
+                let (time, value) = row?;
+                bytes += value.value().len();
+                page.push((time.value(), value.value().to_vec()));
+                if page.len() == PAGE || bytes > PAGE_BYTES {
+                    break;
                 }
             }
-            Ok(events)
+            Ok(page)
         };
         read().map_err(|e| trouble(&self.path, e))
     }

@@ -272,10 +272,10 @@ fn drop_thumbnail(block: &mut Vec<u8>, map: &Map) -> Option<()> {
     }
     // What both own stays, so that a block whose ranges overlap cannot make this wipe what it needs.
     let mut owner = vec![Owner::Nobody; block.len()];
-    for range in owned {
+    for range in merged(owned) {
         paint(&mut owner, range, Owner::Thumbnail);
     }
-    for range in map.kept() {
+    for range in merged(map.kept()) {
         paint(&mut owner, range, Owner::Picture);
     }
     for (byte, owner) in block.iter_mut().zip(&owner) {
@@ -293,6 +293,19 @@ enum Owner {
     Nobody,
     Thumbnail,
     Picture,
+}
+
+/// The same bytes by ranges that do not overlap: each of 65,535 entries may claim the whole block.
+fn merged(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    ranges.sort_unstable_by_key(|range| range.start);
+    ranges.dedup_by(|next, before| {
+        let overlaps = next.start <= before.end;
+        if overlaps {
+            before.end = before.end.max(next.end);
+        }
+        overlaps
+    });
+    ranges
 }
 
 fn paint(owner: &mut [Owner], range: Range<u64>, by: Owner) {

@@ -108,7 +108,7 @@ pub fn read_npy(bytes: &[u8]) -> Result<Vec<Latent>> {
 fn check_header(bytes: &[u8]) -> Result<()> {
     let (at, length) = match bytes {
         [_, _, _, _, _, _, 1, _, a, b, ..] => (10, u64::from(u16::from_le_bytes([*a, *b]))),
-        [_, _, _, _, _, _, 2.., _, a, b, c, d, ..] => (12, u64::from(u32::from_le_bytes([*a, *b, *c, *d]))),
+        [_, _, _, _, _, _, 2..=255, _, a, b, c, d, ..] => (12, u64::from(u32::from_le_bytes([*a, *b, *c, *d]))),
         _ => return Err(damaged("the file ends within its header")),
     };
     if length > MOST_HEADER {

@@ -5,10 +5,12 @@ use std::io::Write;
 use serde::{Deserialize, Serialize};
 
 use super::{Latent, check_count, check_model, damaged, one_size};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, show_text};
 
 /// Columns before the numbers.
 const COLUMNS: [&str; 3] = ["source", "model", "row"];
+/// Characters of a file's text that messages repeat, at most.
+const SHOWN: usize = 40;
 
 /// One point as an object.
 #[derive(Serialize, Deserialize)]
@@ -68,10 +70,13 @@ pub fn read_csv(bytes: &[u8]) -> Result<Vec<Latent>> {
         let record = record.map_err(|e| damaged(e.to_string()))?;
         let place = record.position().map_or(0, csv::Position::line);
         let number = |text: &str| {
-            text.trim().parse::<f32>().map_err(|_| damaged(format!("line {place}: `{text}` is no number")))
+            text.trim()
+                .parse::<f32>()
+                .map_err(|_| damaged(format!("line {place}: `{}` is no number", show_text(text, SHOWN))))
         };
         let values = record.iter().skip(COLUMNS.len()).map(number).collect::<Result<Vec<f32>>>()?;
-        let row = record[2].trim().parse().map_err(|_| damaged(format!("line {place}: `{}` is no row", &record[2])))?;
+        let no_row = || damaged(format!("line {place}: `{}` is no row", show_text(&record[2], SHOWN)));
+        let row = record[2].trim().parse().map_err(|_| no_row())?;
         let source = Some(record[0].to_owned()).filter(|source| !source.is_empty());
         add(&mut latents, Line { source, model: record[1].to_owned(), row, values })?;
     }

@@ -3,6 +3,7 @@
 pub mod audio;
 mod latent;
 mod melody;
+mod plain;
 
 use serde::{Deserialize, Serialize};
 
@@ -258,6 +259,7 @@ impl Card {
     /// # Errors
     /// Kind model: the YAML is wrong (with line and column), or what it says cannot be.
     pub fn from_yaml(text: &str) -> Result<Card> {
+        plain::check(text)?;
         let card: Card = serde_yaml::from_str(text).map_err(|e| {
             Error::new(Kind::Model, "the card cannot be read")
                 .because(e)

@@ -28,9 +28,23 @@ pub struct End<R> {
 /// Frames of the sound as it came that are remembered: what is repeated when stages with a longer delay take over.
 const PAST: usize = RATE as usize / 10;
 
+/// Blocks that new stages hear before they take over. Networks know nothing of the sound at first, and let noise pass for a part of a second.
+const HEARING: usize = 50;
+
+/// Stages that are to take over.
+struct Coming {
+    chain: Chain,
+    /// Blocks until they do.
+    left: usize,
+    /// Frames that they were given, and those of them that they have not given back.
+    heard: usize,
+    held: usize,
+}
+
 /// See the module.
 pub struct Engine {
     chain: Chain,
+    coming: Option<Coming>,
     channels: usize,
     shared: Arc<Shared>,
     microphone: End<Consumer<f32>>,
@@ -51,6 +65,8 @@ pub struct Engine {
     raw: Block,
     block: Block,
     out: Block,
+    /// What coming stages give, which nobody hears.
+    unheard: Block,
     converted: Block,
     /// xruns of the callbacks that are told already.
     xruns: u64,
@@ -98,16 +114,18 @@ impl Engine {
             raw,
             block: room(),
             out: room(),
+            unheard: room(),
             converted,
             speaker,
             chain,
+            coming: None,
             xruns: 0,
         })
     }
 
     /// Gives the stages back, to be used again with other devices.
     pub fn into_chain(self) -> Chain {
-        self.chain
+        self.coming.map_or(self.chain, |coming| coming.chain)
     }
 
     /// Works on every whole block that is there when it begins; how many. `now` is the time, which a test may make. What comes meanwhile is for
@@ -200,7 +218,13 @@ impl Engine {
         self.take()?;
         self.joint.smooth(&mut self.block);
         if let Some(Swap(chain)) = self.shared.next.pop() {
-            self.swap(chain);
+            let before = self.coming.replace(Coming { chain, left: HEARING, heard: 0, held: 0 });
+            before.into_iter().for_each(|coming| self.let_go(coming.chain));
+        }
+        // Stages that are late or fail are not to be kept for others to learn.
+        let at_once = late || self.has_failed() || !self.is_playing();
+        if let Some(coming) = self.coming.take_if(|coming| at_once || coming.left == 0) {
+            self.swap(coming);
         }
         self.meter(&self.shared.meters.input, &self.block);
         self.dry.append(&self.block);
@@ -212,6 +236,17 @@ impl Engine {
         // A network that gives no numbers fails; its block passes as it came, as all do from then on.
         if !late && !self.has_failed() && self.chain.process(&self.block, &mut self.out).is_err() {
             self.fail();
+        }
+        if let Some(coming) = &mut self.coming {
+            match coming.chain.process(&self.block, &mut self.unheard) {
+                Ok(()) => {
+                    coming.heard += self.block.frames();
+                    coming.held = (coming.held + self.block.frames()).saturating_sub(self.unheard.frames());
+                    coming.left -= 1;
+                }
+                // It is seen at work.
+                Err(_) => coming.left = 0,
+            }
         }
         if late || self.has_failed() {
             self.out.clear();
@@ -230,9 +265,9 @@ impl Engine {
         self.shared.meters.failed.store(true, Relaxed);
     }
 
-    fn swap(&mut self, chain: Chain) {
-        // What the old stages hold will not come out of the new ones.
-        let missing = chain.delay() as isize - self.dry.frames() as isize;
+    fn swap(&mut self, Coming { chain, heard, held, .. }: Coming) {
+        // What the old stages hold will not come out of the new ones, but for what those have heard as well.
+        let missing = (chain.delay() + held) as isize - self.dry.frames() as isize;
         if missing > 0 {
             // The whole stream becomes later by this much: the last of the sound as it came is heard again, which is less of a hole than silence.
             let missing = missing as usize;
@@ -247,12 +282,20 @@ impl Engine {
             self.dry.drop_front(missing.unsigned_abs());
         }
         let old = std::mem::replace(&mut self.chain, chain);
-        self.blend.leave_out(self.chain.delay() + FADE);
+        match (self.chain.delay() + FADE).saturating_sub(heard) {
+            0 => {}
+            silent => self.blend.leave_out(silent),
+        }
         self.played.fresh = true;
         // What failed were the stages that go.
         self.shared.meters.failed.store(false, Relaxed);
+        self.let_go(old);
+    }
+
+    /// Leaves stages to whoever may take the time to drop them.
+    fn let_go(&self, chain: Chain) {
         // Full only if nobody sweeps any more, and then the program is about to end.
-        let _ = self.shared.done.push(Swap(old));
+        let _ = self.shared.done.push(Swap(chain));
     }
 
     /// One block from the microphone's ring into `block`, at the rate of the stages.

@@ -10,7 +10,7 @@ pub use melody::{MelodyCodec, mixed};
 
 use super::{Site, model_for};
 use crate::config::{Component, Field, Kind as Form, Presence, Problem, Value};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, show_text};
 use crate::media::melody::Choice;
 use crate::media::{Latent, Media, MediaKind};
 use crate::model::{LatentSpace, Model, Task};
@@ -215,7 +215,7 @@ pub fn adopt(model: &Model, latent: &mut Latent) -> Result<()> {
 /// Refuses points that are not of this model's space.
 fn check_latent(name: &str, space: &LatentSpace, latent: &Latent) -> Result<()> {
     if latent.model != name {
-        let what = format!("a latent of `{}`, which means nothing to `{name}`", latent.model);
+        let what = format!("a latent of `{}`, which means nothing to `{name}`", show_text(&latent.model, 80));
         return Err(Error::new(Kind::Input, what).mend("decode it by the model that encoded it"));
     }
     if latent.size != space.size || latent.values.is_empty() || !latent.values.len().is_multiple_of(space.size) {

@@ -14,6 +14,7 @@ use symphonia::core::io::MediaSourceStream;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::TimeBase;
 
+use super::ration::{Ration, Rationed};
 use super::{Container, Opened, damaged, edits, opus, part, unreadable};
 use crate::error::{Error, Kind, Result};
 use crate::media::audio::{AudioRead, Block, Depth, Format};
@@ -26,6 +27,8 @@ const PACKET: u64 = 1152;
 
 struct Compressed {
     reader: Box<dyn FormatReader>,
+    /// What the reader may read until the next packet.
+    ration: Ration,
     codec: Codec,
     track: u32,
     container: Container,
@@ -102,12 +105,13 @@ pub(super) fn open(mut file: File, size: u64, container: Container) -> Result<Op
         opus::check(&part(&mut file, 0, opus::FIRST_PAGE).map_err(unreadable)?)?;
     }
     file.rewind().map_err(unreadable)?;
-    let stream = MediaSourceStream::new(Box::new(file), Default::default());
+    let ration = Ration::new();
+    let stream = MediaSourceStream::new(Box::new(Rationed::new(file, ration.clone())), Default::default());
     let mut hint = Hint::new();
     hint.with_extension(container.endings()[0]);
     let reader = symphonia::default::get_probe()
         .probe(&hint, stream, Default::default(), Default::default())
-        .map_err(|e| tell(e, container))?;
+        .map_err(|e| if ration.is_spent() { overloaded() } else { tell(e, container) })?;
     let track = reader.default_track(TrackType::Audio).ok_or_else(|| damaged("there is no sound in the file"))?;
     let parameters = track.codec_params.as_ref().and_then(|p| p.audio());
     let parameters = parameters.ok_or_else(|| damaged("the file does not tell how its sound is coded"))?;
@@ -156,6 +160,7 @@ pub(super) fn open(mut file: File, size: u64, container: Container) -> Result<Op
         held: Vec::new(),
         planes: Vec::new(),
         reader,
+        ration,
         codec,
     };
     // Only the first packet surely tells rate and channels; it is kept for the first block.
@@ -186,6 +191,7 @@ impl Compressed {
     /// Decodes the next packet that holds sound into `planes`; false at the end.
     fn decode(&mut self) -> Result<bool> {
         loop {
+            self.ration.renew();
             let mut packet = match self.reader.next_packet() {
                 Ok(Some(packet)) => packet,
                 Ok(None) => return self.end(false),
@@ -193,6 +199,7 @@ impl Compressed {
                 Err(Trouble::ResetRequired) => {
                     return Err(damaged("several pieces chained in one file").mend("split it"));
                 }
+                Err(_) if self.ration.is_spent() => return Err(overloaded()),
                 Err(e) => return Err(tell_damage(e)),
             };
             if packet.track_id != self.track {
@@ -307,6 +314,11 @@ impl AudioRead for Compressed {
         }
         Ok(())
     }
+}
+
+/// The error of a file that has too much that is no sound.
+fn overloaded() -> Error {
+    damaged(Ration::meaning()).mend("take the sound out of it: `ffmpeg -i FILE -map 0:a:0 -map_metadata -1 new.wav`")
 }
 
 fn tell(error: Trouble, container: Container) -> Error {

@@ -4,6 +4,7 @@
 mod compressed;
 mod edits;
 mod opus;
+mod ration;
 mod riff;
 mod wav;
 
@@ -88,15 +89,7 @@ pub fn read(mut file: File, name: &Path, max_bytes: u64) -> Result<Audio> {
             .at(name)
             .mend("copy it again; its writer may have failed"));
     }
-    let head = part(&mut file, 0, HEAD).map_err(io)?;
-    let Some(mut container) = Container::of(&head) else { return Err(unknown(&head).at(name)) };
-    // Programs that tag everything as if it were MP3 do so to FLAC. Symphonia passes over the tag.
-    if let Some(end) = tag_end(&head)
-        && Container::of(&part(&mut file, end, HEAD).map_err(io)?) == Some(Container::Flac)
-    {
-        container = Container::Flac;
-    }
-    check_ending(container, name)?;
+    let container = identify(&mut file, name)?;
     let opened = guarded(|| match container {
         Container::Wav => wav::open(file, size),
         _ => compressed::open(file, size, container),
@@ -106,6 +99,28 @@ pub fn read(mut file: File, name: &Path, max_bytes: u64) -> Result<Audio> {
     let mut audio = Audio::new(Checked { reader, name: name.to_path_buf(), at: 0 }, depth);
     audio.speakers = speakers;
     Ok(audio)
+}
+
+/// Refuses a file whose first bytes are of no sound, or of another than its name says.
+///
+/// # Errors
+/// As for [`read`].
+pub(crate) fn glance(file: &mut File, name: &Path) -> Result<()> {
+    identify(file, name).map(drop)
+}
+
+fn identify(file: &mut File, name: &Path) -> Result<Container> {
+    let io = |e| Error::io("read", name, e);
+    let head = part(file, 0, HEAD).map_err(io)?;
+    let Some(mut container) = Container::of(&head) else { return Err(unknown(&head).at(name)) };
+    // Programs that tag everything as if it were MP3 do so to FLAC. Symphonia passes over the tag.
+    if let Some(end) = tag_end(&head)
+        && Container::of(&part(file, end, HEAD).map_err(io)?) == Some(Container::Flac)
+    {
+        container = Container::Flac;
+    }
+    check_ending(container, name)?;
+    Ok(container)
 }
 
 /// A file whose first bytes were understood.

@@ -90,9 +90,13 @@ impl Limits {
         }
         let pixels = width as u64 * height as u64;
         if pixels > self.max_pixels {
-            let mega = |n: u64| n as f64 / 1e6;
+            // As exact as it takes for both to differ.
+            let mega = |n: u64| {
+                let text = if n < 1_000_000 { n as f64 / 1e6 } else { (n as f64 / 1e5).round() / 10.0 };
+                text.to_string()
+            };
             let message = format!(
-                "the picture is {width} x {height}, {:.1} megapixels; the limit is {:.1}",
+                "the picture is {width} x {height}, {} megapixels; the limit is {}",
                 mega(pixels),
                 mega(self.max_pixels)
             );
@@ -174,6 +178,16 @@ fn open(file: &mut (impl Read + Seek), name: &Path, limits: &Limits) -> Result<I
     settle_metadata(&mut image, name);
     orient::apply(&mut image, orientation.unwrap_or(by_exif));
     Ok(image)
+}
+
+/// Refuses a file whose first bytes are of no picture, or of another than its name says.
+///
+/// # Errors
+/// As for [`read`].
+pub(crate) fn glance(file: &mut (impl Read + Seek), name: &Path) -> Result<()> {
+    let mut head = Vec::new();
+    file.rewind().and_then(|()| file.take(32).read_to_end(&mut head)).map_err(|e| Error::io("read", name, e))?;
+    identify(&head, name).map(drop).map_err(|e| e.at(name))
 }
 
 /// A format that is read.
