@@ -141,7 +141,7 @@ fn noise_that_was_there_first_is_not_made_louder_again_after_each_word() {
 /// The gain that comes back in pauses does so slowly.
 #[test]
 fn a_loud_voice_with_pauses_of_3_s_is_not_pumped() {
-    let turn = |n| [at(-12.0, syllables(3.2, 30 + n)), vec![0f32; frames(3.0)]].concat();
+    let turn = |n: u64| [at(-12.0, syllables(3.2, 30 + n)), vec![0f32; frames(3.0)]].concat();
     let sound: Vec<f32> = (0..8).flat_map(turn).collect();
     let out = levelled(-23, &sound);
     let levels: Vec<f64> = (2..8).map(|n| loudness(&out, f64::from(n) * 6.2, f64::from(n) * 6.2 + 3.2)).collect();

@@ -1,8 +1,8 @@
 //! A live stream at a loudness. What is heard of it decides on a gain, as R 128 gates it: the momentary loudness (400 ms), where it lies above -50
 //! LUFS and no more than 10 LU below what was heard before. The rest is pauses.
 //!
-//! That gate alone would take a voice for a pause for ever, once a cough was heard that is louder by more. So what was heard never lies above what is
-//! usual, as far as the gate goes, and comes back to it when the cough is over.
+//! That gate alone would take a voice for a pause for ever, once a cough was heard that is louder by more. So the gate never lies higher than what is
+//! usual has it, and what was heard comes back to what is usual when the cough is over.
 
 use ebur128::{EbuR128, Mode};
 
@@ -29,8 +29,9 @@ const STEP: f64 = 0.1;
 const MOMENT: f64 = 0.4;
 /// How many are kept: the last 12 s that were heard.
 const KEPT: usize = 120;
-/// Of those, one in so many may be an event: what is usual is what the others reach. So coughs of 3.5 s in all, with the 0.4 s that each is heard
-/// on in the loudness of the moment, make no difference, and somebody louder is usual after 4 s. A voice has a third of its moments above its loudness.
+/// Of those, one in so many may be of events: what is usual is what the others reach. So 4 s of coughs make no difference, each counted as 0.4 s longer
+/// than it is, since the loudness of the moment has it for so long; and somebody louder is usual after 4 s. Of a voice, too, a third of the moments is
+/// louder than its loudness.
 const EVENTS: usize = 3;
 /// So many moments must be known before: 3 s.
 const KNOWN: usize = 30;
@@ -61,8 +62,8 @@ const RELEASE: f64 = 60.0;
 struct Ear {
     /// Its loudness, in LUFS; nothing has been heard yet where it is the least there is.
     heard: f64,
-    /// What is usual, in LUFS. The least there is until it is known, so that all is heard which may be a voice after an event; the most there is
-    /// where what was heard is no voice, so that all counts which was heard.
+    /// What is usual, in LUFS. The least there is until it is known: there is no gate yet, so that a voice is heard after a cough. The most there is
+    /// where it is no voice: then the gate goes by what was heard alone.
     usual: f64,
     /// The loudness of the last moments that were heard, and the oldest one's place; the least there is where none was yet.
     kept: [f64; KEPT],
