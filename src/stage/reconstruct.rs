@@ -28,10 +28,6 @@ impl Stage for Reconstruct {
         self.0.media()
     }
 
-    fn size(&self, width: usize, height: usize) -> (usize, usize) {
-        self.0.size().unwrap_or((width, height))
-    }
-
     fn run(&self, media: Vec<Media>, _: &Context) -> Result<Vec<Media>> {
         media.iter().map(|piece| self.0.reconstruct(piece)).collect()
     }

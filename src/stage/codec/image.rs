@@ -179,10 +179,6 @@ impl Codec for ImageCodec {
         &self.space
     }
 
-    fn size(&self) -> Option<(usize, usize)> {
-        Some((self.width, self.height))
-    }
-
     fn encode(&self, media: &Media) -> Result<Latent> {
         let Media::Image(picture) = media else {
             return Err(Error::new(

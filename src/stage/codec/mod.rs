@@ -78,11 +78,6 @@ pub trait Codec: Send + Sync + std::fmt::Debug {
         let (latent, remarks) = self.encode_aloud(media)?;
         Ok((self.decode_between(&latent, &[(media, 1.0)])?, remarks))
     }
-
-    /// Columns and rows of the pictures that it makes, if it does.
-    fn size(&self) -> Option<(usize, usize)> {
-        None
-    }
 }
 
 /// The codec that runs `model`. `class` is what a conditional model is told, counted from 0.
