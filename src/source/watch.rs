@@ -162,6 +162,7 @@ fn is_end_of(root: &Path, event: &Event) -> bool {
 }
 
 #[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::time::Duration;
 
