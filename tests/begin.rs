@@ -5,13 +5,7 @@ mod common;
 
 use std::fs;
 
-use common::{Home, files, png};
-
-fn run(home: &Home, line: &str) -> (Option<i32>, String, String) {
-    let output = home.run(&line.split(' ').collect::<Vec<_>>());
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
-}
+use common::{Home, files, png, run};
 
 #[test]
 fn a_pipeline_is_written_down_and_is_right() {

@@ -9,15 +9,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use audio_common::{HALF, Tiny, speech, tiny_model, write_wav};
-use common::{Home, png};
+use common::{Home, png, run};
 use images_common::{decoded, encoded, picture};
 use latentd::media::image::{Depth, Format, Image, Layout, Samples};
-
-fn run(home: &Home, line: &str) -> (Option<i32>, String, String) {
-    let output = home.run(&line.split(' ').collect::<Vec<_>>());
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
-}
 
 #[test]
 fn a_plot_whose_name_nobody_gave_replaces_nothing() {

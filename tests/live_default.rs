@@ -14,10 +14,6 @@ use server::{Server, available};
 
 const LONG: Duration = Duration::from_secs(180);
 
-fn pactl(server: &Server, words: &str) {
-    assert!(server.command("pactl").args(words.split(' ')).status().unwrap().success(), "pactl {words}");
-}
-
 /// Whoever made "latentd" the microphone of the whole desktop heard nothing any more: the stream listened to itself.
 #[test]
 fn the_default_is_followed_but_not_onto_latentds_own_microphone() {
@@ -29,21 +25,16 @@ fn the_default_is_followed_but_not_onto_latentds_own_microphone() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/virtual-microphone.sh");
     assert!(server.command(script).status().unwrap().success());
     for name in ["headset", "webcam"] {
-        pactl(
-            &server,
-            &format!(
-                "load-module module-remap-source master=mic.monitor source_name={name} source_properties=device.description={name}"
-            ),
-        );
+        server.pactl(&format!("load-module module-remap-source master=mic.monitor source_name={name} source_properties=device.description={name}"));
     }
-    pactl(&server, "set-default-source webcam");
+    server.pactl("set-default-source webcam");
     let daemon = server.listen(&home, "default", "high_pass", "latentd_sink");
     let listens = |name: &str| daemon.log().contains(&format!("listening to {name}"));
     assert!(listens("webcam"), "{}", daemon.log());
-    pactl(&server, "set-default-source latentd_microphone");
+    server.pactl("set-default-source latentd_microphone");
     std::thread::sleep(Duration::from_secs(5));
     assert!(!daemon.log().contains("another one now"), "{}", daemon.log());
-    pactl(&server, "set-default-source headset");
+    server.pactl("set-default-source headset");
     wait_for("the headset", LONG, || listens("headset"));
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!(daemon.stop(), Some(0));
@@ -51,7 +42,7 @@ fn the_default_is_followed_but_not_onto_latentds_own_microphone() {
     let log = std::fs::read_to_string(home.path("live.log")).unwrap();
     assert!(log.contains("last delay") && !log.contains("last delay 0.0 ms"), "{log}");
 
-    pactl(&server, "set-default-source latentd_microphone");
+    server.pactl("set-default-source latentd_microphone");
     let daemon = server.listen(&home, "default", "high_pass", "latentd_sink");
     assert!(!daemon.log().contains("listening to latentd"), "{}", daemon.log());
     assert_eq!(daemon.stop(), Some(0));
@@ -65,7 +56,7 @@ fn a_server_that_hangs_is_told_and_keeps_nobody_waiting() {
     }
     let home = Home::new();
     let server = Server::new(&home);
-    pactl(&server, "set-default-sink out");
+    server.pactl("set-default-sink out");
     let daemon = server.listen(&home, "mic.monitor", "high_pass", "default");
     // Where the machine is busy, a device may seem to be gone more often than it is: what counts is what comes after each act.
     server.signal("-STOP");
@@ -84,9 +75,7 @@ fn a_server_that_hangs_is_told_and_keeps_nobody_waiting() {
 
 /// Loads a module, and tells its number.
 fn load(server: &Server, words: &str) -> String {
-    let output = server.command("pactl").arg("load-module").args(words.split(' ')).output().unwrap();
-    assert!(output.status.success(), "{words}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    server.pactl(&format!("load-module {words}")).trim().to_owned()
 }
 
 /// The server moved what was played to the loudspeakers when the virtual microphone was made anew, and nobody noticed.
@@ -97,12 +86,12 @@ fn a_speaker_that_goes_is_never_replaced_by_another() {
     }
     let home = Home::new();
     let server = Server::new(&home);
-    pactl(&server, "set-default-sink out");
+    server.pactl("set-default-sink out");
     let sink = "module-null-sink sink_name=call";
     let module = load(&server, sink);
     let daemon = server.listen(&home, "mic.monitor", "high_pass", "call");
     let heard = daemon.times("listening to");
-    pactl(&server, &format!("unload-module {module}"));
+    server.pactl(&format!("unload-module {module}"));
     load(&server, sink);
     wait_for("the speaker to be opened again", LONG, || daemon.times("listening to") > heard);
     let told = |what: &str| {
@@ -131,9 +120,9 @@ fn without_a_microphone_the_default_is_waited_for() {
     let headset =
         "module-remap-source master=mic.monitor source_name=headset source_properties=device.description=headset";
     let module = load(&server, headset);
-    pactl(&server, "set-default-source headset");
+    server.pactl("set-default-source headset");
     let daemon = server.listen(&home, "default", "high_pass", "out");
-    pactl(&server, &format!("unload-module {module}"));
+    server.pactl(&format!("unload-module {module}"));
     wait_for("the loss", LONG, || daemon.log().contains("no default microphone"));
     let heard = daemon.times("listening to");
     std::thread::sleep(Duration::from_secs(3));

@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -36,31 +36,11 @@ use server::{Server, available};
 
 const LONG: Duration = Duration::from_secs(180);
 
-fn pactl(server: &Server, words: &str) -> String {
-    let output = server.command("pactl").args(words.split(' ')).output().unwrap();
-    assert!(output.status.success(), "pactl {words}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
 /// Runs the program with these arguments in the session of the server; what it prints.
 fn run(home: &Home, server: &Server, args: &[&str]) -> String {
     let output =
         home.latentd().args(args).env("XDG_RUNTIME_DIR", &server.runtime).env("HOME", &server.runtime).output();
     String::from_utf8(output.unwrap().stdout).unwrap()
-}
-
-/// Runs a live pipeline, whether its devices are there or not.
-fn start(home: &Home, server: &Server, microphone: &str, speaker: &str) -> Daemon {
-    let pipeline = home.path("live.yaml");
-    let text = format!(
-        "name: live\nsource: {{microphone: {{device: {microphone}}}}}\nstages: [high_pass]\nsink: {{speaker: {{device: {speaker}}}}}\n"
-    );
-    fs::write(&pipeline, text).unwrap();
-    let log = home.path("live.log");
-    let mut command = home.latentd();
-    command.args(["--verbose", "run"]).arg(&pipeline).stdout(Stdio::null()).stderr(fs::File::create(&log).unwrap());
-    command.env("XDG_RUNTIME_DIR", &server.runtime).env("HOME", &server.runtime);
-    Daemon::of(command.spawn().unwrap(), log)
 }
 
 /// The only pipeline as `latentd status` shows it, and whether all is as it should be.
@@ -91,7 +71,7 @@ impl Events {
         command.arg("subscribe").env("LC_ALL", "C").stdout(fs::File::create(&file).unwrap());
         let events = Events { child: command.spawn().unwrap(), file };
         wait_for("the server to tell what happens", LONG, || {
-            pactl(server, "info");
+            server.pactl("info");
             events.count("client") > 0
         });
         events
@@ -125,7 +105,7 @@ fn threads(daemon: &Daemon) -> Vec<PathBuf> {
 /// How many threads and open files the daemon has, and how many connections the server, that which asks included.
 fn counted(daemon: &Daemon, server: &Server) -> [usize; 3] {
     let files = Path::new("/proc").join(daemon.child.id().to_string()).join("fd");
-    [threads(daemon).len(), names_in(files).len(), pactl(server, "list short clients").lines().count()]
+    [threads(daemon).len(), names_in(files).len(), server.pactl("list short clients").lines().count()]
 }
 
 /// What was begun may take a moment to end. What is left behind for good never ends.
@@ -151,7 +131,7 @@ fn looks_for_a_device_that_is_missing_leave_nothing_behind() {
     let home = Home::new();
     let server = Server::new(&home);
     let events = Events::of(&home, &server);
-    let daemon = start(&home, &server, "mic.monitor", "headset");
+    let daemon = server.run(&home, "mic.monitor", "high_pass", "headset");
     wait_for("the trouble to be told", LONG, || daemon.log().contains("there is no speaker `headset`"));
     wait_for("the daemon to be up", LONG, || status(&home, &server).0["state"] == "waiting");
     let before = counted(&daemon, &server);
@@ -160,7 +140,7 @@ fn looks_for_a_device_that_is_missing_leave_nothing_behind() {
     wait_for("more looks", LONG, || events.count("client") >= clients + 10);
     wait_for_no_more_than(before, &daemon, &server);
     assert_eq!(daemon.times("there is no speaker"), 1, "the same trouble is told once\n{}", daemon.log());
-    pactl(&server, "load-module module-null-sink sink_name=headset");
+    server.pactl("load-module module-null-sink sink_name=headset");
     wait_for("it to be found", LONG, || daemon.log().contains("listening to"));
     assert_eq!(daemon.stop(), Some(0));
 }
@@ -172,7 +152,7 @@ fn pauses_leave_nothing_behind() {
     }
     let home = Home::new();
     let server = Server::new(&home);
-    pactl(&server, "set-default-sink out");
+    server.pactl("set-default-sink out");
     // The default is followed, so that there is a connection for that as well.
     let daemon = server.listen(&home, "mic.monitor", "high_pass", "default");
     let mut before = None;
@@ -196,9 +176,9 @@ fn a_microphone_that_is_open_and_brings_nothing_does_not_run() {
     }
     let home = Home::new();
     let server = Server::new(&home);
-    pactl(&server, "suspend-sink mic 1");
+    server.pactl("suspend-sink mic 1");
     let events = Events::of(&home, &server);
-    let daemon = start(&home, &server, "mic.monitor", "out");
+    let daemon = server.run(&home, "mic.monitor", "high_pass", "out");
     let (mut states, mut ready) = (BTreeSet::new(), false);
     wait_for("it to be opened again and again", LONG, || {
         let (pipeline, is_ready) = status(&home, &server);
@@ -208,7 +188,7 @@ fn a_microphone_that_is_open_and_brings_nothing_does_not_run() {
     });
     assert!(!ready && !states.contains("running") && states.contains("waiting"), "{ready} {states:?}");
     assert_eq!((daemon.times("brings no sound"), daemon.times("listening to")), (1, 0), "{}", daemon.log());
-    pactl(&server, "suspend-sink mic 0");
+    server.pactl("suspend-sink mic 0");
     wait_for("the sound", LONG, || status(&home, &server).0["state"] == "running");
     assert_eq!(daemon.times("brings no sound"), 1, "{}", daemon.log());
     assert_eq!(daemon.stop(), Some(0));
@@ -222,13 +202,13 @@ fn calls_that_are_interrupted_are_survived_and_the_default_is_followed_on() {
     }
     let home = Home::new();
     let server = Server::new(&home);
-    pactl(&server, "load-module module-null-sink sink_name=headset sink_properties=device.description=headset");
-    pactl(&server, "set-default-sink out");
+    server.pactl("load-module module-null-sink sink_name=headset sink_properties=device.description=headset");
+    server.pactl("set-default-sink out");
     let daemon = server.listen(&home, "mic.monitor", "high_pass", "default");
     daemon.signal("-STOP");
     std::thread::sleep(Duration::from_millis(100));
     daemon.signal("-CONT");
-    pactl(&server, "set-default-sink headset");
+    server.pactl("set-default-sink headset");
     wait_for("the new default", LONG, || daemon.log().contains("playing on headset"));
     assert!(!daemon.log().contains("there is no"), "{}", daemon.log());
     assert_eq!(daemon.stop(), Some(0));

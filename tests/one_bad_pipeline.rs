@@ -7,7 +7,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::{Daemon, Home, png, wait_for};
+use common::{Daemon, Home, png, run, wait_for};
 use serde_json::Value;
 
 const LONG: Duration = Duration::from_secs(120);
@@ -24,12 +24,6 @@ fn home() -> Home {
     fs::write(quarantine.join("a\nb.png"), "no picture").unwrap();
     fs::write(quarantine.join("a\nb.png.error.txt"), note).unwrap();
     home
-}
-
-fn run(home: &Home, line: &str) -> (Option<i32>, String, String) {
-    let output = home.run(&line.split(' ').collect::<Vec<_>>());
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
 #[test]

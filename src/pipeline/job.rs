@@ -21,6 +21,7 @@ use crate::error::{Error, Kind, Result};
 use crate::media::image::{Depth, Layout, Samples};
 use crate::media::{self, Media};
 use crate::sink::{Originals, Written};
+use crate::stage::Stage;
 
 /// Bytes of a file that are read in a moment; of a larger one it is seen first whether it can be what it should be.
 const LITTLE: u64 = 64 << 20;
@@ -155,7 +156,7 @@ impl Attempt<'_> {
         for (index, (file, input)) in files.into_iter().zip(&job.inputs).enumerate() {
             media.push(self.decode(file, input).map_err(|error| (error, Some(index)))?);
         }
-        let came = original.as_ref().and_then(|_| sign(&media));
+        let came = original.as_ref().filter(|_| keeps_size(&pipeline.stages, &media)).and_then(|_| sign(&media));
         let results = self.process(media, crew).map_err(|error| {
             let culprit = error.part();
             (error, culprit)
@@ -269,6 +270,12 @@ impl Attempt<'_> {
         }
         self.job.ledger.settled(key);
     }
+}
+
+/// Whether stages leave a picture as large as it is: those that do not have changed it, and nothing need be read to know that.
+fn keeps_size(stages: &[Box<dyn Stage>], media: &[Media]) -> bool {
+    let size = media.first().map_or((0, 0), Media::size);
+    stages.iter().fold(size, |(width, height), stage| stage.size(width, height)) == size
 }
 
 /// What a picture that is alone is known by: its size, channels and depth, and all of its samples.

@@ -112,6 +112,13 @@ impl Home {
     }
 }
 
+/// Runs a command line whose words stand apart: exit code, stdout, stderr.
+pub fn run(home: &Home, line: &str) -> (Option<i32>, String, String) {
+    let output = home.run(&line.split(' ').collect::<Vec<_>>());
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
 /// A running daemon; killed if the test ends early.
 pub struct Daemon {
     pub child: Child,

@@ -78,8 +78,8 @@ impl Server {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
-    /// Runs a live pipeline, and waits until it listens. Its log is added to.
-    pub fn listen(&self, home: &Home, microphone: &str, stages: &str, speaker: &str) -> Daemon {
+    /// Runs a live pipeline, whether its devices are there or not. Its log is added to.
+    pub fn run(&self, home: &Home, microphone: &str, stages: &str, speaker: &str) -> Daemon {
         let pipeline = home.path("live.yaml");
         let text = format!(
             "name: live\nsource: {{microphone: {{device: {microphone}}}}}\nstages: [{stages}]\nsink: {{speaker: {{device: {speaker}}}}}\n"
@@ -87,7 +87,6 @@ impl Server {
         fs::write(&pipeline, text).unwrap();
         let log = home.path("live.log");
         let file = fs::File::options().create(true).append(true).open(&log).unwrap();
-        let before = fs::read_to_string(&log).unwrap().matches("listening to").count();
         let child = home
             .latentd()
             .args(["--verbose", "run"])
@@ -99,9 +98,23 @@ impl Server {
             .stderr(file)
             .spawn()
             .unwrap();
-        let daemon = Daemon::of(child, log);
+        Daemon::of(child, log)
+    }
+
+    /// [`Server::run`], and waits until it listens.
+    pub fn listen(&self, home: &Home, microphone: &str, stages: &str, speaker: &str) -> Daemon {
+        let log = fs::read_to_string(home.path("live.log")).unwrap_or_default();
+        let before = log.matches("listening to").count();
+        let daemon = self.run(home, microphone, stages, speaker);
         wait_for("the pipeline to listen", LONG, || daemon.log().matches("listening to").count() > before);
         daemon
+    }
+
+    /// Tells the server something; what it answers.
+    pub fn pactl(&self, words: &str) -> String {
+        let output = self.command("pactl").args(words.split(' ')).output().unwrap();
+        assert!(output.status.success(), "pactl {words}");
+        String::from_utf8(output.stdout).unwrap()
     }
 
     pub fn command(&self, program: &str) -> Command {

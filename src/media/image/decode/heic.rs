@@ -116,8 +116,8 @@ fn check_parts(file: &Context) -> Result<()> {
 struct Item<'a> {
     props: ItemProps<'a>,
     grid: Option<grid::Grid>,
-    /// The coded pictures that it is made of, row by row.
-    parts: Vec<u32>,
+    /// The coded pictures that it is made of, row by row, and how they are coded.
+    parts: Vec<(u32, HevcConfig<'a>)>,
     /// Samples of two pixels.
     twice_planes: usize,
     /// More than 8 bits a sample.
@@ -128,15 +128,16 @@ struct Item<'a> {
 impl<'a> Item<'a> {
     fn of(file: &Context<'a>, id: u32, limits: &Limits) -> Result<Item<'a>> {
         let props = file.props(id).map_err(failed)?;
-        let (grid, parts) = match file.grid(id).map_err(failed)? {
+        let (grid, ids) = match file.grid(id).map_err(failed)? {
             Some((grid, tiles)) => (Some(grid), tiles),
             None => (None, vec![id]),
         };
         let (mut coded, mut signal) = (0u64, None);
         let (mut twice_planes, mut wide) = (GRAY, false);
-        for part in &parts {
-            let codec = codec(file.props(*part).map_err(failed)?)?;
-            for set in sets(&codec)? {
+        let parts = ids.into_iter().map(|id| Ok((id, codec(file.props(id).map_err(failed)?)?)));
+        let parts = parts.collect::<Result<Vec<_>>>()?;
+        for (_, codec) in &parts {
+            for set in sets(codec)? {
                 // What the stream says is decoded, whatever the container says.
                 coded = coded.saturating_add(set.width.saturating_mul(set.height));
                 (twice_planes, wide) = (twice_planes.max(set.twice_planes), wide || set.wide);
@@ -156,9 +157,8 @@ impl<'a> Item<'a> {
     }
 
     fn decode(&self, file: &Context<'a>, limits: &Limits) -> Result<Frame> {
-        let frames = self.parts.iter().map(|part| {
-            let codec = codec(file.props(*part).map_err(failed)?)?;
-            let data: Cow<[u8]> = file.item_data(*part).map_err(failed)?;
+        let frames = self.parts.iter().map(|(id, codec)| {
+            let data: Cow<[u8]> = file.item_data(*id).map_err(failed)?;
             let units = codec.split_nals(&data).map_err(failed)?;
             hevc::decode_still(&codec.parameter_sets(), &units).map_err(unread)
         });
