@@ -4,7 +4,7 @@
 //! takes some of them. So one large photo uses all cores, and many small ones cost no coordination.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
@@ -20,29 +20,69 @@ pub trait Help: Send + Sync {
 /// A request for help. It does not keep the work alive: one that is answered too late finds nothing to do.
 pub type Call = Weak<dyn Help>;
 
+/// Tells work that nobody wants it any more. It goes along with the work; clones of it are one and the same.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Asks all who do pieces of the work to begin no other.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the work is given up.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// An error if the work is given up; to be asked between pieces that take a while.
+    ///
+    /// # Errors
+    /// Kind bug; whoever has set it tells people why.
+    pub fn check(&self) -> Result<()> {
+        match self.is_set() {
+            true => Err(Error::new(Kind::Bug, "it was given up")),
+            false => Ok(()),
+        }
+    }
+}
+
 /// Where an owner asks for help.
 #[derive(Clone, Debug)]
 pub struct Crew {
     calls: Option<Sender<Call>>,
     helpers: usize,
+    stop: Stop,
 }
 
 impl Crew {
     /// No helpers: the caller does everything.
     pub fn alone() -> Crew {
-        Crew { calls: None, helpers: 0 }
+        Crew { calls: None, helpers: 0, stop: Stop::default() }
     }
 
     /// A crew of `helpers` threads that answer the calls which the receiver gives out.
     pub fn new(helpers: usize) -> (Crew, Receiver<Call>) {
         let (calls, receiver) = bounded(4 * helpers.max(1));
-        (Crew { calls: Some(calls), helpers }, receiver)
+        (Crew { calls: Some(calls), helpers, stop: Stop::default() }, receiver)
+    }
+
+    /// The same threads, for work that ends between two pieces once `stop` is set.
+    #[must_use]
+    pub fn until(&self, stop: &Stop) -> Crew {
+        Crew { stop: stop.clone(), ..self.clone() }
+    }
+
+    /// What tells that the work is given up, for pieces that are long themselves.
+    pub fn stop(&self) -> &Stop {
+        &self.stop
     }
 
     /// Does `piece(0..count)`, on this thread and on idle helpers; `done` gets the results on this thread, in any order, as they come.
     ///
     /// # Errors
-    /// The first error of a piece or of `done`; pieces not begun by then are left undone. A piece that panics is an error of kind bug.
+    /// The first error of a piece or of `done`; pieces not begun by then are left undone. A piece that panics is an error of kind bug, and so is
+    /// work that is given up.
     pub fn share<T, P>(&self, count: usize, piece: P, mut done: impl FnMut(usize, T) -> Result<()>) -> Result<()>
     where
         T: Send + 'static,
@@ -50,7 +90,8 @@ impl Crew {
     {
         // Bounded, so that helpers that are faster than the owner's `done` do not pile up results.
         let (results, received) = bounded(2 * self.helpers + 1);
-        let work = Arc::new(Work { piece, next: AtomicUsize::new(0), count, results });
+        let stop = self.stop.clone();
+        let work = Arc::new(Work { piece, next: AtomicUsize::new(0), count, results, stop });
         let shared: Arc<dyn Help> = work.clone();
         // Called again before each piece: helpers that were busy at the first call may be idle by now.
         let call = || {
@@ -63,6 +104,7 @@ impl Crew {
         let mut missing = count;
         let outcome = (|| {
             while missing > 0 {
+                self.stop.check()?;
                 let (index, result) = match received.try_recv() {
                     Ok(result) => result,
                     Err(_) => match work.take() {
@@ -90,6 +132,7 @@ struct Work<T, P> {
     next: AtomicUsize,
     count: usize,
     results: Sender<(usize, Result<T>)>,
+    stop: Stop,
 }
 
 impl<T: Send, P: Fn(usize) -> Result<T> + Send + Sync> Work<T, P> {
@@ -106,7 +149,10 @@ impl<T: Send, P: Fn(usize) -> Result<T> + Send + Sync> Work<T, P> {
 
 impl<T: Send, P: Fn(usize) -> Result<T> + Send + Sync> Help for Work<T, P> {
     fn help(&self) {
-        while let Some(index) = self.take() {
+        // Asked before a piece is taken: the owner waits for each that is.
+        while !self.stop.is_set()
+            && let Some(index) = self.take()
+        {
             if self.results.send((index, self.run(index))).is_err() {
                 return;
             }
@@ -158,5 +204,34 @@ mod tests {
     #[test]
     fn a_panic_in_a_piece_is_an_error() {
         assert_eq!(square(&Crew::alone(), 100).unwrap_err().kind(), Kind::Bug);
+    }
+
+    /// All tiles of a picture were still done after its job had been given up.
+    #[test]
+    fn work_that_is_given_up_ends_before_the_next_piece() {
+        let (stop, begun) = (Stop::default(), Arc::new(AtomicUsize::new(0)));
+        let (sets, counts) = (stop.clone(), Arc::clone(&begun));
+        let piece = move |index: usize| {
+            counts.fetch_add(1, Ordering::Relaxed);
+            if index == 3 {
+                sets.set();
+            }
+            Ok(())
+        };
+        let crew = Crew::alone();
+        let shared = crew.until(&stop).share(50, piece, |_, ()| Ok(()));
+        assert!(shared.unwrap_err().to_string().contains("it was given up"));
+        assert_eq!(begun.load(Ordering::Relaxed), 4);
+        assert_eq!(square(&crew, 5).unwrap(), [0, 1, 4, 9, 16], "other work of the crew goes on");
+    }
+
+    #[test]
+    fn helpers_begin_no_piece_of_work_that_is_given_up() {
+        let (stop, begun) = (Stop::default(), AtomicUsize::new(0));
+        stop.set();
+        let (results, received) = bounded(50);
+        let piece = |_: usize| -> Result<usize> { Ok(begun.fetch_add(1, Ordering::Relaxed)) };
+        Work { piece, next: AtomicUsize::new(0), count: 50, results, stop }.help();
+        assert_eq!((begun.load(Ordering::Relaxed), received.len()), (0, 0));
     }
 }

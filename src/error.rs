@@ -131,6 +131,13 @@ impl Error {
         self
     }
 
+    /// Tells that it is about no single one of several pieces.
+    #[must_use]
+    pub fn of_no_part(mut self) -> Self {
+        self.part = None;
+        self
+    }
+
     /// Adds the error underneath.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

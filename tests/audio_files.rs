@@ -143,7 +143,7 @@ fn level_reaches_the_loudness_without_passing_the_peak() {
 }
 
 #[test]
-fn compressed_files_are_read_and_become_wav() {
+fn compressed_files_are_read_and_lossy_ones_become_wav() {
     let home = Home::new();
     let inbox = home.folder("in");
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/audio");
@@ -228,7 +228,8 @@ fn audio_frames(path: &Path) -> u32 {
 }
 
 #[test]
-fn only_wav_is_written() {
+fn only_wav_and_flac_are_written() {
     assert!(audio::encode::check_extension(Path::new("a.WAV")).is_ok());
-    assert!(audio::encode::check_extension(Path::new("a.flac")).is_err());
+    assert!(audio::encode::check_extension(Path::new("a.flac")).is_ok());
+    assert!(audio::encode::check_extension(Path::new("a.ogg")).is_err());
 }

@@ -297,6 +297,13 @@ fn a_dry_run_tells_the_names_that_come_out() {
     let output = home.run(&["apply", pipeline, inputs[0], "--out", "out", "--dry-run"]);
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "one/x.png -> out/x.png\n");
     assert_eq!(home.run(&["apply", pipeline, inputs[0], inputs[1], "--out", "out"]).status.code(), Some(64));
+    // A size that nobody knows yet is left open, and that is said.
+    let text = fs::read_to_string(pipeline).unwrap().replace(", overwrite: true", ", name: \"{width}.{ext}\"");
+    fs::write(pipeline, text).unwrap();
+    let output = home.run(&["apply", pipeline, inputs[0], inputs[1], "--out", "out", "--dry-run"]);
+    let [told, note] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    assert_eq!(told, "one/x.png -> out/{width}.png\ntwo/x.png -> out/{width}.png\n");
+    assert!(note.contains("sizes in braces are known when"), "{note}");
 }
 
 /// Clap advised to write `-- -1`, which is taken for a file; and 0 was taken for 1, or for nothing at all.

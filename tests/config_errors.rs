@@ -181,9 +181,11 @@ fn the_tables_of_this_test_are_sound() {
 fn unsound_tables_are_told() {
     use latentd::config::{Catalog, Description, Field, Kind, Presence};
     const BAD: Field = Field { name: "a", doc: "", kind: Kind::Flag, presence: Presence::Default("5") };
-    const CATALOG: Catalog =
-        Catalog { sources: &[Description { name: "s", doc: "", fields: &[BAD, BAD] }], stages: &[], sinks: &[] };
+    const S: Description =
+        Description { name: "s", doc: "", takes: &[], gives: &[], example: "s: { b: true }", fields: &[BAD, BAD] };
+    const CATALOG: Catalog = Catalog { sources: &[S], stages: &[], sinks: &[] };
     let wrong = audit(&CATALOG);
     assert_eq!(wrong[0], "s: `a` is there twice");
     assert_eq!(wrong[1], "s: the default of `a`: `a` must be `true` or `false`, found `5`");
+    assert!(wrong.contains(&"s: its example: unknown key `b`".to_owned()), "{wrong:?}");
 }

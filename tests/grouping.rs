@@ -53,6 +53,26 @@ fn a_bad_file_is_put_aside_and_its_partners_wait_for_another() {
     assert_eq!(daemon.stop(), Some(0));
 }
 
+/// All of its group went to quarantine with it.
+#[test]
+fn a_file_whose_result_fits_no_format_is_put_aside_alone() {
+    let home = Home::new();
+    let name = ", name: \"{stem}-{index}.webp\"";
+    let pipeline = home.pipeline(", group: 2", "resize: { long_side: 20000 }", name);
+    for (name, width) in [("a", 6), ("b", 17_000)] {
+        fs::write(home.path(&format!("inbox/{name}.png")), png(width, 1)).unwrap();
+    }
+    let daemon = home.daemon(&pipeline, &[]);
+    wait_for("the one that is too wide in quarantine", LONG, || home.path("quarantine/b.png.error.txt").is_file());
+    let note = fs::read_to_string(home.path("quarantine/b.png.error.txt")).unwrap();
+    assert!(note.contains("WebP holds at most"), "{note}");
+    fs::write(home.path("inbox/c.png"), png(6, 1)).unwrap();
+    wait_for("the group", LONG, || count(&home.path("outbox")) == 2);
+    assert!(!home.path("quarantine/a.png").exists());
+    assert_eq!(names(&home), ["a+c-1.webp", "a+c-2.webp"]);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
 #[test]
 fn apply_groups_in_the_order_given_and_refuses_a_remainder() {
     let home = Home::new();

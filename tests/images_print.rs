@@ -204,6 +204,17 @@ fn the_shape_of_pixels_is_no_print_resolution() {
     assert!(holds(&encoded(&image, Format::Png), &shape));
 }
 
+/// It was laid over white without a word.
+#[test]
+fn opacity_that_a_jpeg_loses_is_told() {
+    for (opacity, told) in [(255, 0), (254, 1), (0, 1)] {
+        let mut image = Image::new(8, 8, Layout::GrayAlpha, Depth::Eight);
+        image.samples = Samples::U8([100, opacity].repeat(64));
+        let (_, warnings) = heard(|| encoded(&image, Format::Jpeg));
+        assert!(warnings.len() == told && warnings.iter().all(|w| w.contains("opacity")), "{opacity}: {warnings:?}");
+    }
+}
+
 /// Who made a picture and what is on it was lost without a word.
 #[test]
 fn captions_go_along() {
@@ -278,5 +289,56 @@ fn comments_of_a_jpeg_go_along_to_jpeg() {
     assert_eq!(decoded(&again, Format::Jpeg).unwrap().metadata, image.metadata);
     for format in Format::ALL.into_iter().filter(|format| *format != Format::Jpeg) {
         assert!(!holds(&encoded(&image, format), b"and sand"), "{format:?}");
+    }
+}
+
+/// Pixels turned, and EXIF, which TIFF takes its own from, said the same as before: across for down.
+#[test]
+fn unlike_densities_turn_with_the_picture() {
+    let [across, down]: [&[u8]; 2] = [&[44, 1, 0, 0, 1, 0, 0, 0], &[150, 0, 0, 0, 1, 0, 0, 0]];
+    for from in [Format::Png, Format::Jpeg, Format::WebP] {
+        for orientation in 1..=8 {
+            let turned: &[u8] = &[orientation, 0];
+            let told: &[TiffTag] =
+                &[(0x0112, 3, 1, turned), (0x011a, 5, 1, across), (0x011b, 5, 1, down), (0x0128, 3, 1, &[2, 0])];
+            let mut image = plain();
+            image.metadata.exif = Some(tiff_structure(&[told], None));
+            let mut upright = decoded(&encoded(&image, from), from).unwrap();
+            let (x, y) = if orientation < 5 { (300.0, 150.0) } else { (150.0, 300.0) };
+            let density = Some(Density { x, y });
+            assert_eq!(upright.metadata.density, density, "{from:?} {orientation}");
+            for to in Format::ALL {
+                let back = decoded(&encoded(&upright, to), to).unwrap().metadata.density;
+                assert_eq!(back, density, "{from:?} {orientation} to {to:?}");
+            }
+            // By EXIF alone.
+            upright.metadata.density = None;
+            for to in [Format::Png, Format::Tiff] {
+                let back = decoded(&encoded(&upright, to), to).unwrap().metadata.density;
+                assert_eq!(back, density, "{from:?} {orientation} to {to:?}");
+            }
+        }
+    }
+}
+
+/// Programs that read it could do nothing with a profile of gray on red, green and blue.
+#[test]
+fn a_gray_profile_is_not_put_on_a_webp_which_has_no_gray() {
+    let mut profile = vec![0; 132];
+    profile[3] = 132;
+    profile[16..20].copy_from_slice(b"GRAY");
+    profile[36..40].copy_from_slice(b"acsp");
+    for layout in [Layout::Gray, Layout::GrayAlpha] {
+        let mut image = picture(9, 8, layout, Depth::Eight);
+        let (_, warnings) = heard(|| encoded(&image, Format::WebP));
+        assert!(warnings.is_empty(), "{warnings:?}");
+        image.metadata.icc = Some(profile.clone());
+        let (bytes, warnings) = heard(|| encoded(&image, Format::WebP));
+        assert!(!holds(&bytes, b"ICCP") && warnings.len() == 1 && warnings[0].contains("gray"), "{warnings:?}");
+        let (found, warnings) = heard(|| decoded(&bytes, Format::WebP).unwrap());
+        assert!(found.metadata.icc.is_none() && warnings.is_empty(), "{warnings:?}");
+        for format in [Format::Png, Format::Tiff] {
+            assert_eq!(decoded(&encoded(&image, format), format).unwrap().metadata.icc.as_ref(), Some(&profile));
+        }
     }
 }

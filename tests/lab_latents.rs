@@ -5,6 +5,7 @@ use std::fs::File;
 
 use latentd::media::Latent;
 use latentd::media::latent::{LatentFormat, read_latents, write_latents};
+use latentd::media::melody::Frame;
 use proptest::prelude::*;
 
 fn round(latents: &[Latent], format: LatentFormat, ending: &str) -> Vec<Latent> {
@@ -25,6 +26,7 @@ fn latents() -> impl Strategy<Value = Vec<Latent>> {
                 size,
                 model: "a-model".into(),
                 source: Some(source),
+                frame: None,
             };
             pieces.into_iter().map(latent).collect()
         })
@@ -56,7 +58,8 @@ proptest! {
         std::fs::write(&path, &bytes).unwrap();
         let _ = read_latents(File::open(&path).unwrap(), &path);
         // A good file, cut off or with one byte changed.
-        let good = [Latent { values: vec![1.0, 2.0, 3.0, 4.0], size: 2, model: "m".into(), source: Some("s".into()) }];
+        let values = vec![1.0, 2.0, 3.0, 4.0];
+        let good = [Latent { values, size: 2, model: "m".into(), source: Some("s".into()), frame: Some(frame()) }];
         let mut written = Vec::new();
         write_latents(&good, format, &mut written).unwrap();
         let mut changed = written.clone();
@@ -67,6 +70,50 @@ proptest! {
             std::fs::write(&path, &bytes).unwrap();
             let _ = read_latents(File::open(&path).unwrap(), &path);
         }
+    }
+}
+
+/// Two bars of 3/4, and one of 6/8.
+fn frame() -> Frame {
+    Frame { steps: 36, ticks: 480, tempos: vec![(0, 400_000), (960, 600_000)], meters: vec![(0, 3, 4), (2880, 6, 8)] }
+}
+
+/// Meter and tempo of a melody were lost on the way through any file.
+#[test]
+fn frames_are_kept_where_the_format_has_room_for_them() {
+    let latent = |frame| Latent { values: vec![1.0, 2.0], size: 1, model: "m".into(), source: None, frame };
+    let both = [latent(Some(frame())), latent(None)];
+    for (format, ending) in LatentFormat::ALL {
+        let found = round(&both, format, ending);
+        let frames: Vec<_> = found.iter().filter_map(|latent| latent.frame.clone()).collect();
+        assert_eq!(frames, if format.has_frames() { vec![frame()] } else { vec![] }, "{ending}");
+    }
+    // Files without any are older.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("z.jsonl");
+    std::fs::write(&path, r#"{"source":"a.mid","model":"m","row":0,"values":[1.0]}"#).unwrap();
+    assert_eq!(read_latents(File::open(&path).unwrap(), &path).unwrap()[0].frame, None);
+}
+
+#[test]
+fn a_frame_that_tells_no_piece_is_none() {
+    assert_eq!(frame().piece().map(|piece| Frame::of(&piece, 36)), Some(frame()));
+    let wrong: [fn(&mut Frame); 10] = [
+        |frame| frame.steps = 0,
+        |frame| frame.steps = usize::MAX,
+        |frame| frame.ticks = 0,
+        |frame| frame.ticks = u16::MAX,
+        |frame| frame.tempos.clear(),
+        |frame| frame.tempos[1].0 = 0,
+        |frame| frame.tempos[0].1 = 0,
+        |frame| frame.meters[0].1 = 0,
+        |frame| frame.meters[0].2 = 3,
+        |frame| frame.meters[1].0 = u64::MAX,
+    ];
+    for (at, change) in wrong.iter().enumerate() {
+        let mut stranger = frame();
+        change(&mut stranger);
+        assert_eq!(stranger.piece(), None, "{at}: {stranger:?}");
     }
 }
 

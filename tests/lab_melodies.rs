@@ -76,6 +76,32 @@ fn encode_warns_of_what_latents_do_not_hold() {
     assert!(!told.contains("maman.mid: its bars"), "{told}");
 }
 
+/// It came out in 4/4 at 120 quarters a minute, with some beats twice.
+#[test]
+fn a_waltz_that_is_encoded_and_decoded_stays_a_waltz() {
+    let home = Home::new();
+    save(&waltz(), &home.path("waltz.mid"));
+    succeed(&home, "reconstruct melody-2bar waltz.mid -o kept");
+    let kept = load(&home.path("kept/waltz.mid"));
+    let notes = |piece: &Melody| piece.voices[0].notes.iter().map(|note| (note.start, note.pitch)).collect::<Vec<_>>();
+    for ending in ["safetensors", "jsonl"] {
+        let (_, told) = succeed(&home, &format!("encode melody-2bar waltz.mid -o z.{ending}"));
+        assert!(!told.contains("its bars do not fill"), "{told}");
+        succeed(&home, &format!("decode melody-2bar z.{ending} -o {ending}"));
+        let again = load(&home.path(&format!("{ending}/waltz.mid")));
+        assert_eq!((&again.meters, &again.tempos), (&waltz().meters, &waltz().tempos), "{ending}");
+        assert_eq!(notes(&again), notes(&kept), "{ending}");
+    }
+    // One that is of another piece, or none, does no harm.
+    let text = std::fs::read_to_string(home.path("z.jsonl")).unwrap();
+    for steps in ["0", "1", "999999999999"] {
+        let changed = text.replacen("\"steps\":", &format!("\"steps\":{steps},\"was\":"), 1);
+        std::fs::write(home.path("other.jsonl"), changed).unwrap();
+        succeed(&home, &format!("decode melody-2bar other.jsonl -o other-{steps}"));
+        assert_eq!(load(&home.path(&format!("other-{steps}/waltz.mid"))).meters, Melody::new(480).meters);
+    }
+}
+
 /// Of many files nobody knew which it was.
 #[test]
 fn a_warning_of_a_file_names_it() {

@@ -3,8 +3,11 @@
 
 mod common;
 mod lab_common;
+mod melody_common;
 
 use common::Home;
+use latentd::media::latent::read_latents;
+use melody_common::{JACQUES, MAMAN, save, tune};
 
 fn pipeline(home: &Home, name: &str) {
     std::fs::create_dir_all(home.path("pipelines")).unwrap();
@@ -44,7 +47,7 @@ fn the_table_grows_by_a_line_a_picture_and_never_twice() {
     expected.sort();
     assert_eq!(lines, expected);
     let path = home.path("latents/latents.csv");
-    let latents = latentd::media::latent::read_latents(std::fs::File::open(&path).unwrap(), &path).unwrap();
+    let latents = read_latents(std::fs::File::open(&path).unwrap(), &path).unwrap();
     assert!(latents.len() == 44 && latents.iter().all(|latent| latent.size == 20 && latent.model == "digits-vae20"));
 }
 
@@ -174,4 +177,84 @@ fn an_original_goes_only_when_its_line_is_in_the_table() {
         std::fs::remove_file(&table).unwrap();
     }
     assert_eq!(daemon.stop(), Some(0));
+}
+
+/// Runs `pipeline.yaml` over files: exit code and stderr.
+fn over(home: &Home, inputs: &[&str]) -> (i32, String) {
+    let mut command = home.latentd();
+    let output = command.args(["apply", "pipeline.yaml"]).args(inputs).arg("--models").arg(lab_common::models());
+    let output = output.output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// The bars that had stayed were left out, and the others stood behind another tune's: nothing could read the table any more.
+#[test]
+fn a_table_stays_readable_when_a_tune_has_changed_in_part() {
+    let home = Home::new();
+    home.pipeline("", "encode: { model: melody-2bar }", ", gather: t.csv");
+    let half = |text: &str| text.split(' ').filter(|word| !word.is_empty()).take(14).collect::<Vec<_>>().join(" ");
+    save(&tune(MAMAN), &home.path("a.mid"));
+    save(&tune(JACQUES), &home.path("b.mid"));
+    assert_eq!(over(&home, &["a.mid", "b.mid"]).0, 0);
+    // The first four bars as before.
+    save(&tune(&format!("{} {}", half(MAMAN), half(JACQUES))), &home.path("a.mid"));
+    for _ in 0..2 {
+        assert_eq!(over(&home, &["a.mid", "b.mid"]).0, 0);
+    }
+    let path = home.path("outbox/t.csv");
+    let latents = read_latents(std::fs::File::open(&path).unwrap(), &path).unwrap();
+    let of = |source: &str| {
+        let own = latents.iter().filter(|latent| latent.source.as_deref() == Some(source));
+        own.map(|latent| latent.rows().map(<[f32]>::to_vec).collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    let (a, b) = (of("a.mid"), of("b.mid"));
+    assert!(a.len() == 2 && b.len() == 1, "{} {}", a.len(), b.len());
+    assert!(a[0][..2] == a[1][..2] && a[0][2..] != a[1][2..]);
+}
+
+/// All of them went to quarantine, each with another's fault.
+#[test]
+fn in_a_group_the_one_that_is_to_blame_is_told() {
+    let home = Home::new();
+    let mut drums = tune(MAMAN);
+    drums.voices[0].channel = 9;
+    save(&drums, &home.path("b.mid"));
+    for name in ["a.mid", "c.mid"] {
+        save(&tune(MAMAN), &home.path(name));
+    }
+    lab_common::cloth().save(home.path("b.png")).unwrap();
+    for name in ["a.png", "c.png"] {
+        lab_common::digits()[5].1.save(home.path(name)).unwrap();
+    }
+    let latent = |model: &str| format!("source,model,row{}\n,{model},0{}\n", ",z".repeat(20), ",0".repeat(20));
+    for (name, model) in [("a.csv", "digits-vae20"), ("b.csv", "digits-vae2"), ("c.csv", "digits-vae20")] {
+        std::fs::write(home.path(name), latent(model)).unwrap();
+    }
+    for (stage, ending, why) in [
+        ("encode: { model: melody-2bar }", "mid", "only drums"),
+        ("reconstruct: { model: melody-2bar }", "mid", "only drums"),
+        ("decode: { model: digits-vae20 }", "csv", "means nothing"),
+        ("novelty: { model: digits-vae20, then: quarantine }", "png", "unlike what"),
+    ] {
+        home.pipeline(", group: 3", stage, "");
+        let names = ["a", "b", "c"].map(|stem| format!("{stem}.{ending}"));
+        let (code, told) = over(&home, &names.each_ref().map(String::as_str));
+        let blamed = |name: &str| told.lines().any(|line| line.starts_with("error:") && line.contains(name));
+        assert!(code == 65 && told.contains(why) && blamed(&names[1]), "{stage}: {told}");
+        assert!(!blamed(&names[0]) && !blamed(&names[2]), "{stage}: {told}");
+    }
+}
+
+/// The verb took what the stage refused: formats of numbers alone do not tell their model.
+#[test]
+fn the_stage_decode_takes_latents_that_do_not_tell_their_model() {
+    let home = Home::new();
+    home.pipeline("", "decode: { model: digits-vae20 }", ", name: \"{stem}.png\"");
+    let row = format!(",,0{}\n", ",0.5".repeat(20));
+    std::fs::write(home.path("mute.csv"), format!("source,model,row{}\n{row}", ",z".repeat(20))).unwrap();
+    let (code, told) = over(&home, &["mute.csv"]);
+    assert!(code == 0 && home.path("outbox/mute.png").is_file(), "{told}");
+    let other = row.replace(",,0", ",digits-vae2,0");
+    std::fs::write(home.path("other.csv"), format!("source,model,row{}\n{other}", ",z".repeat(20))).unwrap();
+    assert_eq!(over(&home, &["other.csv"]).0, 65);
 }

@@ -177,10 +177,34 @@ fn a_device_that_nobody_knows_is_told_with_a_guess() {
     for name in ["default", "Fake Microphone", "fake microphone", "custom:microphone", "microphone"] {
         assert_eq!(find(name).unwrap().id, "custom:microphone", "{name}");
     }
-    let list = devices.list();
+    let list = devices.list(false);
     assert_eq!(list.len(), 2);
     assert!(list.iter().all(|d| d.default && d.rate == Some(48_000)));
     assert_eq!((list[0].direction, list[1].direction), (Direction::Microphone, Direction::Speaker));
+}
+
+/// What a device says that it can was taken for what it does; another program may hold it.
+#[test]
+fn a_device_is_tried_and_the_mend_told() {
+    let host = plain();
+    let devices = host.devices();
+    let wanted = Wanted { device: "default".into(), rate: 48_000, buffer: 480 };
+    let ways = [(Direction::Microphone, "custom:microphone"), (Direction::Speaker, "custom:speaker")];
+    for (direction, id) in ways {
+        host.streams.lock().unwrap().refuses = None;
+        let opened = devices.tried(direction, &wanted).unwrap();
+        assert_eq!((opened.id.as_str(), opened.rate), (id, 48_000));
+        for (kind, mend) in [
+            (ErrorKind::DeviceBusy, "another program holds it"),
+            (ErrorKind::PermissionDenied, "the group `audio`"),
+            (ErrorKind::DeviceNotAvailable, "latentd devices"),
+        ] {
+            host.streams.lock().unwrap().refuses = Some(kind);
+            let error = devices.tried(direction, &wanted).unwrap_err();
+            assert_eq!(error.kind(), Kind::Device);
+            assert!(error.mend_text().unwrap().contains(mend), "{error:?}");
+        }
+    }
 }
 
 fn wait(what: &str, mut until: impl FnMut() -> bool) {

@@ -8,38 +8,21 @@ mod audio_common;
 mod common;
 #[path = "live_common/server.rs"]
 mod server;
+#[path = "live_common/speech.rs"]
+mod speech;
 
 use std::fs;
 use std::io::Read;
 use std::ops::Range;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
-use audio_common::{Dice, lag, read, rms, si_sdr, write_wav};
+use audio_common::{read, rms, write_wav};
 use common::{Daemon, Home, wait_for};
 use server::{Server, available};
+use speech::{voice, with_a_fan};
 
 const LONG: Duration = Duration::from_secs(180);
-
-/// Frames that are aligned at once, and by how many they may lie apart from the piece before.
-const PIECE: usize = 12_000;
-const REACH: usize = 1_000;
-
-/// Frames before the first word: buffers have settled by then.
-const LEAD: usize = 10 * 48_000;
-
-/// Speech of a synthesiser, about 7 s at 48 kHz.
-fn voice(home: &Home) -> Vec<f32> {
-    let file = home.path("voice.wav");
-    let words = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background. These days a chicken leg is a rare dish.";
-    let said = Command::new("espeak-ng").args(["-v", "en", "-s", "150", "-w"]).arg(&file).arg(words).status().unwrap();
-    assert!(said.success());
-    let source = audio_common::open(&file).unwrap();
-    let up = latentd::media::audio::Resample::new(source.format(), 48_000).unwrap();
-    let voice = source.through(up).read_all().unwrap().plane(0).to_vec();
-    let level = 0.08 / rms(&voice);
-    voice.into_iter().map(|v| v * level).collect()
-}
 
 fn start(home: &Home, server: &Server, stages: &str) -> Daemon {
     server.listen(home, "mic.monitor", stages, "out")
@@ -52,11 +35,7 @@ fn noisy_speech_comes_out_clean_and_a_killed_server_is_survived() {
     }
     let home = Home::new();
     let mut server = Server::new(&home);
-    // A fan as loud as the voice. A microphone hears it long before somebody speaks; a program that begins to play into the sink does not.
-    let mut clean = vec![0.0; LEAD];
-    clean.extend(voice(&home));
-    let mut fan = Dice::new(3);
-    let noisy: Vec<f32> = clean.iter().map(|s| s + 0.14 * fan.next()).collect();
+    let (clean, noisy) = with_a_fan(&home);
     let file = home.path("noisy.wav");
     write_wav(&file, 48_000, std::slice::from_ref(&noisy), 16, false);
     let noisy = read(&file).plane(0).to_vec();
@@ -67,27 +46,7 @@ fn noisy_speech_comes_out_clean_and_a_killed_server_is_survived() {
             server.play(&file);
             std::thread::sleep(Duration::from_millis(500));
         });
-        assert!(heard.len() > clean.len(), "only {} frames were recorded", heard.len());
-        let by = lag(&clean[LEAD..], &heard[LEAD..], heard.len() - clean.len());
-        // The middle, where the server's own start and end play no part; piece by piece, since the rate follows the clocks.
-        let (mut found, mut wanted, mut given) = (Vec::new(), Vec::new(), Vec::new());
-        let mut at = by;
-        for start in (LEAD + 24_000..clean.len() - 24_000 - PIECE).step_by(PIECE) {
-            let piece = start..start + PIECE;
-            // A pause has nothing to be aligned by.
-            if rms(&clean[piece.clone()]) < 0.02 {
-                continue;
-            }
-            let near = at - REACH..(at + REACH).min(heard.len() - PIECE - start);
-            let fit = |by: &usize| si_sdr(&heard[by + start..][..PIECE], &clean[piece.clone()]);
-            at = near.max_by(|a, b| fit(a).total_cmp(&fit(b))).unwrap();
-            found.extend_from_slice(&heard[at + start..][..PIECE]);
-            wanted.extend_from_slice(&clean[piece.clone()]);
-            given.extend_from_slice(&noisy[piece]);
-        }
-        let (before, after) = (si_sdr(&given, &wanted), si_sdr(&found, &wanted));
-        println!("SI-SDR {before:.1} dB before, {after:.1} dB after");
-        after - before
+        speech::improvement(&clean, &noisy, &heard)
     };
     // Where the machine is busy with something else for a while, the sound comes as it is: so it is heard out up to three times.
     let gain_of = |server: &Server| (0..3).map(|_| improvement(server)).find(|gain| *gain >= 5.0);

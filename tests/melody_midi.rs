@@ -60,6 +60,14 @@ fn what_follows_the_end_of_a_track_does_not_count() {
     assert!(read.is_ok_and(|melody| melody.voices[0].notes.len() == 1));
 }
 
+/// A piece began with an instrument that is told behind the end of its first track.
+#[test]
+fn no_instrument_counts_that_follows_the_end_of_a_track() {
+    let setup = [END, &[0, 0xc0, 56, 0, 0xb0, 7, 99], END].concat();
+    let melody = read(&file(1, 96, &[&setup, &with_end(&[0, 0x90, 60, 100, 96, 60, 0])])).expect("a file");
+    assert_eq!((melody.voices[0].program, melody.voices[0].controls.len()), (0, 0));
+}
+
 /// 8,000 tracks of 16 voices took a second and a half, and eight times as many sixty times as long.
 #[test]
 fn many_tracks_cost_no_more_than_their_notes() {
@@ -76,6 +84,18 @@ fn sequences_of_format_2_follow_one_another() {
     // Each was a voice of its own, and all but one of them were dropped.
     assert_eq!(melody.voices.len(), 1);
     assert_eq!(melody.voices[0].notes.iter().map(|note| note.start).collect::<Vec<_>>(), [0, 96]);
+}
+
+/// What tells no tempo and no meter got those of the sequence before it.
+#[test]
+fn each_sequence_of_format_2_has_its_own_tempo_and_meter() {
+    let plain = with_end(&[0, 0x90, 60, 100, 0x83, 0, 0x80, 60, 0]);
+    let slow = [&[0, 0xff, 0x51, 3, 0x0f, 0x42, 0x40, 0, 0xff, 0x58, 4, 3, 2, 24, 8][..], &plain].concat();
+    let melody = read(&file(2, 96, &[&slow, &plain, &plain, &slow])).expect("a file");
+    let tempos = |tick: u64, microseconds: u32| Tempo { tick, microseconds };
+    assert_eq!(melody.tempos, [tempos(0, 1_000_000), tempos(384, 500_000), tempos(1152, 1_000_000)]);
+    let meters: Vec<(u64, u8)> = melody.meters.iter().map(|meter| (meter.tick, meter.beats)).collect();
+    assert_eq!(meters, [(0, 3), (384, 4), (1152, 3)]);
 }
 
 /// All but the instrument that a voice begins with was lost.
@@ -148,6 +168,43 @@ fn tempo_and_meter_are_kept_where_they_change() {
 fn notes_without_an_end_end_with_their_track() {
     let events = [&[0, 0x90, 60, 100, 96][..], &END[1..]].concat();
     assert_eq!(read(&file(0, 96, &[&events])).expect("a file").voices[0].notes[0].end, 96);
+}
+
+/// The notes of a file with one track of raw events and 96 ticks to a quarter note: start, end, pitch.
+fn notes(events: &[u8]) -> Vec<(u64, u64, u8)> {
+    let melody = read(&file(0, 96, &[&with_end(events)])).expect("a file");
+    melody.voices[0].notes.iter().map(|note| (note.start, note.end, note.pitch)).collect()
+}
+
+/// They lasted to the end of the track, and hid the tune below them.
+#[test]
+fn notes_struck_twice_and_let_go_once_swallow_no_tune() {
+    // 72 and 60, each struck twice at one tick.
+    let twice: [[u8; 12]; 2] =
+        [[0, 0x90, 72, 90, 0, 0x90, 72, 100, 48, 0x80, 72, 0], [0, 0x90, 60, 100, 0, 0x90, 60, 90, 48, 0x80, 60, 0]];
+    assert_eq!(notes(&twice.concat()), [(0, 48, 72), (48, 96, 60)]);
+    // 72 is struck again before it is let go.
+    let again = [0, 0x90, 72, 90, 48, 0x90, 72, 90, 48, 0x80, 72, 0, 0, 0x90, 60, 90, 48, 0x80, 60, 0];
+    assert_eq!(notes(&again), [(0, 48, 72), (48, 96, 72), (96, 144, 60)]);
+    // It is struck again at the tick at which the one before ends, and never let go.
+    let on = [0, 0x90, 72, 90, 48, 0x90, 72, 90, 0, 0x80, 72, 0, 48, 0x90, 60, 90, 48, 0x80, 60, 0];
+    assert_eq!(notes(&on), [(0, 48, 72), (48, 96, 72), (96, 144, 60)]);
+    // Where each strike has its note-off, the note that has sounded longest ends first.
+    let each = [0, 0x90, 72, 90, 48, 0x90, 72, 90, 48, 0x80, 72, 0, 48, 0x80, 72, 0];
+    assert_eq!(notes(&each), [(0, 96, 72), (48, 144, 72)]);
+}
+
+/// One that a file had lost hid ten notes of sixteen.
+#[test]
+fn a_missing_note_off_costs_one_note_its_length() {
+    let next = [0, 0x90, 72, 90, 48, 0x90, 60, 90, 48, 0x80, 60, 0];
+    assert_eq!(notes(&next), [(0, 48, 72), (48, 96, 60)]);
+    // A chord stays one, and no note is held through a long rest: for four quarter notes at most.
+    let chord = [0, 0x90, 60, 90, 0, 0x90, 64, 90, 0x88, 0, 0x90, 67, 90, 48, 0x80, 67, 0];
+    assert_eq!(notes(&chord), [(0, 384, 60), (0, 384, 64), (1024, 1072, 67)]);
+    // Another channel's notes do not end it.
+    let other = [0, 0x90, 60, 90, 48, 0x91, 72, 90, 48, 0x81, 72, 0];
+    assert_eq!(notes(&other), [(0, 96, 60)]);
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn in_key(name: &str, draws: &Draws, count: usize) -> f64 {
     let mut total = 0.0;
     for _ in 0..count {
         let values = draws.draw(rng.random(), || StandardNormal.sample(&mut rng));
-        let latent = Latent { size: codec.space().size, values, model: name.to_owned(), source: None };
+        let latent = Latent { size: codec.space().size, values, model: name.to_owned(), source: None, frame: None };
         let Media::Melody(tune) = codec.decode(&latent).unwrap() else { panic!("a melody") };
         let mut classes = [0usize; 12];
         tune.voices.iter().flat_map(|voice| &voice.notes).for_each(|note| classes[usize::from(note.pitch) % 12] += 1);

@@ -77,6 +77,42 @@ fn apply_refuses_two_inputs_whose_results_would_replace_each_other() {
     assert_eq!(count(&home.path("outbox")), 0);
 }
 
+/// Only the inputs of the same job were looked at: the first job's result took the place of what the second had still to read.
+#[test]
+fn apply_writes_over_no_input_of_another_job() {
+    let home = Home::new();
+    let (one, other) = (encoded(30, 30, ImageFormat::Jpeg), png(20, 20));
+    home.folder("photos");
+    let refused = |name: &str, inputs: &[&str]| {
+        let pipeline = home.pipeline("", "resize: { scale: 0.5 }", &format!(", name: \"{name}\", overwrite: true"));
+        fs::write(home.path("photos/a.jpg"), &one).unwrap();
+        fs::write(home.path("photos/15.png"), &other).unwrap();
+        let output = home.latentd().arg("apply").arg(&pipeline).args(inputs).args(["-o", "photos"]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        match output.status.code() {
+            Some(64) if text.contains("take the place of the input photos/15.png") => {
+                assert!(fs::read(home.path("photos/a.jpg")).unwrap() == one, "{name}: {text}");
+                assert!(fs::read(home.path("photos/15.png")).unwrap() == other, "{name}: {text}");
+                assert_eq!(count(&home.path("photos")), 2, "{name}");
+                true
+            }
+            code => {
+                assert_eq!(code, Some(0), "{name}: {text}");
+                false
+            }
+        }
+    };
+    for inputs in [&["photos"][..], &["photos/15.png", "photos/a.jpg"], &["photos/a.jpg", "photos/15.png"]] {
+        assert!(refused("15.png", inputs), "{inputs:?}");
+        // The picture's width is 15 in the end, which nobody knows before.
+        assert!(refused("{width}.png", inputs), "{inputs:?}");
+        assert!(refused("{height}.{ext}", inputs), "{inputs:?}");
+    }
+    // Beside the inputs there is room.
+    assert!(!refused("{stem}-{width}.{ext}", &["photos/15.png", "photos/a.jpg"]));
+    assert!(home.path("photos/a-15.jpg").is_file() && home.path("photos/15-10.png").is_file());
+}
+
 /// Positions and names must not reach the web with a thumbnail.
 #[test]
 fn metadata_is_dropped_where_the_sink_says_so() {

@@ -8,6 +8,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::{Daemon, Home, count, png, wait_for};
+use latentd::model::sha256_hex;
+use prost::Message;
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
+use tract_onnx::pb::{
+    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorShapeProto, TypeProto, ValueInfoProto, type_proto,
+};
 
 const LONG: Duration = Duration::from_secs(120);
 
@@ -94,6 +101,57 @@ fn a_mistake_changes_nothing_and_is_told() {
     daemon.signal("-HUP");
     wait_for("the mended one", LONG, || names(&home) == ["first", "second"]);
     assert_eq!(size_of(&home.path("first-out/a-1.png")), 5);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// A network that hands pictures on, and writes their height within a million brackets.
+fn deep() -> Vec<u8> {
+    let port = |name: &str| {
+        let height = format!("{}H{}", "(".repeat(1_000_000), ")".repeat(1_000_000));
+        let sizes = [dimension::Value::DimValue(1), dimension::Value::DimValue(3)].into_iter();
+        let free = [height, "W".to_owned()].map(dimension::Value::DimParam);
+        let dim = |value| Dimension { value: Some(value), denotation: String::new() };
+        let shape = TensorShapeProto { dim: sizes.chain(free).map(dim).collect() };
+        let tensor = type_proto::Tensor { elem_type: DataType::Float as i32, shape: Some(shape) };
+        let kind = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), denotation: String::new() };
+        ValueInfoProto { name: name.into(), r#type: Some(kind), ..Default::default() }
+    };
+    let node = NodeProto {
+        op_type: "Relu".into(),
+        name: "output".into(),
+        input: vec!["image".into()],
+        output: vec!["output".into()],
+        ..Default::default()
+    };
+    let (input, output) = (vec![port("image")], vec![port("output")]);
+    let graph = GraphProto { name: "deep".into(), node: vec![node], input, output, ..Default::default() };
+    let opset = OperatorSetIdProto { domain: String::new(), version: 17 };
+    ModelProto { ir_version: 8, opset_import: vec![opset], graph: Some(graph), ..Default::default() }.encode_to_vec()
+}
+
+/// tract follows brackets until the stack ends, and with it the daemon ended, whatever else it was doing.
+#[test]
+fn a_model_that_ends_the_process_ends_no_daemon() {
+    let home = Home::new();
+    write(&home, "first", "10");
+    let mut daemon = home.daemon(&home.path("pipelines"), &[]);
+    let (folder, onnx) = (home.folder("models/deep"), deep());
+    let card = format!(
+        "name: deep\ntask: denoise\nmedia: image\nsha256: {}\ninputs: [{{ name: image, shape: [1, 3, H, W] }}]\noutputs: [{{ name: output, shape: [1, 3, H, W] }}]\nreceptive_field: 1\n",
+        sha256_hex(&onnx)
+    );
+    fs::write(folder.join("model.onnx"), onnx).unwrap();
+    fs::write(folder.join("card.yaml"), card).unwrap();
+    let second = write(&home, "second", "10");
+    let text = fs::read_to_string(&second).unwrap().replace("resize: { long_side: 10 }", "denoise: { model: deep }");
+    fs::write(&second, text).unwrap();
+    let output = home.run(&["reload"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(78) && told.contains("second.yaml: a model ends the program"), "{told}");
+    assert!(daemon.alive(), "{}", daemon.log());
+    assert_eq!(size_of(&drop_in(&home, "first", "a.png")), 10);
+    fs::remove_file(&second).unwrap();
+    assert_eq!(home.run(&["reload"]).status.code(), Some(0));
     assert_eq!(daemon.stop(), Some(0));
 }
 

@@ -70,6 +70,8 @@ fn the_files_profile_needs_no_device_and_no_network() {
     assert!(audio.contains("LimitRTPRIO=") && !audio.contains("RestrictRealtime"), "{audio}");
     let http = print(&home, &["--system", "--http", "127.0.0.1:9414"]);
     assert!(http.contains("AF_INET") && !http.contains("PrivateNetwork"), "{http}");
+    let threads = print(&home, &["-j", "2"]);
+    assert!(threads.contains(" run --watch-config --threads=2 "), "{threads}");
 }
 
 #[test]

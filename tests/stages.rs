@@ -7,13 +7,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crossbeam::channel::unbounded;
-use latentd::Kind;
+use latentd::crew::Crew;
 use latentd::durable::Stamp;
+use latentd::media::image::{Depth, Image, Layout};
 use latentd::media::{Media, MediaKind};
 use latentd::pipeline::{Forgetful, Input, Job, Outcome, Pipeline, Pool};
 use latentd::sink::FolderSink;
 use latentd::source::FolderSource;
-use latentd::stage::{Context, Stage};
+use latentd::stage::{self, Context, Stage};
+use latentd::{Error, Kind};
 
 /// Panics at pictures of odd width.
 #[derive(Debug)]
@@ -106,4 +108,72 @@ fn an_input_that_changes_meanwhile_is_neither_deleted_nor_called_done() {
     pool.finish();
     assert_eq!(std::fs::read(&path).unwrap(), common::png(9, 9));
     assert_eq!(common::count(&home.path("outbox")), 0);
+}
+
+fn pictures(count: usize) -> Vec<Media> {
+    (0..count).map(|_| Media::Image(Image::new(2, 2, Layout::Gray, Depth::Eight))).collect()
+}
+
+/// Finds fault with the second piece.
+#[derive(Debug)]
+struct Refuses(Kind);
+
+impl Stage for Refuses {
+    fn name(&self) -> &'static str {
+        "refuses"
+    }
+
+    fn takes(&self) -> MediaKind {
+        MediaKind::Image
+    }
+
+    fn run(&self, _: Vec<Media>, _: &Context) -> latentd::Result<Vec<Media>> {
+        Err(Error::new(self.0, "made to fail").of_part(1))
+    }
+}
+
+/// Makes another number of pieces.
+#[derive(Debug)]
+struct Makes(usize);
+
+impl Stage for Makes {
+    fn name(&self) -> &'static str {
+        "makes"
+    }
+
+    fn takes(&self) -> MediaKind {
+        MediaKind::Image
+    }
+
+    fn run(&self, _: Vec<Media>, _: &Context) -> latentd::Result<Vec<Media>> {
+        Ok(pictures(self.0))
+    }
+}
+
+/// The fifth piece of a way between two files is neither of these; nor is a file to blame for a model that fails.
+#[test]
+fn an_error_tells_of_a_piece_only_where_that_is_an_input_and_to_blame() {
+    for (made, kind, part) in
+        [(2, Kind::Input, Some(1)), (5, Kind::Input, None), (1, Kind::Input, None), (2, Kind::Model, None)]
+    {
+        let stages: [Box<dyn Stage>; 2] = [Box::new(Makes(made)), Box::new(Refuses(kind))];
+        let Err(error) = stage::process(&stages, pictures(2), &Crew::alone()) else { panic!("made to fail") };
+        assert_eq!((error.kind(), error.part()), (kind, part), "{made}");
+    }
+}
+
+/// It was a sixth of what was asked, without a word.
+#[test]
+fn an_enlargement_that_stops_at_sixteen_times_says_so() {
+    let home = common::Home::new();
+    let pipeline = home.pipeline("", "resize: { long_side: 320, enlarge: true }", "");
+    for (side, becomes, told) in [(3, 48, true), (20, 320, false), (40, 320, false)] {
+        let input = home.path(&format!("{side}.png"));
+        std::fs::write(&input, common::png(side, side)).unwrap();
+        let output = home.latentd().arg("apply").args([&pipeline, &input]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && text.contains("16 times as large, 48 x 48") == told, "{side}: {text}");
+        let result = image::open(home.path(&format!("outbox/{side}.png"))).unwrap();
+        assert_eq!((result.width(), result.height()), (becomes, becomes), "{side}");
+    }
 }

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -150,6 +150,56 @@ fn linked_folders_are_not_entered() {
     assert_eq!(output.status.code(), Some(65));
     assert_eq!(count(&home.path("out")), 0);
     assert_eq!(daemon.stop(), Some(0));
+}
+
+/// Where quarantine was on another file system a link, which cannot be copied there, was tried again for ever.
+#[test]
+fn a_link_is_told_across_file_systems_too() {
+    let home = Home::new();
+    let far = tempfile::tempdir_in("/dev/shm");
+    let device = |path: &Path| fs::metadata(path).unwrap().dev();
+    let Some(far) = far.ok().filter(|far| device(far.path()) != device(&home.path(""))) else {
+        return eprintln!("there is only one file system here");
+    };
+    let quarantine = format!(", quarantine: {}", far.path().display());
+    let pipeline = home.pipeline(", quiet: 200ms", "resize: { long_side: 4 }", &quarantine);
+    let inbox = home.path("inbox");
+    for (target, name) in [("own.png", "own.png"), ("/etc/passwd", "other.png")] {
+        std::os::unix::fs::symlink(target, inbox.join(name)).unwrap();
+    }
+    let daemon = home.daemon(&pipeline, &[]);
+    fs::write(inbox.join("good.png"), png(6, 6)).unwrap();
+    wait_for("the good one", LONG, || home.path("outbox/good.png").is_file());
+    let note = |name: &str| fs::read_to_string(far.path().join(format!("{name}.error.txt"))).unwrap_or_default();
+    let both = ["own.png", "other.png"];
+    wait_for("both to be told", LONG, || both.iter().all(|name| note(name).contains("a link, not a file")));
+    assert!(!daemon.log().contains("trying again"), "{}", daemon.log());
+    assert!(both.iter().all(|name| inbox.join(name).is_symlink()), "they stay where they are");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// Results went wherever a link led that stood below the folder named by `--out`, in the place of one that mirrors a folder of inputs.
+#[test]
+fn apply_leaves_the_folder_for_results_by_no_link() {
+    let home = Home::new();
+    let pipeline = home.pipeline("", "resize: { long_side: 4 }", "");
+    for name in ["a.png", "d/a.png"] {
+        fs::write(home.folder("album/d").parent().unwrap().join(name), png(6, 6)).unwrap();
+    }
+    let (out, victim) = (home.folder("out"), home.folder("victim"));
+    std::os::unix::fs::symlink(&victim, out.join("d")).unwrap();
+    // The folder itself may be one.
+    std::os::unix::fs::symlink(&out, home.path("door")).unwrap();
+    for named in ["out", "door", out.to_str().unwrap()] {
+        let output = home.run(&["apply", pipeline.to_str().unwrap(), "album", "--out", named]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(73) && told.contains("a link stands on the way"), "{named}: {told}");
+        assert!(fs::remove_file(out.join("a.png")).is_ok(), "{named}: {told}");
+    }
+    assert_eq!(count(&victim), 0);
+    fs::remove_file(out.join("d")).unwrap();
+    let output = home.run(&["apply", pipeline.to_str().unwrap(), "album", "--out", "door"]);
+    assert!(output.status.success() && out.join("d/a.png").is_file());
 }
 
 /// A stranger had anybody's file moved away or deleted, by a link in place of the folder that an input had come in.

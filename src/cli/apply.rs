@@ -1,14 +1,17 @@
 //! `latentd apply`: a pipeline once over files and folders.
 
+mod progress;
+
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crossbeam::channel::{Receiver, unbounded};
+use crossbeam::channel::{Receiver, select, unbounded};
+use progress::STEPS;
 
-use super::{Common, files, find_models_apart, load, print_mistakes, terminal, threads};
-use crate::durable::{Collision, Stamp, names};
+use super::{Common, apart, files, find_models_apart, load, print_mistakes, terminal, threads};
+use crate::durable::{self, Collision, Stamp, names};
 use crate::error::{Error, Kind, Result, plain_paths, show_path, show_paths};
 use crate::model::Models;
 use crate::pipeline::{Forgetful, Input, Job, Outcome, Pipeline, Pool, SHIPPED, Shipped, Ticket};
@@ -17,7 +20,7 @@ use crate::source::{FolderSource, resolve};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The pipeline's file, or the name of one that `latentd new` lists; of its source only the patterns count, and originals are always kept
+    /// The pipeline's file, or the name of one that `latentd new` lists; of its source only patterns, limits and `group` count, and originals are always kept
     pipeline: PathBuf,
     /// Files and folders; folders are mirrored
     #[arg(required = true, value_name = "INPUT")]
@@ -44,15 +47,18 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     pipeline.sink.originals = Originals::Keep;
     if let Some(out) = &args.out {
         pipeline.sink.root = out.clone();
+        // Folders below it are named like those of the inputs: where others may write there too, a link in place of one leads out.
+        durable::guard(out);
     }
     let mut failures = Vec::new();
     let inputs = collect(args, &pipeline, &mut failures);
     let nothing = inputs.is_empty();
     let mut groups = group(inputs, pipeline.source.group)?;
+    let heard = progress::watch(&mut pipeline);
     let pipeline = Arc::new(pipeline);
     if args.skip_existing {
         let count = groups.len();
-        groups.retain(|inputs| expected(&pipeline, inputs).symlink_metadata().is_err());
+        groups.retain(|inputs| expected(&pipeline, inputs, 1).symlink_metadata().is_err());
         if groups.len() < count {
             tracing::info!("{} passed over: their results are there", count - groups.len());
         }
@@ -66,14 +72,14 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
                 let e = e.at(&inputs[0].path).mend("leave `overwrite` out, or name the folder that they are in");
                 return Err(e);
             }
-            files::check_apart(&expected(&pipeline, inputs), inputs.iter().map(|input| input.path.as_path()))?;
         }
+        apart::check(&pipeline, &groups)?;
     }
     if args.dry_run {
         foretell(args, &pipeline, &groups);
     } else if !nothing {
         models.tune();
-        done = work(args, &pipeline, groups, &mut failures)?;
+        done = work(args, &pipeline, groups, &heard, &mut failures)?;
     }
     for (path, error) in &failures {
         if args.json {
@@ -172,19 +178,21 @@ fn group(inputs: Vec<Input>, size: usize) -> Result<Vec<Vec<Input>>> {
     Ok(inputs.chunks(size).map(<[Input]>::to_vec).collect())
 }
 
-/// Where the result of a job would go if nothing else had its name.
-fn expected(pipeline: &Pipeline, inputs: &[Input]) -> PathBuf {
+/// Where result `index` of a job, from 1, would go if nothing else had its name.
+pub fn expected(pipeline: &Pipeline, inputs: &[Input], index: usize) -> PathBuf {
     let relative: Vec<&Path> = inputs.iter().map(|input| input.relative.as_path()).collect();
-    pipeline.sink.expected(&relative, &pipeline.name)
+    pipeline.sink.expected(&relative, &pipeline.name, index)
 }
 
 /// Tells where results would go: under names that are free, also of one another, unless older ones are written over.
 fn foretell(args: &Args, pipeline: &Pipeline, groups: &[Vec<Input>]) {
     let sink = &pipeline.sink;
     let mut chosen: HashSet<PathBuf> = HashSet::new();
+    let mut open = false;
     for inputs in groups {
-        let mut result = expected(pipeline, inputs);
-        if sink.collision == Collision::Rename && !sink.gathers() {
+        let mut result = expected(pipeline, inputs, 1);
+        open |= apart::is_sized(&result);
+        if sink.collision == Collision::Rename && !sink.gathers() && !apart::is_sized(&result) {
             let is_free = |path: &PathBuf| !chosen.contains(path) && std::fs::symlink_metadata(path).is_err();
             let free = names(&result).find(is_free);
             result = free.unwrap_or(result);
@@ -197,15 +205,21 @@ fn foretell(args: &Args, pipeline: &Pipeline, groups: &[Vec<Input>]) {
             say!("{} -> {}", show_paths(paths), show_path(&result));
         }
     }
+    if open {
+        tracing::info!(
+            "sizes in braces are known when the results are; one whose name is taken then gets another, as `-1`"
+        );
+    }
 }
 
 fn work(
     args: &Args,
     pipeline: &Arc<Pipeline>,
     groups: Vec<Vec<Input>>,
+    heard: &Receiver<i64>,
     failures: &mut Vec<(PathBuf, Error)>,
 ) -> Result<usize> {
-    let count = groups.len();
+    let (count, group) = (groups.len(), pipeline.source.group);
     let pool = Pool::new(threads(args.threads.map(usize::from)))?;
     let (home, tickets) = unbounded();
     let lane = pool.lane(1.0);
@@ -214,19 +228,39 @@ fn work(
         lane.push(Job { pipeline, inputs, ledger, home: home.clone() });
     }
     drop(home);
-    let done = report(args, count, &tickets, failures);
+    let done = report(args, (count, group), heard, &tickets, failures);
     pool.finish();
     Ok(done)
 }
 
-fn report(args: &Args, count: usize, tickets: &Receiver<Ticket>, failures: &mut Vec<(PathBuf, Error)>) -> usize {
-    let bar = files::bar(count);
-    let mut done = 0;
-    for ticket in tickets {
+/// Tells of each ticket of `count` jobs with `group` inputs each.
+fn report(
+    args: &Args,
+    (count, group): (usize, usize),
+    heard: &Receiver<i64>,
+    tickets: &Receiver<Ticket>,
+    failures: &mut Vec<(PathBuf, Error)>,
+) -> usize {
+    let bar = files::bar_in_steps(count, STEPS.unsigned_abs());
+    // Steps of those that are home, and of what the others have read. A recording is read before its result is safe, so the bar would go back at times.
+    let (mut home, mut reading, mut done) = (0, 0, 0);
+    let advance = |steps: i64| bar.set_position(bar.position().max(steps.unsigned_abs()));
+    loop {
+        let ticket = select! {
+            recv(heard) -> steps => {
+                reading += steps.unwrap_or(0);
+                advance(home + reading / group.max(1) as i64);
+                continue;
+            }
+            recv(tickets) -> ticket => ticket,
+        };
+        let Ok(ticket) = ticket else { break };
         let Ticket { inputs, outcome, elapsed, .. } = ticket;
         let path = inputs.first().map(|input| input.path.clone()).unwrap_or_default();
         bar.set_message(show_path(Path::new(path.file_name().unwrap_or_default())));
-        bar.inc(1);
+        home += STEPS;
+        reading += heard.try_iter().sum::<i64>();
+        advance(home + reading / group.max(1) as i64);
         match outcome {
             Outcome::Done(results) | Outcome::Known(results) => {
                 done += 1;

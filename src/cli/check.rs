@@ -17,6 +17,9 @@ pub struct Args {
     /// Print one JSON object for each mistake
     #[arg(long)]
     json: bool,
+    /// Have models ready as well, as the first file will
+    #[arg(long, hide = true)]
+    ready: bool,
 }
 
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
@@ -62,6 +65,9 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     for misfit in check_together(&all).err().into_iter().flatten() {
         worst = Some(Kind::Config);
         tell(None, &Error::new(Kind::Config, misfit), args.json);
+    }
+    if args.ready {
+        models.make_ready();
     }
     Ok(worst.map_or(ExitCode::SUCCESS, |kind| kind.exit_code().into()))
 }

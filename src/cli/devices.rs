@@ -6,13 +6,16 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::device::{self, Device, Devices, Direction, RATE, Wanted};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, show_text};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Print one JSON object for each device, or for the measurement
     #[arg(long)]
     json: bool,
+    /// Show also what is only reached by its name: the cards as ALSA has them beside a sound server, and ALSA's plugins
+    #[arg(long, conflicts_with = "measure")]
+    all: bool,
     /// Play a chirp on the speaker and tell how long it takes until the microphone hears it: through the air, a cable, or a running pipeline
     #[arg(long)]
     measure: bool,
@@ -29,23 +32,27 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     if args.measure {
         return measure(args, &devices);
     }
-    let all = quietly(|| devices.list());
+    let (listed, more) = quietly(|| (devices.list(args.all), if args.all { 0 } else { devices.unlisted() }));
     if args.json {
-        for device in &all {
+        for device in &listed {
             say!("{}", serde_json::json!(device));
         }
         return Ok(ExitCode::SUCCESS);
     }
+    let widest = listed.iter().map(|device| device.name.chars().count()).max().unwrap_or(0).min(WIDEST);
     for direction in [Direction::Microphone, Direction::Speaker] {
         say!("{}s", direction.name());
         let mut none = true;
-        for device in all.iter().filter(|d| d.direction == direction) {
+        for device in listed.iter().filter(|d| d.direction == direction) {
             none = false;
-            say!("  {}", line(device));
+            say!("  {}", line(device, widest));
         }
         if none {
             say!("    none");
         }
+    }
+    if more > 0 {
+        say!("{more} more can be named: latentd devices --all");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -66,12 +73,24 @@ fn quietly<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
+/// Characters that the names of devices may take in a line; longer ones push the rest aside.
+const WIDEST: usize = 60;
+
+/// Characters of a name that are shown.
+const LONGEST: usize = 200;
+
 /// `* Built-in Audio  48000 Hz, 2 channels  pulseaudio:alsa_input.pci...`
-fn line(device: &Device) -> String {
+fn line(device: &Device, widest: usize) -> String {
     let mark = if device.default { "*" } else { " " };
-    let rate = device.rate.map(|r| format!("{r} Hz")).unwrap_or_default();
-    let channels = device.channels.map(|c| format!(", {c} channels")).unwrap_or_default();
-    format!("{mark} {:<36} {:<22} {}", device.name, rate + &channels, device.id)
+    let own = match (&device.trouble, device.rate, device.channels) {
+        (Some(trouble), ..) => format!("cannot be opened: {trouble}"),
+        (None, Some(rate), Some(1)) => format!("{rate} Hz, 1 channel"),
+        (None, Some(rate), Some(channels)) => format!("{rate} Hz, {channels} channels"),
+        _ => String::new(),
+    };
+    // The maker of a device names it, and may name it anything.
+    let name = show_text(&device.name, LONGEST);
+    format!("{mark} {name:<widest$}  {own:<22} {}", device.id)
 }
 
 /// Frames of the chirp: 50 ms from 500 Hz to 6 kHz, which speech models let pass in part and rooms cannot blur.

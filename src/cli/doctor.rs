@@ -23,9 +23,13 @@ pub struct Args {
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let given = run::given(&args.files, "latentd doctor pipelines/clean-photos.yaml")?;
     let (read, failed) = run::load_some(&given, common)?;
-    let mut checks = examine(&read.pipelines, &paths::state());
+    let status = args.which.client().status();
+    let running =
+        status.iter().flat_map(|status| &status.pipelines).filter(|p| p.kind == "live" && p.state == "running");
+    let at_work: Vec<&str> = running.map(|pipeline| pipeline.name.as_str()).collect();
+    let mut checks = examine(&read.pipelines, &paths::state(), &at_work);
     checks.extend(failed.iter().map(|e| Check::bad("pipeline", e)));
-    checks.push(match args.which.client().status() {
+    checks.push(match status {
         Ok(status) if status.ready => {
             Check::good("daemon", format!("process {} runs {} pipelines", status.pid, status.pipelines.len()))
         }

@@ -56,7 +56,9 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
             Some(codec) => {
                 let (score, latent) = codec.encode_score(&media)?;
                 files::remark(&score.remarks, &input.path);
-                warn_of_seams(&score, codec.melody().steps, &input.path);
+                if format.is_some_and(|format| !format.has_frames()) {
+                    warn_of_seams(&score, codec.melody().steps, &input.path);
+                }
                 latent
             }
             None => files::encode(codec.as_ref(), &media, &input.path)?,
@@ -97,13 +99,13 @@ fn check_free(out: &Path, overwrite: bool) -> Result<()> {
     Err(e.mend("name another file after `--out`, or say `--overwrite`"))
 }
 
-/// Says of a tune whose bars leave windows of the model partly empty what will become of it: latents hold no meter, and `decode` plays whole windows.
+/// Says of a tune whose bars leave windows of the model partly empty what will become of it where the file holds no meter: `decode` plays whole windows.
 fn warn_of_seams(score: &Score, window: usize, path: &Path) {
     // After the last there is only silence.
     if score.stretches.iter().rev().skip(1).any(|stretch| stretch.length < window) {
         let path = show_path(path);
         tracing::warn!(
-            "{path}: its bars do not fill the model's {window} steps, and a latent holds no meter: `latentd decode` will play some beats twice (`reconstruct`, `perturb` and `similar` will not)"
+            "{path}: its bars do not fill the model's {window} steps, and this format holds no meter: `latentd decode` will play some beats twice (.safetensors and .jsonl hold it; `reconstruct`, `perturb` and `similar` have the file)"
         );
     }
 }

@@ -186,8 +186,16 @@ static BAR: Mutex<Option<WeakProgressBar>> = Mutex::new(None);
 
 /// A progress bar on stderr, hidden by itself where that is no terminal.
 pub fn bar(length: usize) -> ProgressBar {
-    let bar = ProgressBar::new(length as u64);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {left}  {wide_msg}") {
+    bar_in_steps(length, 1)
+}
+
+/// [`bar`] for pieces of which each is done in so many steps, at least 1: it moves by steps and counts pieces.
+pub fn bar_in_steps(length: usize, steps: u64) -> ProgressBar {
+    let bar = ProgressBar::new(length as u64 * steps);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {done} {left}  {wide_msg}") {
+        let done = move |state: &ProgressState, out: &mut dyn Write| {
+            let _ = write!(out, "{}/{length}", state.pos() / steps);
+        };
         // Nothing is known before the first of them is done.
         let left = |state: &ProgressState, out: &mut dyn Write| {
             let _ = match state.pos() {
@@ -195,7 +203,7 @@ pub fn bar(length: usize) -> ProgressBar {
                 _ => write!(out, "{} left", HumanDuration(state.eta())),
             };
         };
-        bar.set_style(style.with_key("left", left));
+        bar.set_style(style.with_key("done", done).with_key("left", left));
     }
     bar.enable_steady_tick(Duration::from_secs(1));
     drawn(bar)

@@ -58,12 +58,22 @@ fn page() -> Result<Vec<u8>> {
 }
 
 /// Variables that count.
-const ENVIRONMENT: [(&str, &str); 5] = [
+const ENVIRONMENT: [(&str, &str); 9] = [
     ("LATENTD_LOG", "what is logged, instead of -v and -q: debug, or by target, as in latentd=debug,warn"),
     ("LATENTD_SOCKET", "the control socket"),
     ("LATENTD_KERNEL", "how models compute, instead of what is measured: tract, tract-im2col, direct or winograd"),
-    ("NO_COLOR", "messages without colours"),
-    ("XDG_CONFIG_HOME, XDG_DATA_HOME, XDG_STATE_HOME, XDG_CACHE_HOME, XDG_RUNTIME_DIR", "where the files below are"),
+    ("NO_COLOR", "messages without colours; so does TERM=dumb"),
+    (
+        "HOME, XDG_CONFIG_HOME, XDG_DATA_HOME, XDG_STATE_HOME, XDG_CACHE_HOME, XDG_RUNTIME_DIR",
+        "where the files below are",
+    ),
+    ("XDG_DATA_DIRS", "where models for everybody are, instead of /usr/local/share and /usr/share"),
+    ("TMPDIR", "where the stage level keeps a recording that it measures, instead of /var/tmp"),
+    ("TZ", "the clock of dates and times in names of results"),
+    (
+        "PULSE_SERVER, PULSE_RUNTIME_PATH, PULSE_COOKIE",
+        "the sound server's socket (unix:PATH), the folder that pulse/native lies in, and its cookie, where they are not in their usual places",
+    ),
 ];
 
 /// Where things lie.

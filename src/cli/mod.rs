@@ -5,6 +5,7 @@ macro_rules! say {
     ($($arg:tt)*) => { $crate::cli::stdout::line(format_args!($($arg)*)) };
 }
 
+mod apart;
 mod apply;
 mod check;
 mod compare;
@@ -35,6 +36,7 @@ mod sample;
 mod search;
 mod service;
 mod similar;
+mod stages;
 mod status;
 mod stdout;
 mod tell;
@@ -144,6 +146,8 @@ enum Verb {
     Service(service::Verb),
     /// Look for what could keep pipelines from working here
     Doctor(doctor::Args),
+    /// Tell what pipelines are made of: sources, stages, sinks and all their settings
+    Stages(stages::Args),
     /// Print the JSON Schema of pipelines, for editors
     Schema,
     /// Print completions for a shell
@@ -252,6 +256,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Verb::Quarantine(verb) => quarantine::run(verb, common),
         Verb::Service(verb) => service::run(verb, common),
         Verb::Doctor(args) => doctor::run(args, common),
+        Verb::Stages(args) => stages::run(args),
         Verb::Schema => manual::schema(),
         Verb::Completions { shell } => manual::completions(*shell),
         Verb::Man { out } => manual::man(out.as_deref()),

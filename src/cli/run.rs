@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use signal_hook::iterator::Signals;
 
 use super::{Common, paths, pipeline_files, print_mistakes, terminal, threads};
 use crate::daemon::control::{Doors, Token, listen};
-use crate::daemon::{self, Board, Event, Loaded, Options, Work};
+use crate::daemon::{self, Board, Event, Loaded, Options, Trial, Work};
 use crate::durable::Stamp;
 use crate::error::{Error, Kind, Result};
 use crate::model::Models;
@@ -74,11 +74,13 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     if !models.recall().is_empty() && !daemon::prepare(move || models.tune(), &board, &events)? {
         return Ok(ExitCode::SUCCESS);
     }
+    let (program, folders) = (program(), common.models.clone());
+    let trial = Trial::new(move |files| loader(&program, files, &folders))?;
     // From here on only the supervisor and what it starts: those are the threads that see what strangers have made.
     daemon::confine();
     let options = Options { threads, state: paths::state(), again: args.again };
     let (again, folders) = (given.clone(), common.models.clone());
-    let load = Box::new(move || reload(&again, &folders));
+    let load = Box::new(move || reload(&again, &folders, &trial));
     let outcome = daemon::run(first.pipelines, load, &options, board, events);
     drop(listening);
     outcome?;
@@ -138,10 +140,28 @@ pub(super) fn load_some(given: &[PathBuf], common: &Common) -> Result<(Read, Vec
     Ok((first, failed.into_iter().map(print_mistakes).collect()))
 }
 
+/// This program, also if another has taken its place by now.
+fn program() -> PathBuf {
+    let own = Path::new("/proc/self/exe");
+    if own.exists() { own.to_path_buf() } else { std::env::current_exe().unwrap_or_default() }
+}
+
+/// The program that loads pipelines and their models as [`reload`] does, and is done.
+fn loader(program: &Path, files: &[PathBuf], folders: &[PathBuf]) -> Command {
+    let mut command = Command::new(program);
+    command.args(["check", "--ready"]);
+    for folder in folders {
+        command.arg("--models").arg(folder);
+    }
+    command.arg("--").args(files);
+    command
+}
+
 /// The same while the daemon runs, where nobody reads what is printed. Models are read anew too, since they may have changed.
-fn reload(given: &[PathBuf], folders: &[PathBuf]) -> std::result::Result<Vec<Loaded>, Vec<String>> {
+fn reload(given: &[PathBuf], folders: &[PathBuf], trial: &Trial) -> std::result::Result<Vec<Loaded>, Vec<String>> {
     let told = |e: Error| vec![e.to_string()];
     super::check_models(folders).map_err(told)?;
+    trial.load(pipeline_files(given).map_err(told)?).map_err(told)?;
     let (again, failed) = read(given, super::find_models(folders)).map_err(told)?;
     if !failed.is_empty() {
         let told = failed.into_iter().flat_map(|e| match e {

@@ -58,7 +58,8 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
         let place = if draws.fitted() { rng.random() } else { 0.0 };
         let noise = || args.temperature * Distribution::<f32>::sample(&StandardNormal, &mut rng);
         let values = draws.draw(place, noise);
-        let media = codec.decode(&Latent { values, size, model: model.card.name.clone(), source: None })?;
+        let point = Latent { values, size, model: model.card.name.clone(), source: None, frame: None };
+        let media = codec.decode(&point)?;
         args.results.write(media, &format!("{index:05}"), None)?;
         bar.inc(1);
     }

@@ -93,7 +93,7 @@ fn bring_up_to_date(args: &Args, model: &Model, codec: &dyn Codec) -> Result<Fou
             }
         };
         let size = codec.space().size;
-        index.push(Latent { values: values.clone(), size, model: identity.clone(), source: Some(key) });
+        index.push(Latent { values: values.clone(), size, model: identity.clone(), source: Some(key), frame: None });
         entries.push((input.path.clone(), values));
         Ok(())
     });
@@ -110,6 +110,7 @@ fn bring_up_to_date(args: &Args, model: &Model, codec: &dyn Codec) -> Result<Fou
                 size,
                 model: identity.clone(),
                 source: Some(key),
+                frame: None,
             }));
         }
         let mut bytes = Vec::new();
@@ -182,7 +183,8 @@ mod tests {
     /// What was short was near to everything.
     #[test]
     fn a_variant_is_nearer_than_a_scrap() {
-        let query = Latent { values: vec![1.0, 2.0, -1.0, 0.5, 3.0, 1.0], size: 2, model: String::new(), source: None };
+        let values = vec![1.0, 2.0, -1.0, 0.5, 3.0, 1.0];
+        let query = Latent { values, size: 2, model: String::new(), source: None, frame: None };
         let variant: Vec<f32> = query.values.iter().map(|value| value + 0.1).collect();
         assert!(distance(&query, &variant) < distance(&query, &query.values[..2]));
         let point = Latent { values: vec![3.0, 0.0], ..query };

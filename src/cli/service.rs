@@ -52,6 +52,9 @@ pub struct Install {
     /// What it may do: `files` keeps it from devices and realtime, `audio` allows live sound
     #[arg(long, value_enum, default_value_t = Profile::Files)]
     profile: Profile,
+    /// Worker threads; as many as there are cores if not given
+    #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
     /// Answer HTTP at this address too, as in 127.0.0.1:9414
     #[arg(long, value_name = "ADDRESS")]
     http: Option<std::net::SocketAddr>,
@@ -128,6 +131,7 @@ fn install(install: &Install, common: &Common) -> Result<ExitCode> {
         );
     }
     let mut arguments: Vec<String> = vec!["--watch-config".into()];
+    arguments.extend(install.threads.map(|threads| format!("--threads={threads}")));
     arguments.extend(install.http.map(|address| format!("--http={address}")));
     if let Some(file) = &install.token_file {
         arguments.push(format!("--token-file={}", text(&resolve(file))?));

@@ -10,9 +10,20 @@ use crate::error::Error;
 
 /// Whether stderr takes colours.
 pub fn colour() -> bool {
+    takes_colours(&std::io::stderr())
+}
+
+/// Whether `stream` is a terminal that takes colours, and the user wants them.
+pub fn takes_colours(stream: &impl IsTerminal) -> bool {
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let able = std::env::var_os("TERM").is_none_or(|t| t != "dumb");
-    wanted && able && std::io::stderr().is_terminal()
+    wanted && able && stream.is_terminal()
+}
+
+/// Columns of the terminal that stdout is; none if it is no terminal, or one that does not tell.
+pub fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 /// Logs to stderr at the level that the flags ask for, with the time where it goes on for long; `LATENTD_LOG` overrides it by target, as in `LATENTD_LOG=latentd=debug`.

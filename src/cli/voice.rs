@@ -5,10 +5,10 @@ use crate::media::melody::Choice;
 /// `--track` and `--channel`.
 #[derive(Debug, clap::Args)]
 pub struct Voice {
-    /// The melody is on this track, counted from 1
+    /// The melody is on this track of each file, counted from 1
     #[arg(long, conflicts_with = "channel", value_parser = clap::value_parser!(u16).range(1..))]
     track: Option<u16>,
-    /// The melody is on this channel, counted from 1
+    /// The melody is on this channel of each file, counted from 1
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=16))]
     channel: Option<u16>,
 }

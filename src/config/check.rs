@@ -130,6 +130,7 @@ impl Checker<'_> {
 
 /// One value that is neither a list nor settings. The error is the mend, where the general one does not do.
 fn scalar(kind: &Kind, node: &Node, base: &Path) -> Result<Value, Option<String>> {
+    let kind = if let Kind::Measured(kind, _) = *kind { kind } else { kind };
     let value = match (kind, &node.content) {
         (Kind::Flag, Content::Flag(flag)) => Some(Value::Flag(*flag)),
         (Kind::Text, Content::Text(text)) if !text.is_empty() => Some(Value::Text(text.clone())),
@@ -220,6 +221,11 @@ fn with_unit(text: &str, units: &[(&str, f64)]) -> Option<f64> {
 fn guess(kind: &Kind, node: &Node) -> Option<String> {
     match (kind, &node.content) {
         (Kind::Either(kinds), _) => kinds.iter().find_map(|kind| guess(kind, node)),
+        (Kind::Measured(kind, unit), content) => {
+            let written = if let Content::Text(text) = content { text.strip_suffix(*unit) } else { None };
+            let number = written.map(str::trim_end).filter(|number| number.parse::<f64>().is_ok());
+            number.map_or_else(|| guess(kind, node), |number| Some(format!("write the number alone: `{number}`")))
+        }
         (Kind::Choice(words), Content::Text(text)) => {
             nearest(text, words.iter().copied()).map(|w| format!("did you mean `{w}`?"))
         }
@@ -258,14 +264,34 @@ pub(super) fn lower_first(doc: &str) -> String {
     chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
 
-/// What is wrong with the tables themselves: names given twice, defaults that do not fit. For the tests of whoever writes them.
+/// What is wrong with the tables themselves: names given twice, defaults and examples that do not fit. For the tests of whoever writes them.
 pub fn audit(catalog: &Catalog) -> Vec<String> {
     let mut wrong = Vec::new();
     for group in [catalog.sources, catalog.stages, catalog.sinks] {
         twice(group.iter().map(|d| d.name), "the catalog", &mut wrong);
-        group.iter().for_each(|d: &Description| audit_fields(d.name, d.fields, &mut wrong));
+        for description in group {
+            audit_fields(description.name, description.fields, &mut wrong);
+            audit_example(description, &mut wrong);
+        }
     }
     wrong
+}
+
+fn audit_example(description: &Description, wrong: &mut Vec<String>) {
+    let Description { name, fields, example, .. } = *description;
+    let mut problems = Vec::new();
+    let node = super::yaml::load(example, &mut problems);
+    let entries = match node.as_ref().map(|node| &node.content) {
+        Some(Content::Mapping(entries)) => entries.as_slice(),
+        _ => &[],
+    };
+    match entries {
+        [Entry { key, value: Node { content: Content::Mapping(settings), .. }, .. }] if key == name => {
+            Checker { base: Path::new(""), problems: &mut problems }.settings(name, fields, settings, Span::default());
+        }
+        _ => wrong.push(format!("{name}: its example is not `{name}: {{ ... }}`")),
+    }
+    wrong.extend(problems.into_iter().map(|p| format!("{name}: its example: {}", p.message)));
 }
 
 fn audit_fields(owner: &str, fields: &'static [Field], wrong: &mut Vec<String>) {

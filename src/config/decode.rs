@@ -177,11 +177,7 @@ impl Decoder<'_> {
     }
 
     fn roles(&self) -> [Role; 3] {
-        [
-            Role { name: "source", known: self.catalog.sources },
-            Role { name: "stage", known: self.catalog.stages },
-            Role { name: "sink", known: self.catalog.sinks },
-        ]
+        self.catalog.parts().map(|(name, known)| Role { name, known })
     }
 
     fn pipeline(&mut self, node: &Node) -> Option<Parts> {

@@ -1,6 +1,9 @@
-//! How a component describes its settings, in one table from which checking, defaults and the JSON Schema all follow.
+//! How a component describes itself and its settings, in one table from which checking, defaults, the JSON Schema and `latentd stages` all follow.
 
 use std::time::Duration;
+
+use super::words::expected;
+use crate::media::MediaKind;
 
 /// A source, stage or sink as a pipeline may name it.
 #[derive(Debug, Clone, Copy)]
@@ -9,6 +12,12 @@ pub struct Description {
     pub name: &'static str,
     /// One or two sentences for people, shown by editors.
     pub doc: &'static str,
+    /// The kinds of media that it can take; a source takes none. Of several kinds a stage's model decides for one.
+    pub takes: &'static [MediaKind],
+    /// The kinds of media that it can give; a sink gives none.
+    pub gives: &'static [MediaKind],
+    /// How it is written, in one line of YAML: `denoise: { model: denoise-camera, strength: 0.8 }`.
+    pub example: &'static str,
     /// Its settings.
     pub fields: &'static [Field],
 }
@@ -24,6 +33,13 @@ pub struct Field {
     pub kind: Kind,
     /// Whether it must be given.
     pub presence: Presence,
+}
+
+impl Field {
+    /// The values that it takes, in words: "a number from 5 to 5000 Hz".
+    pub fn values(&self) -> String {
+        expected(&self.kind)
+    }
 }
 
 /// Whether a setting must be given.
@@ -60,6 +76,8 @@ pub enum Kind {
         /// The most.
         max: i64,
     },
+    /// A number or whole number, in this unit, which is not written.
+    Measured(&'static Kind, &'static str),
     /// A length of time within bounds, both included: a number followed by `ms`, `s`, `min` or `h`, or `0`.
     Duration {
         /// The least.
@@ -93,4 +111,11 @@ pub struct Catalog {
     pub stages: &'static [Description],
     /// What may stand under `sink:`.
     pub sinks: &'static [Description],
+}
+
+impl Catalog {
+    /// The parts of a pipeline, each by the word for one of them, and what may stand there.
+    pub const fn parts(&self) -> [(&'static str, &'static [Description]); 3] {
+        [("source", self.sources), ("stage", self.stages), ("sink", self.sinks)]
+    }
 }

@@ -16,7 +16,7 @@ pub use check::audit;
 pub use decode::{Component, Parsed, Pipeline, read};
 pub use fields::{Catalog, Description, Field, Kind, Presence};
 pub use report::{Place, Problem, Report, Span, shown};
-pub use schema::{schema, to_json};
+pub use schema::{schema, setting, to_json};
 pub use settings::{Settings, Value};
 pub use stages::{Stages, read_stages};
 pub use yaml::Node;

@@ -65,12 +65,13 @@ fn short(description: &Description) -> Option<Json> {
 }
 
 fn object(fields: &[Field]) -> Json {
-    let properties: Map<String, Json> = fields.iter().map(|f| (f.name.to_owned(), field(f))).collect();
+    let properties: Map<String, Json> = fields.iter().map(|f| (f.name.to_owned(), setting(f))).collect();
     let required: Vec<_> = fields.iter().filter(|f| matches!(f.presence, Presence::Required)).map(|f| f.name).collect();
     json!({ "type": "object", "additionalProperties": false, "required": required, "properties": properties })
 }
 
-fn field(field: &Field) -> Json {
+/// The schema of one setting: what values it takes, `description` and, if it has one, `default`.
+pub fn setting(field: &Field) -> Json {
     let mut schema = kind(&field.kind);
     schema["description"] = field.doc.into();
     if let Presence::Default(text) = field.presence
@@ -96,6 +97,7 @@ fn kind(kind: &Kind) -> Json {
             schema
         }
         Kind::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Kind::Measured(kind, _) => self::kind(kind),
         // Bounds of a text that holds a unit are beyond what JSON Schema says.
         Kind::Duration { min, .. } => {
             let text = json!({ "type": "string", "pattern": unit_pattern(SECONDS) });

@@ -36,6 +36,7 @@ fn alternatives(kind: &Kind, out: &mut Vec<String>) {
         Kind::Path => out.push("a path".to_owned()),
         Kind::Number { min, max } => out.push(bounded("a number", *min, *max)),
         Kind::Integer { min, max } => out.push(whole(*min, *max)),
+        Kind::Measured(kind, unit) => out.push(format!("{} {unit}", expected(kind))),
         Kind::Duration { min, max } if *max < Duration::MAX => {
             let least = if min.is_zero() { String::new() } else { format!("from `{min:?}` ") };
             out.push(format!("a length of time {least}up to `{max:?}`"));

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Work;
 use super::{Loaded, check_together};
 #[cfg(feature = "live")]
-use crate::device::{Devices, Direction};
+use crate::device::{Devices, Direction, Wanted};
 use crate::durable::{Collision, Draft};
 use crate::error::{Error, Kind, show_path};
 #[cfg(feature = "live")]
@@ -59,8 +59,10 @@ impl Check {
     }
 }
 
-/// Looks at everything that these pipelines need, and at the state folder.
-pub fn examine(pipelines: &[Loaded], state: &Path) -> Vec<Check> {
+/// Looks at everything that these pipelines need, and at the state folder. The devices of those live pipelines that are `at_work` already are not tried:
+/// a device may be held by them.
+#[cfg_attr(not(feature = "live"), expect(unused_variables, reason = "nothing else is held"))]
+pub fn examine(pipelines: &[Loaded], state: &Path, at_work: &[&str]) -> Vec<Check> {
     let mut checks = vec![writable("state folder", state), open_files()];
     for loaded in pipelines {
         let name = loaded.name();
@@ -68,7 +70,7 @@ pub fn examine(pipelines: &[Loaded], state: &Path) -> Vec<Check> {
         checks.push(Check::good(format!("{name}: models"), format!("those of {file} are whole")));
         #[cfg(feature = "live")]
         if let Work::Live(pipeline) = &loaded.work {
-            checks.extend(devices(pipeline));
+            checks.extend(devices(pipeline, at_work.contains(&name)));
         }
         let Some(pipeline) = loaded.folder() else { continue };
         checks.push(readable(&format!("{name}: source"), &pipeline.source.root));
@@ -207,9 +209,9 @@ fn open_files() -> Check {
     }
 }
 
-/// Whether a live pipeline's devices are there. A device may come later, so none is no mistake.
+/// Whether a live pipeline's devices are there, and can be opened unless it has done so. A device may come later, so none is no mistake.
 #[cfg(feature = "live")]
-fn devices(pipeline: &LivePipeline) -> Vec<Check> {
+fn devices(pipeline: &LivePipeline, at_work: bool) -> Vec<Check> {
     let name = &pipeline.name;
     let devices = match Devices::system() {
         Ok(devices) => devices,
@@ -218,14 +220,17 @@ fn devices(pipeline: &LivePipeline) -> Vec<Check> {
             return vec![Check::doubtful(format!("{name}: sound"), e.to_string(), mend)];
         }
     };
-    let ends = [
-        (Direction::Microphone, &pipeline.microphone.wanted.device),
-        (Direction::Speaker, &pipeline.speaker.wanted.device),
-    ];
-    let check = |(direction, asked): (Direction, &String)| {
+    let ends = [(Direction::Microphone, &pipeline.microphone.wanted), (Direction::Speaker, &pipeline.speaker.wanted)];
+    let check = |(direction, wanted): (Direction, &Wanted)| {
         let what = format!("{name}: {}", direction.name());
-        match devices.named(direction, asked) {
-            Ok((id, name)) => Check::good(what, format!("{name} ({id})")),
+        let found = if at_work {
+            devices.named(direction, &wanted.device).map(|(id, name)| format!("{name} ({id}), at work"))
+        } else {
+            let tried = devices.tried(direction, wanted);
+            tried.map(|opened| format!("{} ({}), {} Hz", opened.name, opened.id, opened.rate))
+        };
+        match found {
+            Ok(found) => Check::good(what, found),
             Err(e) => {
                 let mend = e.mend_text().unwrap_or_default().to_owned();
                 Check::doubtful(what, format!("{e}; the pipeline would wait for it"), mend)

@@ -17,6 +17,7 @@ pub mod service;
 pub mod status;
 mod supervisor;
 mod together;
+mod trial;
 mod wishes;
 
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ use supervisor::Supervisor;
 pub use board::Board;
 pub use confine::confine;
 pub use prepare::prepare;
+pub use trial::Trial;
 
 /// How to run.
 #[derive(Debug, Clone)]

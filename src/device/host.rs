@@ -1,8 +1,12 @@
 //! A sound system that answers, and its devices: one that cpal knows, or a PulseAudio server, which is asked directly.
 
+use cpal::ErrorKind;
 use cpal::traits::{DeviceTrait, HostTrait};
 
 use super::Direction;
+#[cfg(target_os = "linux")]
+use super::alsa;
+use super::open::{told, without_cards};
 #[cfg(target_os = "linux")]
 use super::server::Connection;
 
@@ -26,6 +30,8 @@ pub struct Found {
     pub name: String,
     /// How it is opened.
     pub how: How,
+    /// 0 for what people are shown; the rest is reached by name, and where names are the same the lowest is meant.
+    pub level: u8,
 }
 
 /// How a device is opened.
@@ -43,16 +49,17 @@ pub enum How {
 }
 
 impl Host {
-    /// That which applications are meant to use has the lowest.
+    /// That which is meant where a device is not named by its id has the lowest. PipeWire's own protocol comes behind PulseAudio's, which PipeWire
+    /// serves as well: of its own, cpal neither tells which device is the default nor tells devices from what other programs play and hear.
     pub fn rank(&self) -> u8 {
         match self {
-            Host::Cpal(host) => match host.id().to_string().to_lowercase().as_str() {
-                "pipewire" => 0,
-                "pulseaudio" => 1,
+            Host::Cpal(host) => match host.id().to_string().as_str() {
+                "pulseaudio" => 0,
+                "pipewire" => 1,
                 _ => ALONE,
             },
             #[cfg(target_os = "linux")]
-            Host::Pulse(_) => 1,
+            Host::Pulse(_) => 0,
         }
     }
 
@@ -64,7 +71,12 @@ impl Host {
                     Direction::Microphone => host.input_devices().map(Vec::from_iter),
                     Direction::Speaker => host.output_devices().map(Vec::from_iter),
                 };
-                devices.unwrap_or_default().into_iter().map(Found::of).collect()
+                let found: Vec<Found> = devices.unwrap_or_default().into_iter().map(Found::of).collect();
+                #[cfg(target_os = "linux")]
+                if host.id() == cpal::HostId::Alsa {
+                    return alsa::tell_apart(found, self.default_device(direction));
+                }
+                found
             }
             #[cfg(target_os = "linux")]
             Host::Pulse(connection) => connection.devices(direction),
@@ -89,21 +101,26 @@ impl Found {
     fn of(device: cpal::Device) -> Found {
         let id = device.id().map(|id| id.to_string()).unwrap_or_default();
         let name = device.description().map_or_else(|_| id.clone(), |d| d.name().to_owned());
-        Found { id, name, how: How::Cpal(Box::new(device)) }
+        Found { id, name, how: How::Cpal(Box::new(device)), level: 0 }
     }
 
-    /// Channels and frames a second that it has by itself, if it tells.
-    pub fn own(&self, direction: Direction) -> Option<(u16, u32)> {
+    /// Channels and frames a second that it has by itself; or why it does not tell.
+    pub fn own(&self, direction: Direction) -> Result<(u16, u32), String> {
         match &self.how {
             How::Cpal(device) => {
                 let config = match direction {
                     Direction::Microphone => device.default_input_config(),
                     Direction::Speaker => device.default_output_config(),
                 };
-                config.ok().map(|c| (c.channels(), c.sample_rate()))
+                config.map(|c| (c.channels(), c.sample_rate())).map_err(|e| match e.kind() {
+                    ErrorKind::DeviceBusy => "another program holds it".into(),
+                    ErrorKind::PermissionDenied => "this user may not use it".into(),
+                    ErrorKind::DeviceNotAvailable => without_cards(&self.id).map_or_else(|| told(&e), str::to_owned),
+                    _ => told(&e),
+                })
             }
             #[cfg(target_os = "linux")]
-            How::Pulse { channels, rate } => Some((*channels, *rate)),
+            How::Pulse { channels, rate } => Ok((*channels, *rate)),
         }
     }
 }

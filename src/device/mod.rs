@@ -1,7 +1,9 @@
-//! Microphones and speakers. `system.rs` finds them in the sound systems that `host.rs` knows, `open.rs` opens them: by cpal (`formats.rs`, in which of its
-//! configurations), or, of a PulseAudio server, without it, which does not do that well enough: `server.rs` is a connection, `pulse.rs` its streams.
-//! `ring.rs` is what callbacks do, which is to copy and to count.
+//! Microphones and speakers. `system.rs` finds them in the sound systems that `host.rs` knows (`alsa.rs`, which of ALSA's names are for people),
+//! `open.rs` opens them: by cpal (`formats.rs`, in which of its configurations), or, of a PulseAudio server, without it, which does not do that well
+//! enough: `server.rs` is a connection, `pulse.rs` its streams. `ring.rs` is what callbacks do, which is to copy and to count.
 
+#[cfg(target_os = "linux")]
+mod alsa;
 mod formats;
 mod host;
 mod open;
@@ -55,6 +57,8 @@ pub struct Device {
     pub rate: Option<u32>,
     /// Channels that it has by itself, if it tells.
     pub channels: Option<u16>,
+    /// Why it does not tell, which is why it cannot be opened now.
+    pub trouble: Option<String>,
 }
 
 /// What a pipeline asks of a device.

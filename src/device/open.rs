@@ -15,6 +15,9 @@ use crate::error::{Error, Kind, Result};
 /// How long a device may take to open.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// What to do where sound is not for this user.
+pub(super) const GROUP: &str = "give the user that runs latentd the right to use sound (on Linux, the group `audio`)";
+
 /// A device at work. It stops when this is dropped.
 pub struct Stream {
     _running: Running,
@@ -48,7 +51,7 @@ pub fn microphone(
             let opened = converted((found.id, found.name), channels, wanted);
             let tap = tap(&opened);
             let recording = super::pulse::record(&opened, wanted.buffer.max(1), tap, clock, PATIENCE)
-                .map_err(|e| refused(Direction::Microphone, &opened.name, ErrorKind::DeviceNotAvailable, e))?;
+                .map_err(|e| refused(Direction::Microphone, called(&opened), ErrorKind::DeviceNotAvailable, e))?;
             return Ok(Stream { _running: Running::Pulse(recording), opened });
         }
     };
@@ -71,8 +74,8 @@ pub fn microphone(
     };
     let stream = device
         .build_input_stream_raw(config, format, callback, move |e| note(&counters, &e), Some(PATIENCE))
-        .map_err(|e| refused(Direction::Microphone, &opened.name, e.kind(), e))?;
-    stream.play().map_err(|e| refused(Direction::Microphone, &opened.name, e.kind(), e))?;
+        .map_err(|e| refused(Direction::Microphone, called(&opened), e.kind(), told(&e)))?;
+    stream.play().map_err(|e| refused(Direction::Microphone, called(&opened), e.kind(), told(&e)))?;
     Ok(Stream { _running: Running::Cpal(stream), opened })
 }
 
@@ -93,7 +96,7 @@ pub fn speaker(
             let opened = converted((found.id, found.name), channels, wanted);
             let feed = feed(&opened);
             let playing = super::pulse::play(&opened, wanted.buffer.max(1), feed, clock, PATIENCE)
-                .map_err(|e| refused(Direction::Speaker, &opened.name, ErrorKind::DeviceNotAvailable, e))?;
+                .map_err(|e| refused(Direction::Speaker, called(&opened), ErrorKind::DeviceNotAvailable, e))?;
             return Ok(Stream { _running: Running::Pulse(playing), opened });
         }
     };
@@ -116,9 +119,35 @@ pub fn speaker(
     };
     let stream = device
         .build_output_stream_raw(config, format, callback, move |e| note(&counters, &e), Some(PATIENCE))
-        .map_err(|e| refused(Direction::Speaker, &opened.name, e.kind(), e))?;
-    stream.play().map_err(|e| refused(Direction::Speaker, &opened.name, e.kind(), e))?;
+        .map_err(|e| refused(Direction::Speaker, called(&opened), e.kind(), told(&e)))?;
+    stream.play().map_err(|e| refused(Direction::Speaker, called(&opened), e.kind(), told(&e)))?;
     Ok(Stream { _running: Running::Cpal(stream), opened })
+}
+
+/// What the device is opened as. One of cpal is opened for that, and closed before sound goes through it: what it says that it can may still be
+/// refused, also since another program holds it.
+///
+/// # Errors
+/// As for opening it.
+pub fn tried(found: Found, direction: Direction, wanted: &Wanted) -> Result<Opened> {
+    let device = match found.how {
+        How::Cpal(device) => device,
+        #[cfg(target_os = "linux")]
+        How::Pulse { channels, .. } => return Ok(converted((found.id, found.name), channels, wanted)),
+    };
+    let (config, format, opened) = choose(direction, wanted, &device, (found.id, found.name))?;
+    let built = match direction {
+        Direction::Microphone => {
+            let callback = |_: &Data, _: &cpal::InputCallbackInfo| {};
+            device.build_input_stream_raw(config, format, callback, |_| {}, Some(PATIENCE))
+        }
+        Direction::Speaker => {
+            let callback = |_: &mut Data, _: &cpal::OutputCallbackInfo| {};
+            device.build_output_stream_raw(config, format, callback, |_| {}, Some(PATIENCE))
+        }
+    };
+    drop(built.map_err(|e| refused(direction, called(&opened), e.kind(), told(&e)))?);
+    Ok(opened)
 }
 
 /// What a device of a server is opened as: the server converts rate and format, and a device keeps its channels.
@@ -139,7 +168,7 @@ fn choose(
         Direction::Microphone => (device.default_input_config(), device.supported_input_configs().map(Vec::from_iter)),
         Direction::Speaker => (device.default_output_config(), device.supported_output_configs().map(Vec::from_iter)),
     };
-    let ranges = ranges.map_err(|e| refused(direction, &name, e.kind(), e))?;
+    let ranges = ranges.map_err(|e| refused(direction, (&id, &name), e.kind(), told(&e)))?;
     let own = own.ok().map(|c| (c.channels(), c.sample_rate()));
     let (range, rate) = best(&ranges, own, wanted.rate).ok_or_else(|| {
         let what = format!("the {} `{name}` offers no format that latentd knows", direction.name());
@@ -147,7 +176,7 @@ fn choose(
     })?;
     let buffer_size = match *range.buffer_size() {
         // Buffers are told at the rate that was wanted.
-        SupportedBufferSize::Range { min, max } if min <= max => {
+        SupportedBufferSize::Range { min, max } if min <= max && max > 0 => {
             let frames = u64::from(wanted.buffer) * u64::from(rate) / u64::from(wanted.rate.max(1));
             BufferSize::Fixed((frames as u32).clamp(min.max(1), max.max(1)))
         }
@@ -170,21 +199,41 @@ fn note(counters: &Counters, error: &cpal::Error) {
     }
 }
 
+/// What cpal says, to be followed by more.
+pub(super) fn told(error: &cpal::Error) -> String {
+    error.to_string().trim_end_matches('.').to_owned()
+}
+
+/// Id and name.
+fn called(opened: &Opened) -> (&str, &str) {
+    (&opened.id, &opened.name)
+}
+
 fn refused(
     direction: Direction,
-    name: &str,
+    (id, name): (&str, &str),
     kind: ErrorKind,
-    error: impl std::error::Error + Send + Sync + 'static,
+    error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> Error {
+    const ELSE: &str = "see whether other programs can use it; `latentd devices` shows what there is";
     let mend = match kind {
-        ErrorKind::PermissionDenied => {
-            "give the user that runs latentd the right to use sound (on Linux, the group `audio`)"
-        }
+        ErrorKind::PermissionDenied => GROUP,
         ErrorKind::DeviceBusy => {
             "another program holds it; stop that, or use PipeWire or PulseAudio, which share devices"
         }
         ErrorKind::HostUnavailable => "start PipeWire or PulseAudio",
-        _ => "see whether other programs can use it; `latentd devices` shows what there is",
+        ErrorKind::DeviceNotAvailable => without_cards(id).unwrap_or(ELSE),
+        _ => ELSE,
     };
     Error::new(Kind::Device, format!("the {} `{name}` cannot be opened", direction.name())).because(error).mend(mend)
+}
+
+/// Why there is no card for a device of ALSA, as a mend, if there is none.
+pub(super) fn without_cards(id: &str) -> Option<&'static str> {
+    #[cfg(target_os = "linux")]
+    if id.starts_with(super::alsa::ALSA) {
+        return super::alsa::without_cards();
+    }
+    let _ = id;
+    None
 }

@@ -111,5 +111,6 @@ fn found(own: &CStr, description: Option<&CString>, channels: &ChannelMap, spec:
         id: format!("{PULSE}{own}"),
         name: name.into_owned(),
         how: How::Pulse { channels: u16::from(channels.num_channels()), rate: spec.sample_rate },
+        level: 0,
     }
 }

@@ -19,7 +19,7 @@ const ANSWER: Duration = Duration::from_secs(2);
 
 /// The sound systems that answer now. Made anew after one went away: a connection to a server that died stays dead.
 pub struct Devices {
-    /// The one that applications are meant to use comes first.
+    /// In the order of their ranks.
     hosts: Vec<Host>,
     /// Whether there is a sound server beside them that does not answer.
     silent: bool,
@@ -34,7 +34,7 @@ pub fn hush() {
 }
 
 impl Devices {
-    /// Those of this machine: PipeWire where latentd is built with it, PulseAudio (or what speaks its language), ALSA.
+    /// Those of this machine: PulseAudio (or what speaks its language), PipeWire where latentd is built with it, ALSA.
     ///
     /// # Errors
     /// Kind device: no sound system answers.
@@ -68,25 +68,48 @@ impl Devices {
         Devices { hosts: vec![Host::Cpal(host)], silent: false, clock }
     }
 
-    /// All that there are.
-    pub fn list(&self) -> Vec<Device> {
+    /// Those that people are shown: of the first sound system, whose cards are the same as those of the others, and no parts of ALSA. Or `all` that can
+    /// be named.
+    pub fn list(&self, all: bool) -> Vec<Device> {
         let mut listed = Vec::new();
         for direction in [Direction::Microphone, Direction::Speaker] {
             let default = self.default_id(direction);
-            let found = self.hosts.iter().flat_map(|host| host.devices(direction));
-            for found in found.filter(|found| !found.id.is_empty()) {
+            let shown = |found: &Found| (all || found.level == 0) && !found.id.is_empty();
+            let mut devices: Vec<Found> = self.all(direction).into_iter().filter(shown).collect();
+            // The default first; last the sound of speakers, which is no microphone that people look for.
+            devices.sort_by_key(|found| (Some(&found.id) != default.as_ref(), found.id.ends_with(MONITOR)));
+            for found in devices {
                 let own = found.own(direction);
                 listed.push(Device {
                     direction,
                     default: Some(&found.id) == default.as_ref(),
                     id: found.id,
                     name: found.name,
-                    rate: own.map(|(_, rate)| rate),
-                    channels: own.map(|(channels, _)| channels),
+                    rate: own.as_ref().ok().map(|(_, rate)| *rate),
+                    channels: own.as_ref().ok().map(|(channels, _)| *channels),
+                    trouble: own.err(),
                 });
             }
         }
         listed
+    }
+
+    /// How many more can be named than people are shown.
+    pub fn unlisted(&self) -> usize {
+        let both = [Direction::Microphone, Direction::Speaker];
+        both.into_iter().flat_map(|direction| self.all(direction)).filter(|found| found.level > 0).count()
+    }
+
+    /// All that can be named, by the order of their sound systems. What is not of the first is not shown.
+    fn all(&self, direction: Direction) -> Vec<Found> {
+        let first = self.hosts.first().map_or(0, Host::rank);
+        let of = |host: &Host| {
+            let behind = host.rank() - first;
+            let mut found = host.devices(direction);
+            found.iter_mut().for_each(|found| found.level += 2 * behind);
+            found
+        };
+        self.hosts.iter().flat_map(of).collect()
     }
 
     /// The id of the device that is opened where none is named.
@@ -139,12 +162,29 @@ impl Devices {
         open::speaker(self.find(Direction::Speaker, &wanted.device)?, wanted, feed, self.clock)
     }
 
+    /// What a device would be opened as. It is opened for a moment, and no sound goes through it; a server is only asked what it has.
+    ///
+    /// # Errors
+    /// Kind device: there is no such device, or it refuses.
+    pub fn tried(&self, direction: Direction, wanted: &Wanted) -> Result<Opened> {
+        open::tried(self.find(direction, &wanted.device)?, direction, wanted)
+    }
+
     /// Id and name of the device that would be opened.
     ///
     /// # Errors
     /// Kind device: there is none, or more than one.
     pub fn named(&self, direction: Direction, asked: &str) -> Result<(String, String)> {
         self.find(direction, asked).map(|found| (found.id, found.name))
+    }
+
+    /// Why ALSA has no card, where nothing else has any.
+    fn without_cards(&self) -> Option<&'static str> {
+        #[cfg(target_os = "linux")]
+        if !self.has_server() {
+            return super::alsa::without_cards();
+        }
+        None
     }
 
     fn find(&self, direction: Direction, asked: &str) -> Result<Found> {
@@ -158,21 +198,23 @@ impl Devices {
                     .mend("plug one in, or name a device; `latentd devices` shows them")
             });
         }
-        let mut all: Vec<Found> = self.hosts.iter().flat_map(|host| host.devices(direction)).collect();
+        let mut all = self.all(direction);
         let by_id = all.iter().position(|found| found.id == asked);
         if let Some(at) = by_id.or_else(|| all.iter().position(|found| parts(&found.id).1 == asked)) {
             return Ok(all.swap_remove(at));
         }
-        let mut same = all.iter().enumerate().filter(|(_, found)| found.name.eq_ignore_ascii_case(asked));
-        match (same.next(), same.next()) {
-            (Some((at, _)), None) => return Ok(all.swap_remove(at)),
-            (Some((_, one)), Some((_, other))) => {
+        let called = |found: &Found| found.name.eq_ignore_ascii_case(asked);
+        let level = all.iter().filter(|found| called(found)).map(|found| found.level).min();
+        let is_meant = |at: &usize| called(&all[*at]) && Some(all[*at].level) == level;
+        let meant: Vec<usize> = (0..all.len()).filter(is_meant).collect();
+        match meant[..] {
+            [at] => return Ok(all.swap_remove(at)),
+            [one, other, ..] => {
                 let what = format!("more than one {} is called `{asked}`", direction.name());
-                return Err(
-                    Error::new(Kind::Device, what).mend(format!("name it by its id: `{}`, `{}`", one.id, other.id))
-                );
+                let mend = format!("name it by its id: `{}`, `{}`", all[one].id, all[other].id);
+                return Err(Error::new(Kind::Device, what).mend(mend));
             }
-            _ => {}
+            [] => {}
         }
         if self.silent {
             return Err(hangs());
@@ -183,7 +225,7 @@ impl Devices {
         let words = names.chain(ids).chain(all.iter().map(|found| parts(&found.id).1));
         Err(Error::new(Kind::Device, what).mend(match crate::did_you_mean(asked, words) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => "`latentd devices` shows those that there are".into(),
+            None => self.without_cards().unwrap_or("`latentd devices` shows those that there are").into(),
         }))
     }
 }

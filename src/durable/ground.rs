@@ -12,7 +12,8 @@ use std::sync::{PoisonError, RwLock};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, linkat, mkdirat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
-/// Guarded folders. A path says the same to every thread, so these do too.
+/// Guarded folders. A path says the same to every thread, so these do too: were they passed along, every function that takes a path would take them as
+/// well, down to what a dropped draft deletes, and one call that went without would follow a stranger's link.
 static GROUNDS: RwLock<BTreeSet<PathBuf>> = RwLock::new(BTreeSet::new());
 
 /// To find what is below, no right to read a folder is needed.
@@ -21,8 +22,8 @@ const HOLD: OFlags = OFlags::PATH;
 #[cfg(not(target_os = "linux"))]
 const HOLD: OFlags = OFlags::RDONLY;
 
-/// From now on whatever lies below `root`, an absolute path, may be a stranger's, for all functions here; `root` itself, and links that lead to it,
-/// are the user's.
+/// From now on whatever lies below `root` may be a stranger's, for all functions here; `root` itself, and links that lead to it, are the user's. It is an
+/// absolute path, or one that the paths below it begin with as it is written.
 pub fn guard(root: &Path) {
     GROUNDS.write().unwrap_or_else(PoisonError::into_inner).insert(root.to_path_buf());
 }

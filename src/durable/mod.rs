@@ -10,6 +10,7 @@ use tempfile::{Builder, NamedTempFile};
 
 use crate::error::{Error, Result};
 
+mod deleting;
 mod ground;
 mod moving;
 mod publish;
@@ -17,9 +18,10 @@ mod regular;
 mod stamp;
 mod sweep;
 
+pub use deleting::{delete, finish_delete};
 pub use ground::{guard, look, open_beneath, open_to_append, open_to_read, read_some, unlink};
 pub use moving::{
-    LONGEST, delete, is_reservation, move_file, move_to, names, numbered, rename_to_free_name, replace, shorten,
+    LONGEST, is_reservation, move_file, move_to, names, numbered, rename_to_free_name, replace, shorten, too_many,
 };
 pub use publish::{Publication, Sealed, digest, digest_of, publish, sign};
 pub use regular::open_file;

@@ -7,8 +7,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
+use rustix::io::Errno;
+
 use super::ground::{self, Place};
-use super::{Collision, Draft, MOVING, Stamp, folder_of, make_folder, sync_after, sync_folder};
+use super::{Collision, Draft, MOVING, Stamp, delete, folder_of, make_folder, sync_after, sync_folder};
 use crate::error::{Error, Kind, Result};
 
 /// The longest name that common file systems take, in bytes.
@@ -68,12 +70,12 @@ fn shift(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 /// Whether a file is in that state, or no matter in which.
-fn is_in(state: Option<Stamp>, path: &Path) -> bool {
+pub(super) fn is_in(state: Option<Stamp>, path: &Path) -> bool {
     state.is_none_or(|state| Stamp::of(path).is_ok_and(|now| now == state))
 }
 
 /// Whether what was moved to `to` is another file than the one held, or was written to. What has gone on from there is not known to be another.
-fn is_other(held: Option<&File>, state: Stamp, to: &Path) -> bool {
+pub(super) fn is_other(held: Option<&File>, state: Stamp, to: &Path) -> bool {
     let Ok(moved) = ground::look(to) else { return false };
     // By the file itself where that is held: some file systems give it another number under another name.
     let held = held.and_then(|held| held.metadata().ok());
@@ -82,7 +84,7 @@ fn is_other(held: Option<&File>, state: Stamp, to: &Path) -> bool {
     other || (moved.length, moved.modified) != (state.length, state.modified)
 }
 
-fn changed(path: &Path) -> Error {
+pub(super) fn changed(path: &Path) -> Error {
     Error::new(Kind::Transient, "it changed while it was moved").at(path)
 }
 
@@ -121,19 +123,6 @@ fn copy(from: &mut File, to: &mut File) -> std::io::Result<()> {
     let metadata = from.metadata()?;
     let _ = to.set_permissions(metadata.permissions());
     let _ = metadata.modified().and_then(|time| to.set_modified(time));
-    Ok(())
-}
-
-/// Deletes a file for good: a power loss does not bring it back. If a state is told, only a file in that state is deleted.
-///
-/// # Errors
-/// Kind output or transient: it cannot be deleted.
-pub fn delete(path: &Path, state: Option<Stamp>) -> Result<()> {
-    if !is_in(state, path) {
-        return Err(changed(path));
-    }
-    ground::unlink(path).map_err(|e| Error::io("delete", path, e))?;
-    sync_after(folder_of(path));
     Ok(())
 }
 
@@ -178,16 +167,21 @@ fn microseconds() -> u64 {
     u64::try_from(now.as_micros()).unwrap_or_default().max(NUMBERS)
 }
 
-pub(super) fn too_many(path: &Path) -> Error {
-    Error::new(Kind::Output, "there are 10,000 files of that name").at(path)
+/// None of [`names`] is free.
+pub fn too_many(path: &Path) -> Error {
+    let what = "its name is taken, and so is every one to fall back to: 10,000 by number, 10,000 by the time";
+    Error::new(Kind::Output, what).at(path).mend("move away some of what lies there")
 }
 
 /// Between file systems a file is copied; a link must not be followed then, nor a pipe be waited for.
 pub(super) fn open_regular(path: &Path) -> Result<File> {
-    let file = ground::open_to_read(path).map_err(|e| Error::io("read", path, e))?;
-    match file.metadata() {
-        Ok(metadata) if metadata.is_file() => Ok(file),
-        _ => Err(Error::new(Kind::Input, "not a file, so it stays where it is").at(path)),
+    let none = || Error::new(Kind::Input, "not a file, so it stays where it is").at(path);
+    match ground::open_to_read(path) {
+        Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => Ok(file),
+        Ok(_) => Err(none()),
+        // A link; a socket, or a device without a driver. No time makes a file of them, as it brings a share back.
+        Err(e) if is_one_of(&e, &[Errno::LOOP, Errno::NXIO]) => Err(none()),
+        Err(e) => Err(Error::io("read", path, e)),
     }
 }
 
@@ -197,7 +191,7 @@ pub(super) fn rename_noreplace(from: &Path, to: &Path) -> std::io::Result<()> {
     let (source, target) = (Place::of(from)?, Place::of(to)?);
     match renameat_with(source.folder(), source.name(), target.folder(), target.name(), RenameFlags::NOREPLACE) {
         // Some network file systems do not know the flag; a hard link is as safe.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => link_and_unlink(from, to),
+        Err(Errno::INVAL | Errno::NOSYS) => link_and_unlink(from, to),
         other => Ok(other?),
     }
 }
@@ -229,10 +223,11 @@ fn withdraw(from: &Path, to: &Path, e: std::io::Error) -> std::io::Result<()> {
 
 /// Whether there are no hard links here, as on many file systems in user space, or none of this file.
 fn cannot_link(e: &std::io::Error) -> bool {
-    use rustix::io::Errno;
-    [Errno::PERM, Errno::NOSYS, Errno::OPNOTSUPP, Errno::MLINK]
-        .iter()
-        .any(|no| e.raw_os_error() == Some(no.raw_os_error()))
+    is_one_of(e, &[Errno::PERM, Errno::NOSYS, Errno::OPNOTSUPP, Errno::MLINK])
+}
+
+fn is_one_of(e: &std::io::Error, what: &[Errno]) -> bool {
+    what.iter().any(|no| e.raw_os_error() == Some(no.raw_os_error()))
 }
 
 /// Takes the name by a file that only one can make, which says for what, and puts the file in its place.
@@ -301,7 +296,7 @@ mod tests {
         std::fs::rename(&from, &to).unwrap();
         withdraw(&from, &to, std::io::Error::other("late")).unwrap();
         assert_eq!(std::fs::read(&to).unwrap(), b"more");
-        assert!(cannot_link(&rustix::io::Errno::PERM.into()) && !cannot_link(&rustix::io::Errno::EXIST.into()));
+        assert!(cannot_link(&Errno::PERM.into()) && !cannot_link(&Errno::EXIST.into()));
     }
 
     /// The second file of a long name could not be written, and its pipeline waited for ever.
@@ -322,6 +317,22 @@ mod tests {
         assert!(late.parent() == Some(Path::new("a")) && late.extension().unwrap() == "png", "{late:?}");
         // As many digits as microseconds since 1970 have.
         assert!(late.as_os_str().len() >= "a/cat-1700000000000000.png".len() && names.next().unwrap() != late);
+        assert_eq!(super::names(Path::new("a/cat.png")).count(), 20_000);
+        assert!(too_many(Path::new("a/cat.png")).message().contains("10,000 by number, 10,000 by the time"));
+    }
+
+    /// Where quarantine is on another file system, links and sockets were tried again for ever, as if a share were away.
+    #[test]
+    fn what_cannot_be_copied_is_no_share_that_is_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let [to, own, far, socket] = ["to", "own", "far", "socket"].map(|name| folder.path().join(name));
+        std::os::unix::fs::symlink("own", &own).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", &far).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        for from in [own, far, socket] {
+            let refused = copy_over(&from, &to, Some(Stamp::of(&from).unwrap()), |_| Ok(())).unwrap_err();
+            assert!(refused.kind() == Kind::Input && Stamp::of(&from).is_ok() && Stamp::of(&to).is_err(), "{refused}");
+        }
     }
 
     /// A copy was left behind by each try, and originals that cannot be deleted are tried again and again.

@@ -182,7 +182,10 @@ pub fn write(media: Media, path: &Path, options: &image::EncodeOptions, out: &mu
             let format = image::Format::from_extension(path)?;
             image::encode::write(&image, format, options, out).map_err(|e| e.at(path))
         }
-        Media::Audio(audio) => audio::encode::write(audio, out).map_err(|e| e.at(path)),
+        Media::Audio(audio) => {
+            let container = audio::encode::Container::from_extension(path)?;
+            audio::encode::write_as(audio, container, out).map_err(|e| e.at(path))
+        }
         Media::Latent(latent) => {
             latent::write_latents(&[latent], latent::LatentFormat::from_extension(path)?, out).map_err(|e| e.at(path))
         }

@@ -8,8 +8,10 @@ use latentd_conv::{Activation, Algorithm, Conv2d, Epilogue, Geometry, Prepared, 
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::cnn::{Conv, Deconv, KernelFormat, PoolSpec};
+use tract_onnx::tract_core::ops::einsum::EinSum;
 use tract_onnx::tract_core::ops::math::{Add, Max};
 use tract_onnx::tract_core::ops::nn::DataFormat;
+use tract_onnx::tract_core::optim::Optimizer;
 
 thread_local! {
     /// One for each thread that runs networks; it grows to what the largest layer needs and is used again.
@@ -18,13 +20,29 @@ thread_local! {
 
 /// A convolution, or a transposed one, with all that is fused into it.
 #[derive(Debug, Clone)]
-struct Convolution {
+pub(super) struct Convolution {
     prepared: Arc<Prepared>,
     bias: Arc<[f32]>,
-    output: TVec<usize>,
+    pub(super) output: TVec<usize>,
     /// Whether a second input is added.
     residual: bool,
     relu: bool,
+}
+
+impl Convolution {
+    /// Whether nothing but a bias is fused into it.
+    pub(super) fn linear(&self) -> bool {
+        !self.residual && !self.relu
+    }
+
+    /// Computes `output` of `input`, with `residual` added.
+    pub(super) fn run(&self, input: &[f32], residual: Option<&[f32]>, output: &mut [f32]) -> TractResult<()> {
+        let activation = if self.relu { Activation::Relu } else { Activation::Identity };
+        let epilogue = Epilogue { bias: Some(&self.bias), residual, activation };
+        SCRATCH.with_borrow_mut(|scratch| {
+            self.prepared.run(input, output, &epilogue, scratch).map_err(|e| format_err!("{e}"))
+        })
+    }
 }
 
 impl PartialEq for Convolution {
@@ -59,15 +77,7 @@ impl EvalOp for Convolution {
         let input = inputs[0].try_as_plain_ram()?;
         let residual = if self.residual { Some(inputs[1].try_as_plain_ram()?) } else { None };
         let residual = residual.as_ref().map(|r| r.as_slice::<f32>()).transpose()?;
-        let activation = if self.relu { Activation::Relu } else { Activation::Identity };
-        let epilogue = Epilogue { bias: Some(&self.bias), residual, activation };
-        {
-            let mut plain = output.try_as_plain_ram_mut()?;
-            let output = plain.as_slice_mut::<f32>()?;
-            SCRATCH.with_borrow_mut(|scratch| {
-                self.prepared.run(input.as_slice::<f32>()?, output, &epilogue, scratch).map_err(|e| format_err!("{e}"))
-            })?;
-        }
+        self.run(input.as_slice::<f32>()?, residual, output.try_as_plain_ram_mut()?.as_slice_mut::<f32>()?)?;
         Ok(tvec!(output.into_tvalue()))
     }
 }
@@ -102,7 +112,55 @@ pub(super) fn replace(model: &mut TypedModel, algorithm: Option<Algorithm>) -> T
     model.compact()
 }
 
-fn patch(model: &mut TypedModel, replaced: usize, op: Convolution, inputs: &[OutletId]) -> TractResult<()> {
+/// Puts latentd-conv in place of every product of a constant matrix and one that is not, as the gates of a GRU are: a convolution by a kernel of 1x1.
+pub(super) fn products(model: &mut TypedModel) -> TractResult<()> {
+    Optimizer::prop_consts().optimize(model)?;
+    for node in model.eval_order()? {
+        if let Some((op, input)) = product(model, node)? {
+            patch(model, node, op, &[input])?;
+        }
+    }
+    for node in model.eval_order()? {
+        if let Some((follower, op, inputs)) = fused(model, node)? {
+            patch(model, follower, op, &inputs)?;
+        }
+    }
+    model.compact()
+}
+
+/// The operation for a node that is such a product, and the outlet it reads.
+fn product(model: &TypedModel, node: usize) -> TractResult<Option<(Convolution, OutletId)>> {
+    let node = model.node(node);
+    let Some(product) = node.op_as::<EinSum>().filter(|op| op.q_params.is_none()) else { return Ok(None) };
+    let [weight, x] = node.inputs[..] else { return Ok(None) };
+    let (Some(weight), Some(&[depth, points])) =
+        (&model.outlet_fact(weight)?.konst, model.outlet_fact(x)?.shape.as_concrete())
+    else {
+        return Ok(None);
+    };
+    let (&[rows, columns], false) = (weight.shape(), model.outlet_fact(x)?.konst.is_some()) else { return Ok(None) };
+    if weight.datum_type() != f32::datum_type() || columns != depth || product.axes != "mk,kn->mn".parse()? {
+        return Ok(None);
+    }
+    let conv = Conv2d::new(Geometry::same(depth, rows, 1, [1, points]));
+    let weight = weight.try_as_plain_ram()?;
+    let weight = weight.as_slice::<f32>()?;
+    let Ok(prepared) = conv.and_then(|c| c.prepare(weight, None)) else {
+        return Ok(None);
+    };
+    let bias = vec![0.0; rows].into();
+    let op =
+        Convolution { prepared: Arc::new(prepared), bias, output: tvec![rows, points], residual: false, relu: false };
+    Ok(Some((op, x)))
+}
+
+/// Puts `op`, which reads `inputs`, in place of a node.
+pub(super) fn patch(
+    model: &mut TypedModel,
+    replaced: usize,
+    op: impl Into<Box<dyn TypedOp>>,
+    inputs: &[OutletId],
+) -> TractResult<()> {
     let mut patch = TypedModelPatch::default();
     let taps = inputs.iter().map(|i| patch.tap_model(model, *i)).collect::<TractResult<TVec<_>>>()?;
     let name = format!("{}.latentd", model.node(replaced).name);
@@ -216,6 +274,15 @@ fn fused(model: &TypedModel, node: usize) -> TractResult<Option<(usize, Convolut
     if binary.0.is::<Max>() {
         let zero = fact.konst.as_ref().is_some_and(|k| k.len() == 1 && k.is_all_zero().unwrap_or(false));
         return Ok(zero.then(|| (reader.node, Convolution { relu: true, ..op.clone() }, inputs)));
+    }
+    if binary.0.is::<Add>()
+        && let Some(bias) = &fact.konst
+        && fact.shape.as_concrete() == Some(&[op.bias.len(), 1])
+        && !op.residual
+    {
+        let bias = bias.try_as_plain_ram()?;
+        let bias = op.bias.iter().zip(bias.as_slice::<f32>()?).map(|(own, more)| own + more).collect();
+        return Ok(Some((reader.node, Convolution { bias, ..op.clone() }, inputs)));
     }
     let same = fact.konst.is_none() && fact.shape.as_concrete() == Some(&op.output);
     // The other summand must not depend on this sum; it cannot, since it is one of its inputs.

@@ -93,6 +93,17 @@ impl Models {
         unknown
     }
 
+    /// Has every loaded model of pictures ready, as the first file will have it; others are since they were loaded. One that cannot be is an error then.
+    pub fn make_ready(&self) {
+        let models: Vec<Arc<Model>> = self.lock().values().cloned().collect();
+        for model in models.iter().filter(|model| model.card.is_tiled()) {
+            let Choice { tile, kernel } = model.choice();
+            if let Err(e) = model.plan(tile, tile, kernel) {
+                tracing::debug!("{e}");
+            }
+        }
+    }
+
     /// Runs the model this way from now on, also after the next start.
     pub fn remember(&self, model: &Model, choice: Choice) {
         model.choose(choice);

@@ -8,6 +8,7 @@ mod convolution;
 mod draws;
 mod find;
 mod golden;
+mod gru;
 mod load;
 mod plan;
 mod session;

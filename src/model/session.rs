@@ -7,7 +7,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::knobs::KnobScope;
 
 use super::load::guarded;
-use super::{Kernel, Model, convolution};
+use super::{Kernel, Model, convolution, gru};
 use crate::error::{Error, Kind, Result};
 
 /// Inputs and outputs of a graph, chosen by name, at fixed shapes. An autoencoder's encoder and decoder are two sessions of one model.
@@ -83,7 +83,13 @@ impl Session {
 
 /// Makes a graph whose inputs have their facts ready to run, with the convolutions computed by `kernel`.
 pub(super) fn optimise(graph: InferenceModel, kernel: Kernel) -> TractResult<Arc<TypedRunnableModel>> {
-    let mut typed = graph.into_typed()?.into_decluttered()?;
+    let mut typed = graph.into_typed()?;
+    if matches!(kernel, Kernel::Direct | Kernel::Winograd) {
+        // Before tract cuts them up by what reads parts of them.
+        convolution::products(&mut typed)?;
+        gru::replace(&mut typed)?;
+    }
+    let mut typed = typed.into_decluttered()?;
     match kernel {
         Kernel::Tract | Kernel::TractIm2col => {}
         Kernel::Direct => convolution::replace(&mut typed, Some(Algorithm::Direct))?,

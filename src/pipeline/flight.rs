@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::ledger::Key;
+use crate::crew::Stop;
 use crate::error::{Error, Kind, Result};
 use crate::media::audio::{AudioRead, Block, Format};
 use crate::media::{Audio, Media};
@@ -15,7 +17,13 @@ const GIVEN_UP: u8 = 2;
 
 /// How far a job is.
 #[derive(Debug, Default)]
-pub struct Flight(AtomicU8);
+pub struct Flight {
+    state: AtomicU8,
+    /// Goes along with the work, so that it ends between two tiles.
+    stop: Stop,
+    /// What the ledger calls the job, until somebody notes how it failed.
+    claim: Mutex<Option<Key>>,
+}
 
 impl Flight {
     /// From here on the job is finished whatever it takes.
@@ -23,7 +31,7 @@ impl Flight {
     /// # Errors
     /// Kind bug: it was given up before.
     pub fn publish(&self) -> Result<()> {
-        match self.0.compare_exchange(WORKING, PUBLISHING, Ordering::AcqRel, Ordering::Acquire) {
+        match self.state.compare_exchange(WORKING, PUBLISHING, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => Ok(()),
             Err(_) => self.check(),
         }
@@ -31,12 +39,39 @@ impl Flight {
 
     /// Gives the job up, so that none of its results is published. False if it is too late for that.
     pub fn give_up(&self) -> bool {
-        self.0.compare_exchange(WORKING, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        let given_up = self.state.compare_exchange(WORKING, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if given_up {
+            self.stop.set();
+        }
+        given_up
+    }
+
+    /// What is set once it is given up.
+    pub fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    /// Notes that the ledger has the job as begun, under this key.
+    ///
+    /// # Errors
+    /// Kind bug: it was given up before, perhaps by somebody who has found no claim to take.
+    pub fn claimed(&self, key: Key) -> Result<()> {
+        *self.claim() = Some(key);
+        self.check()
+    }
+
+    /// The key of a job that the ledger has as begun. Only who asks first gets it: that one is to note that it failed.
+    pub fn take_claim(&self) -> Option<Key> {
+        self.claim().take()
+    }
+
+    fn claim(&self) -> MutexGuard<'_, Option<Key>> {
+        self.claim.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it was given up.
     pub fn is_given_up(&self) -> bool {
-        self.0.load(Ordering::Acquire) == GIVEN_UP
+        self.state.load(Ordering::Acquire) == GIVEN_UP
     }
 
     /// An error if it was given up, so that the thread that hung can end.
@@ -64,10 +99,7 @@ impl Read for Watched<'_> {
 /// Sound that ends in an error once its job was given up; all else as it is. Sound is made while it is written, long after the stages were asked.
 pub fn watched(media: Media, flight: &Arc<Flight>) -> Media {
     let Media::Audio(audio) = media else { return media };
-    let (depth, speakers) = (audio.depth, audio.speakers);
-    let mut watched = Audio::new(Sound { audio, flight: Arc::clone(flight) }, depth);
-    watched.speakers = speakers;
-    Media::Audio(watched)
+    Media::Audio(audio.wrapped(|audio| Sound { audio, flight: Arc::clone(flight) }))
 }
 
 struct Sound {
@@ -140,6 +172,18 @@ mod tests {
         );
         assert!(written.unwrap_err().to_string().contains("it was given up"));
         assert!(out.into_inner().len() <= 100 * BLOCK * 2 + 100);
+    }
+
+    #[test]
+    fn a_failure_is_noted_by_one_of_two() {
+        let flight = Flight::default();
+        assert_eq!(flight.take_claim(), None);
+        assert!(flight.claimed([7; 32]).is_ok() && !flight.stop().is_set());
+        assert!(flight.give_up() && !flight.give_up() && flight.stop().is_set());
+        assert_eq!((flight.take_claim(), flight.take_claim()), (Some([7; 32]), None));
+        // The watchdog found no claim: it is left to the thread that comes with it.
+        assert!(flight.claimed([8; 32]).is_err() && flight.publish().is_err());
+        assert_eq!(flight.take_claim(), Some([8; 32]));
     }
 
     #[test]

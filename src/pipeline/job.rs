@@ -92,17 +92,21 @@ impl Job {
     /// Does the work, on this thread and on idle helpers of the crew, and gives the ticket to send home.
     pub(super) fn run(&self, crew: &Crew, flight: &Arc<Flight>) -> Ticket {
         let begin = Instant::now();
-        let mut attempt = Attempt { job: self, flight, key: None, stages: Vec::new(), unsettled: None };
-        let outcome = catch_unwind(AssertUnwindSafe(|| attempt.work(crew))).unwrap_or_else(|_| {
+        let mut attempt = Attempt { job: self, flight, stages: Vec::new(), unsettled: None };
+        let crew = crew.until(flight.stop());
+        let outcome = catch_unwind(AssertUnwindSafe(|| attempt.work(&crew))).unwrap_or_else(|_| {
             let first = self.inputs.first().map(|input| input.relative.clone()).unwrap_or_default();
             let error = Error::new(Kind::Bug, "latentd stumbled over this file").at(&first);
             Err((error.mend("please report it, with the file if you can"), None))
         });
         let outcome = outcome.unwrap_or_else(|(error, culprit)| {
-            if let Some(key) = attempt.key {
+            let unchanged = self.inputs.iter().all(Input::is_unchanged);
+            // Of a job that was given up the watchdog has told: what this thread adds late might be noted over a later try that went well.
+            let _ = flight.publish();
+            if let Some(key) = flight.take_claim() {
                 self.ledger.failed(key, &error.to_string());
             }
-            match self.inputs.iter().all(Input::is_unchanged) {
+            match unchanged {
                 true => Outcome::Failed { error, culprit },
                 // A writer that was slower than it seemed, or a user who thought better of it: not a bad file.
                 false => Outcome::Vanished,
@@ -117,8 +121,6 @@ impl Job {
 struct Attempt<'a> {
     job: &'a Job,
     flight: &'a Arc<Flight>,
-    /// Once it is claimed.
-    key: Option<Key>,
     stages: Vec<(&'static str, Duration)>,
     unsettled: Option<(Key, Error)>,
 }
@@ -130,23 +132,27 @@ impl Attempt<'_> {
         let all = |error| (error, None);
         let begin = Instant::now();
         let (claim, files) = self.open()?;
-        self.key = Some(claim.key);
-        match ledger.claim(claim.clone()).map_err(all)? {
-            Verdict::Work => {}
-            Verdict::Deadly(times) => {
-                let e = Error::new(Kind::Input, format!("latentd has ended {times} times while it worked on this"));
-                return Err((e.mend("please report it, with the file if you can"), None));
+        self.flight.check().map_err(all)?;
+        let verdict = ledger.claim(claim.clone()).map_err(all)?;
+        if let Verdict::Known(results) = &verdict {
+            // What was gathered left no file of its own: only the table knows, and takes no line twice.
+            let there = !results.is_empty() && results.iter().all(|result| self.is_there(result));
+            // Comparing takes a while as well, and originals may only be taken away by whoever tells what became of the job.
+            match there {
+                true => self.flight.publish().map_err(all)?,
+                false => self.flight.check().map_err(all)?,
             }
-            Verdict::Known(results) => {
-                // What was gathered left no file of its own: only the table knows, and takes no line twice.
-                let there = !results.is_empty()
-                    && results.iter().all(|r| durable::digest_of(&r.target).is_ok_and(|d| d == r.digest));
-                ledger.known(claim.clone(), there).map_err(all)?;
-                if there {
-                    self.dispose(claim.key);
-                    return Ok(Outcome::Known(results.into_iter().map(|r| r.target).collect()));
-                }
+            ledger.known(claim.clone(), there).map_err(all)?;
+            if there {
+                self.dispose(claim.key);
+                return Ok(Outcome::Known(results.iter().map(|result| result.target.clone()).collect()));
             }
+        }
+        // Not before: what the ledger has as done is not to be noted as failed.
+        self.flight.claimed(claim.key).map_err(all)?;
+        if let Verdict::Deadly(times) = verdict {
+            let e = Error::new(Kind::Input, format!("latentd has ended {times} times while it worked on this"));
+            return Err((e.mend("please report it, with the file if you can"), None));
         }
         let original = match &files[..] {
             [file] if pipeline.sink.copies() => file.try_clone().ok(),
@@ -178,7 +184,13 @@ impl Attempt<'_> {
                 let source = || input.map(|input| input.to_string_lossy().into_owned());
                 latent.source = latent.source.take().or_else(source);
             }
-            match pipeline.sink.draft(result, original.take(), &relative, &pipeline.name, index + 1).map_err(all)? {
+            let written = pipeline.sink.draft(result, original.take(), &relative, &pipeline.name, index + 1);
+            // A full disk is no input's fault.
+            let blame = |error: Error| {
+                let culprit = (each_its_own && error.kind() == Kind::Input).then_some(index);
+                (error, culprit)
+            };
+            match written.map_err(blame)? {
                 Written::Sealed(file) => sealed.push(file),
                 Written::Gathered(table) => gathered.push(table),
             }
@@ -196,6 +208,11 @@ impl Attempt<'_> {
         }
         gathered.extend(results.into_iter().map(|r| r.target));
         Ok(Outcome::Done(gathered))
+    }
+
+    /// Whether a result is still what it was when it got its name.
+    fn is_there(&self, result: &Publication) -> bool {
+        self.flight.check().is_ok() && durable::digest_of(&result.target).is_ok_and(|digest| digest == result.digest)
     }
 
     /// From here on the results are wanted whatever comes. Work takes a while: what changed meanwhile is done anew as what it is now, and
@@ -292,5 +309,51 @@ impl Input {
     /// Whether the file is still the one that was found.
     pub fn is_unchanged(&self) -> bool {
         Stamp::of(&self.path).is_ok_and(|now| now == self.stamp)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::MediaKind;
+    use crate::pipeline::stub::Notes;
+    use crate::sink::FolderSink;
+    use crate::source::FolderSource;
+
+    /// A job without inputs whose originals are deleted.
+    fn job(root: &Path, ledger: Arc<dyn Ledger>) -> Job {
+        let mut sink = FolderSink::new(&root.join("out"), MediaKind::Image);
+        sink.originals = Originals::Delete;
+        let pipeline = Arc::new(Pipeline::new("test", FolderSource::everything(root), Vec::new(), sink));
+        let (home, _) = crossbeam::channel::unbounded();
+        Job { pipeline, inputs: Vec::new(), ledger, home }
+    }
+
+    /// While large results were compared the watchdog sent the ticket, and then the original was deleted all the same.
+    #[test]
+    fn an_original_stays_whose_job_is_given_up_while_known_results_are_compared() {
+        for in_time in [true, false] {
+            let root = tempfile::tempdir().unwrap();
+            let [path, target] = ["a.png", "result.png"].map(|name| root.path().join(name));
+            std::fs::write(&path, "a picture").unwrap();
+            std::fs::write(&target, "a smaller one").unwrap();
+            let digest = durable::digest_of(&target).unwrap();
+            let flight = Arc::new(Flight::default());
+            let watched = Arc::clone(&flight);
+            let notes = Notes::answering(move || {
+                assert!(in_time || watched.give_up());
+                Verdict::Known(vec![Publication { draft: PathBuf::new(), target: target.clone(), digest }])
+            });
+            let mut job = job(root.path(), notes.clone());
+            let stamp = Stamp::of(&path).unwrap();
+            job.inputs.push(Input { path: path.clone(), relative: "a.png".into(), stamp });
+            let ticket = job.run(&Crew::alone(), &flight);
+            assert_eq!(matches!(ticket.outcome, Outcome::Known(_)), in_time, "{ticket:?}");
+            assert!(!flight.give_up(), "it is over, or was given up before");
+            assert_eq!(path.exists(), !in_time);
+            // Nor is what is done noted as failed.
+            let told: &[&str] = if in_time { &["claim", "known true", "settled"] } else { &["claim"] };
+            assert_eq!(notes.told(), told);
+        }
     }
 }

@@ -58,6 +58,11 @@ impl Lanes {
         Some(popped)
     }
 
+    /// Whether no job waits.
+    pub fn is_empty(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.jobs.is_empty())
+    }
+
     /// Settles the account of a job that was charged `charged` seconds and took `seconds`.
     pub fn settle(&mut self, id: u64, charged: f64, seconds: f64) {
         if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.id == id) {

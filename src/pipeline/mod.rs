@@ -9,8 +9,11 @@ mod ledger;
 #[cfg(feature = "live")]
 pub mod live;
 mod open;
+mod places;
 mod pool;
 mod shipped;
+#[cfg(test)]
+mod stub;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

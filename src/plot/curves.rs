@@ -44,7 +44,7 @@ impl Curves {
         let label = |run: &str, what: &str| if runs.len() == 1 { what.to_owned() } else { format!("{run}: {what}") };
         let line = |name: String, entries: &[Entry], of: &dyn Fn(&Entry) -> Option<f64>| Line {
             name,
-            points: entries.iter().filter_map(|e| Some((e.step as f64, of(e)?))).collect(),
+            points: entries.iter().filter_map(|e| Some((e.step as f64, of(e)?.clamp(-MOST, MOST)))).collect(),
         };
         let mut strips: Vec<(String, Vec<Line>)> = vec![
             ("loss".to_owned(), runs.iter().map(|(run, e)| line(label(run, "loss"), e, &|e| Some(e.loss))).collect()),
@@ -62,10 +62,13 @@ impl Curves {
                 None => strips.push((strip.to_owned(), lines.collect())),
             }
         }
-        strips.retain(|(_, lines): &(String, Vec<Line>)| lines.iter().any(|line| line.points.len() > 1));
+        strips.retain(|(_, lines): &(String, Vec<Line>)| lines.iter().any(|line| !line.points.is_empty()));
         Curves { title: title.to_owned(), strips }
     }
 }
+
+/// What is drawn at most, since an axis over more than floats of 64 bits hold has no end.
+const MOST: f64 = f32::MAX as f64;
 
 /// Height of the title and of a strip.
 const TITLE: u32 = 36;
@@ -83,7 +86,8 @@ impl Picture for Curves {
             let points = || lines.iter().flat_map(|line| line.points.iter().copied());
             let last = points().map(|p| p.0).fold(1.0, f64::max);
             let (low, high) = points().fold((f64::MAX, f64::MIN), |(low, high), p| (low.min(p.1), high.max(p.1)));
-            let room = ((high - low) * 0.05).max(1e-9);
+            // Where all is one value, the axis needs some length about it.
+            let room = ((high - low) * 0.05).max(high.abs() * 1e-9).max(1e-9);
             let mut chart = ChartBuilder::on(strip)
                 .margin(8)
                 .x_label_area_size(38)
@@ -104,6 +108,9 @@ impl Picture for Curves {
                     .draw_series(LineSeries::new(line.points.iter().copied(), color.stroke_width(2)))?
                     .label(&line.name)
                     .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], color.stroke_width(2)));
+                // One point makes no line.
+                let alone = line.points.first().filter(|_| line.points.len() == 1);
+                chart.draw_series(alone.map(|point| Circle::new(*point, 3, color.filled())))?;
             }
             if lines.len() > 1 {
                 chart
@@ -115,5 +122,37 @@ impl Picture for Curves {
             }
         }
         Ok(Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plot::{Format, render};
+
+    fn drawn(losses: &[f64]) -> String {
+        let entry = |(step, loss): (usize, &f64)| Entry {
+            step: step as u64 * 100,
+            loss: *loss,
+            score: None,
+            parts: std::collections::BTreeMap::new(),
+        };
+        let log = losses.iter().enumerate().map(entry).collect();
+        let curves = Curves::of_runs("a run", "score", &[("run".to_owned(), log)]);
+        String::from_utf8(render(&curves, Format::Svg).expect("a picture")).expect("a text")
+    }
+
+    /// The picture was empty.
+    #[test]
+    fn one_entry_is_a_point() {
+        assert!(drawn(&[0.25]).contains("<circle"));
+        assert!(!drawn(&[0.5, 0.25]).contains("<circle"));
+    }
+
+    /// The difference of two is above all floats, and it was drawn for ever.
+    #[test]
+    fn the_largest_losses_are_drawn() {
+        assert!(drawn(&[1.7e308, -1.7e308, 0.0]).contains("<polyline"));
+        assert!(drawn(&[1e300; 2]).contains("<polyline"));
     }
 }

@@ -19,6 +19,9 @@ use crate::source::resolve;
 pub const DESCRIPTION: Description = Description {
     name: "folder",
     doc: "Results become files in a folder; folders within the source's folder are mirrored.",
+    takes: &[MediaKind::Image, MediaKind::Audio, MediaKind::Melody, MediaKind::Latent],
+    gives: &[],
+    example: "folder: { path: ../outbox, name: \"{stem}.{ext}\", originals: keep }",
     fields: &[
         Field {
             name: "path",
@@ -61,13 +64,13 @@ pub const DESCRIPTION: Description = Description {
         },
         Field {
             name: "metadata",
-            doc: "What pictures say beside their pixels (where and when they were taken, by whom, captions): `keep` it, or `drop` all but what colours mean, as for the web.",
+            doc: "What pictures say beside their pixels (where and when they were taken, by whom, captions), and FLAC beside its sound (titles, covers): `keep` it, or `drop` all but what colours mean, as for the web.",
             kind: Kind::Choice(&["keep", "drop"]),
             presence: Presence::Default("keep"),
         },
         Field {
             name: "gather",
-            doc: "Append results to this one CSV file below `path`, a line for each point and each line once, instead of a file for each input; for latents.",
+            doc: "Append results to this one CSV file below `path`, a line for each point and each latent once, instead of a file for each input; for latents.",
             kind: Kind::Text,
             presence: Presence::Optional,
         },
@@ -113,7 +116,7 @@ pub struct FolderSink {
     pub collision: Collision,
     /// See the description.
     pub options: EncodeOptions,
-    /// Whether pictures go without what they say beside their pixels, but for their colours.
+    /// Whether pictures go without what they say beside their pixels, but for their colours, and sound without its tags.
     pub bare: bool,
     /// Where bad inputs go.
     pub quarantine: PathBuf,
@@ -236,10 +239,10 @@ impl FolderSink {
         }
         let path = self.path_of(Some(media.size()), inputs, pipeline, index);
         self.takes.check_extension(&path)?;
-        if let Media::Image(image) = &mut media
-            && self.bare
-        {
-            image.metadata.keep_colours();
+        match &mut media {
+            Media::Image(image) if self.bare => image.metadata.keep_colours(),
+            Media::Audio(audio) if self.bare => audio.tags = None,
+            _ => {}
         }
         let draft = Draft::marked(&path, self.mark.get().map_or("once", String::as_str))?;
         let filled = match original.and_then(|file| of_format(file, &path)) {
@@ -252,11 +255,11 @@ impl FolderSink {
         filled?.seal().map(Written::Sealed)
     }
 
-    /// Where the first result of a job will go if the name is free; a size in the name stays in braces.
-    pub fn expected(&self, inputs: &[&Path], pipeline: &str) -> PathBuf {
+    /// Where result `index` of a job, from 1, will go if the name is free; a size in the name stays in braces.
+    pub fn expected(&self, inputs: &[&Path], pipeline: &str, index: usize) -> PathBuf {
         match &self.gather {
             Some((name, _)) => self.root.join(name),
-            None => self.path_of(None, inputs, pipeline, 1),
+            None => self.path_of(None, inputs, pipeline, index),
         }
     }
 

@@ -82,7 +82,7 @@ impl Quarantine<'_> {
                 }
             }
         }
-        Err(Error::new(Kind::Output, "there are 10,000 files of that name").at(target))
+        Err(durable::too_many(target))
     }
 
     /// What is in it, by name.

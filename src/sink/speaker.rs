@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::config::{Component, Description, Field, Kind, Presence};
 use crate::device::Wanted;
+use crate::media::MediaKind;
 use crate::source::microphone::{BUFFER, wanted};
 
 /// The key in YAML.
@@ -13,6 +14,9 @@ pub const SPEAKER: &str = "speaker";
 pub const DESCRIPTION: Description = Description {
     name: SPEAKER,
     doc: "Sound is played by a device, at once. The source is a `microphone`.",
+    takes: &[MediaKind::Audio],
+    gives: &[],
+    example: "speaker: { device: default, reserve: 4ms }",
     fields: &[
         Field {
             name: "device",

@@ -14,13 +14,16 @@ use crate::media::image::{Limits, Work};
 /// Folders within folders that are looked into; deeper ones are a mistake or an attack.
 const MAX_DEPTH: usize = 64;
 
-/// Bytes of a file of sound that is read where nothing else is said: four times what a WAV file, as results are, can hold.
+/// Bytes of a file of sound that is read where nothing else is said: four times what a WAV file can hold, and as much as a result of FLAC may have.
 const LARGEST_SOUND: u64 = 16 << 30;
 
 /// Settings of the source `folder`.
 pub const DESCRIPTION: Description = Description {
     name: "folder",
     doc: "Files that are put into a folder, those that are there at the start included.",
+    takes: &[],
+    gives: &[MediaKind::Image, MediaKind::Audio, MediaKind::Melody, MediaKind::Latent],
+    example: "folder: { path: ../inbox, include: [\"*.jpg\", \"*.png\"] }",
     fields: &[
         Field {
             name: "path",
@@ -51,7 +54,7 @@ pub const DESCRIPTION: Description = Description {
         Field {
             name: "group",
             doc: "How many files make one job, for stages that take several. They are grouped as they become ready, those that do together by name; a lone file waits.",
-            kind: Kind::Integer { min: 1, max: 64 },
+            kind: Kind::Measured(&Kind::Integer { min: 1, max: 64 }, "files"),
             presence: Presence::Default("1"),
         },
         Field {
@@ -68,14 +71,14 @@ pub const DESCRIPTION: Description = Description {
         },
         Field {
             name: "poll",
-            doc: "Look into the folder at this interval instead of relying on the system's messages; for network shares, which send none.",
+            doc: "Look into the folder at this interval instead of relying on the system's messages; for network shares, which send none. Left out, the messages count.",
             kind: Kind::ANY_DURATION,
             presence: Presence::Optional,
         },
         Field {
             name: "max_megapixels",
             doc: "Pictures of more megapixels are refused before they are decoded.",
-            kind: Kind::Number { min: 0.001, max: 4096.0 },
+            kind: Kind::Measured(&Kind::Number { min: 0.001, max: 4096.0 }, "megapixels"),
             presence: Presence::Default("128"),
         },
         Field {
@@ -233,6 +236,18 @@ impl FolderSource {
         each: &mut impl FnMut(Found),
         unreadable: &mut impl FnMut(&Path, std::io::Error),
     ) {
+        self.scan_while(folder, each, unreadable, &mut || true);
+    }
+
+    /// [`FolderSource::scan`] that asks for each entry, be it the source's to take or not, whether to go on, and ends if not. Whether it has come to the
+    /// end.
+    pub fn scan_while(
+        &self,
+        folder: &Path,
+        each: &mut impl FnMut(Found),
+        unreadable: &mut impl FnMut(&Path, std::io::Error),
+        go_on: &mut impl FnMut() -> bool,
+    ) -> bool {
         let mut folders = vec![folder.to_path_buf()];
         // The same folder twice in one pass can only come from a mount on itself.
         let mut seen = HashSet::new();
@@ -245,6 +260,9 @@ impl FolderSource {
                 }
             };
             for entry in entries.flatten() {
+                if !go_on() {
+                    return false;
+                }
                 let path = entry.path();
                 let Ok(kind) = entry.file_type() else { continue };
                 if kind.is_dir() {
@@ -261,6 +279,7 @@ impl FolderSource {
                 }
             }
         }
+        true
     }
 }
 
@@ -305,5 +324,27 @@ mod tests {
         std::fs::create_dir(&real).unwrap();
         std::os::unix::fs::symlink(&real, base.path().join("link")).unwrap();
         assert_eq!(resolve(&base.path().join("link/new/deep")), resolve(&real.join("new/deep")));
+    }
+
+    /// Nothing was heard before the last of a million files was looked at, be it hidden or another's to take.
+    #[test]
+    fn a_look_into_a_large_folder_ends_when_it_is_told() {
+        let home = tempfile::tempdir().unwrap();
+        let root = resolve(home.path());
+        for n in 0..50 {
+            std::fs::write(root.join(format!("{n}.png")), "").unwrap();
+            std::fs::write(root.join(format!(".{n}.png")), "").unwrap();
+        }
+        let source = FolderSource::everything(&root);
+        let (mut found, mut asked) = (0, 0);
+        let mut go_on = || {
+            asked += 1;
+            asked <= 10
+        };
+        assert!(!source.scan_while(&root, &mut |_| found += 1, &mut |_, e| panic!("{e}"), &mut go_on));
+        assert!(asked == 11 && found <= 10, "{found} of {asked}");
+        found = 0;
+        assert!(source.scan_while(&root, &mut |_| found += 1, &mut |_, e| panic!("{e}"), &mut || true));
+        assert_eq!(found, 50);
     }
 }

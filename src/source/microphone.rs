@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::config::{Component, Description, Field, Kind, Presence};
 use crate::device::{RATE, Wanted};
+use crate::media::MediaKind;
 
 /// The key in YAML.
 pub const MICROPHONE: &str = "microphone";
@@ -12,6 +13,9 @@ pub const MICROPHONE: &str = "microphone";
 pub const DESCRIPTION: Description = Description {
     name: MICROPHONE,
     doc: "Sound that a device hears. The sink is a `speaker`.",
+    takes: &[],
+    gives: &[MediaKind::Audio],
+    example: "microphone: { device: default, buffer: 10ms }",
     fields: &[
         Field {
             name: "device",

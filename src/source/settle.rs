@@ -25,6 +25,9 @@ pub enum Mark {
 /// been missed).
 const LOST_CLOSE: Duration = Duration::from_secs(30);
 
+/// How many files there is room for at all times.
+const ROOM: usize = 4096;
+
 #[derive(Debug)]
 struct Pending {
     mark: Mark,
@@ -97,6 +100,10 @@ impl Settle {
                 }
             }
         });
+        // A million files that were there at the start would keep some 270 MB for good.
+        if self.pending.capacity() > ROOM.max(8 * self.pending.len()) {
+            self.pending.shrink_to_fit();
+        }
         ready
     }
 
@@ -186,6 +193,16 @@ mod tests {
         let (mut s, t) = (settle(), Instant::now());
         s.mark("old".into(), Mark::Present, Stamp { length: 1, inode: 1, ..Stamp::default() }, t);
         assert_eq!(s.ready(t, |_| Some(Stamp { length: 1, inode: 1, ..Stamp::default() })).len(), 1);
+    }
+
+    #[test]
+    fn what_very_many_files_took_is_given_back() {
+        let (mut s, t) = (settle(), Instant::now());
+        for n in 0..3 * ROOM {
+            s.mark(n.to_string().into(), Mark::Complete, stamp(9), t);
+        }
+        assert_eq!(s.ready(t + 31 * MS, |_| Some(stamp(9))).len(), 3 * ROOM);
+        assert!(s.pending.capacity() <= ROOM, "{}", s.pending.capacity());
     }
 
     #[test]

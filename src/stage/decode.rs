@@ -1,7 +1,7 @@
 //! `decode`: a latent to the media that it stands for.
 
 use super::codec::{self, Codec};
-use super::{Context, Site, Stage};
+use super::{Context, Site, Stage, each};
 use crate::config::{Component, Description, Problem};
 use crate::error::{Error, Kind, Result};
 use crate::media::melody::Choice;
@@ -10,6 +10,9 @@ use crate::media::{Media, MediaKind};
 pub(super) const DESCRIPTION: Description = Description {
     name: "decode",
     doc: "Decodes a latent into the media that it stands for, by the autoencoder that it came from.",
+    takes: &[MediaKind::Latent],
+    gives: &[MediaKind::Image, MediaKind::Melody],
+    example: "decode: { model: digits-vae20 }",
     fields: &[codec::MODEL, codec::CLASS],
 };
 
@@ -38,10 +41,15 @@ impl Stage for Decode {
     }
 
     fn run(&self, media: Vec<Media>, _: &Context) -> Result<Vec<Media>> {
-        let decode = |piece| match piece {
-            Media::Latent(latent) => self.0.decode(&latent),
+        each(media, |piece| match piece {
+            Media::Latent(mut latent) => {
+                // Formats of numbers alone do not tell it; whoever wrote the pipeline says which it is.
+                if latent.model.is_empty() {
+                    latent.model = self.0.name().to_owned();
+                }
+                self.0.decode(&latent)
+            }
             other => Err(Error::new(Kind::Bug, format!("`decode` was given {}", other.kind().with_article()))),
-        };
-        media.into_iter().map(decode).collect()
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! `encode`: media to a latent, the few numbers that say the most of it.
 
 use super::codec::{self, Codec};
-use super::{Context, Site, Stage};
+use super::{Context, Site, Stage, each};
 use crate::config::{Component, Description, Problem};
 use crate::error::Result;
 use crate::media::{Media, MediaKind};
@@ -9,6 +9,9 @@ use crate::media::{Media, MediaKind};
 pub(super) const DESCRIPTION: Description = Description {
     name: "encode",
     doc: "Encodes media into a latent by an autoencoder: the mean, where the encoder gives a distribution.",
+    takes: &[MediaKind::Image, MediaKind::Melody],
+    gives: &[MediaKind::Latent],
+    example: "encode: { model: digits-vae20 }",
     fields: &[codec::MODEL, codec::TRACK, codec::CHANNEL, codec::CLASS],
 };
 
@@ -37,6 +40,6 @@ impl Stage for Encode {
     }
 
     fn run(&self, media: Vec<Media>, _: &Context) -> Result<Vec<Media>> {
-        media.iter().map(|piece| self.0.encode(piece).map(Media::Latent)).collect()
+        each(media, |piece| self.0.encode(&piece).map(Media::Latent))
     }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::crew::Stop;
 use crate::error::Result;
 use crate::model::{Kernel, Model, Plan};
 
@@ -34,9 +35,18 @@ impl Ensemble {
     /// # Errors
     /// As for [`Plan::run`].
     pub fn run(&self, planes: &[f32], sigma: f32) -> Result<Vec<f32>> {
+        self.run_until(&Stop::default(), planes, sigma)
+    }
+
+    /// [`Ensemble::run`], which ends between two orientations once `stop` is set: eight times the work of a tile is long.
+    ///
+    /// # Errors
+    /// As for [`Plan::run`]. Kind bug: it is given up.
+    pub(super) fn run_until(&self, stop: &Stop, planes: &[f32], sigma: f32) -> Result<Vec<f32>> {
         let (height, width) = (self.height * self.scale, self.width * self.scale);
         let mut sum: Vec<f32> = Vec::new();
         for turn in 0..TURNS {
+            stop.check()?;
             let network = if turn & 4 == 0 { &self.upright } else { &self.lying };
             let result = network.run(turned(planes, self.height, self.width, turn), sigma)?;
             let result = turned_back(&result, height, width, turn);
@@ -84,7 +94,23 @@ fn turned_back(planes: &[f32], height: usize, width: usize, turn: u8) -> Vec<f32
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::model::Models;
+
+    /// Eight times the work of a tile was done for nobody.
+    #[test]
+    fn what_is_given_up_ends_before_the_next_orientation() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+        let model = Models::new(vec![folder]).get("denoise-photo-fast", Path::new(".")).unwrap();
+        let ensemble = Ensemble::new(&model, 64, 64, Kernel::Direct).unwrap();
+        let planes = vec![0.5; 64 * 64 * model.card.channels()];
+        let stop = Stop::default();
+        assert!(ensemble.run_until(&stop, &planes, 0.1).is_ok());
+        stop.set();
+        assert!(ensemble.run_until(&stop, &planes, 0.1).unwrap_err().to_string().contains("it was given up"));
+    }
 
     #[test]
     fn eight_different_orientations_that_all_turn_back() {

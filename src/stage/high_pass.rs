@@ -9,10 +9,13 @@ use crate::media::{Media, MediaKind};
 pub(super) const DESCRIPTION: Description = Description {
     name: "high_pass",
     doc: "Takes away sound below a frequency, by a Butterworth filter that falls by 24 dB an octave. It adds no delay.",
+    takes: &[MediaKind::Audio],
+    gives: &[MediaKind::Audio],
+    example: "high_pass: { frequency: 80 }",
     fields: &[Field {
         name: "frequency",
         doc: "Where it is 3 dB down, in Hz.",
-        kind: Kind::Number { min: 5.0, max: 5000.0 },
+        kind: Kind::Measured(&Kind::Number { min: 5.0, max: 5000.0 }, "Hz"),
         presence: Presence::Default("80"),
     }],
 };

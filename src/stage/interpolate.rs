@@ -13,6 +13,9 @@ use crate::model::Task;
 pub(super) const DESCRIPTION: Description = Description {
     name: "interpolate",
     doc: "Makes what lies between two files, from the first to the second; the source must say `group: 2`.",
+    takes: &[MediaKind::Image, MediaKind::Melody],
+    gives: &[MediaKind::Image, MediaKind::Melody],
+    example: "interpolate: { model: melody-2bar, steps: 9 }",
     fields: &[
         Field {
             name: "model",

@@ -223,7 +223,7 @@ pub fn check_pieces(stages: &[Box<dyn Stage>], components: &[Component], given: 
 /// Runs media through stages, one after another.
 ///
 /// # Errors
-/// The first error of a stage.
+/// The first error of a stage; where one of the given pieces is to blame, it tells which.
 pub fn process(stages: &[Box<dyn Stage>], media: Vec<Media>, crew: &Crew) -> Result<Vec<Media>> {
     process_watched(stages, media, crew, &mut |_, _| Ok(()))
 }
@@ -234,17 +234,23 @@ pub type Observer<'a> = &'a mut dyn FnMut(&'static str, Duration) -> Result<()>;
 /// [`process`] with somebody who watches.
 ///
 /// # Errors
-/// The first error of a stage or of the observer.
+/// The first error of a stage, as for [`process`], or of the observer.
 pub fn process_watched(
     stages: &[Box<dyn Stage>],
     mut media: Vec<Media>,
     crew: &Crew,
     observe: Observer,
 ) -> Result<Vec<Media>> {
+    let given = media.len();
     for (index, stage) in stages.iter().enumerate() {
         let context = Context { crew: crew.clone(), intermediate: index + 1 < stages.len() };
         let begin = Instant::now();
-        media = stage.run(media, &context)?;
+        // Behind a stage that makes five pieces of two none is a given one any more; and a model that fails is no piece's fault.
+        let are_given = media.len() == given;
+        media = stage.run(media, &context).map_err(|e| match are_given && e.kind() == Kind::Input {
+            true => e,
+            false => e.of_no_part(),
+        })?;
         observe(stage.name(), begin.elapsed())?;
     }
     Ok(media)
@@ -278,26 +284,23 @@ fn check_size(width: usize, height: usize) -> Result<()> {
 
 /// Applies `work` to each picture of a job.
 fn each_image(media: Vec<Media>, mut work: impl FnMut(Image) -> Result<Image>) -> Result<Vec<Media>> {
-    media
-        .into_iter()
-        .map(|piece| match piece {
-            Media::Image(image) => image.check().and_then(|()| work(image)).map(Media::Image),
-            other => {
-                Err(Error::new(Kind::Bug, format!("a stage for pictures was given {}", other.kind().with_article())))
-            }
-        })
-        .collect()
+    each(media, |piece| match piece {
+        Media::Image(image) => image.check().and_then(|()| work(image)).map(Media::Image),
+        other => Err(Error::new(Kind::Bug, format!("a stage for pictures was given {}", other.kind().with_article()))),
+    })
 }
 
 /// Applies `work` to each stretch of sound of a job.
 fn each_audio(media: Vec<Media>, mut work: impl FnMut(Audio) -> Result<Audio>) -> Result<Vec<Media>> {
-    media
-        .into_iter()
-        .map(|piece| match piece {
-            Media::Audio(audio) => work(audio).map(Media::Audio),
-            other => Err(Error::new(Kind::Bug, format!("a stage for sound was given {}", other.kind().with_article()))),
-        })
-        .collect()
+    each(media, |piece| match piece {
+        Media::Audio(audio) => work(audio).map(Media::Audio),
+        other => Err(Error::new(Kind::Bug, format!("a stage for sound was given {}", other.kind().with_article()))),
+    })
+}
+
+/// Applies `work` to each piece of a job; an error tells which piece it is about.
+fn each(media: Vec<Media>, mut work: impl FnMut(Media) -> Result<Media>) -> Result<Vec<Media>> {
+    media.into_iter().enumerate().map(|(part, piece)| work(piece).map_err(|e| e.of_part(part))).collect()
 }
 
 /// Finds the model that a stage's `model` names, and sees that it was made for the stage.

@@ -45,6 +45,9 @@ const CLEAN: f64 = 2.0 / 255.0;
 const COLORLESS: f64 = 6.5 / 255.0;
 /// See [`COLORLESS`].
 const COLORLESS_RATIO: f64 = 2.0;
+/// Luminance above this is noise where only patches count that are well within the range, or nearly: there pages of text, sharp, blurred or as JPEG,
+/// measure no more than 3 steps of 255, and photos without noise no more than 5.8.
+const STRONG: f64 = 20.0 / 255.0;
 /// How much of what the median of the fast waves holds more than the weakest is taken off the weakest, for the texture that is left in
 /// them. Fitted on gray photos with known noise.
 const TEXTURE: f64 = 1.0;
@@ -61,8 +64,7 @@ pub fn estimate_sigma(image: &Image) -> f32 {
     let mut patches = patches(image);
     // Where the sensor was at its limits, noise is cut off. In a picture that is like that all over, the best there is must do.
     patches.sort_by_key(|patch| patch.clipped);
-    let limit = SIZE * image.layout.colors() / 20;
-    let open = patches.partition_point(|patch| patch.clipped <= limit);
+    let open = open(&patches, image.layout.colors());
     patches.truncate(open.max(3 * FEWEST));
     let sigma = match image.layout.colors() {
         1 => luminance(&patches),
@@ -72,6 +74,11 @@ pub fn estimate_sigma(image: &Image) -> f32 {
         }
     };
     if sigma < CLEAN { 0.0 } else { sigma as f32 }
+}
+
+/// How many of the patches, which are in the order of their samples at the limits, have so few of them that what was cut off does not count.
+fn open(patches: &[Patch], colors: usize) -> usize {
+    patches.partition_point(|patch| patch.clipped <= SIZE * colors / 20)
 }
 
 /// What is kept of a patch.
@@ -91,7 +98,7 @@ struct Patch {
 /// Patches from all over the picture, but none if a third of them are of one shade each: noise leaves nothing like that behind, so this is a
 /// drawing or a page of text, whose edges must not pass for noise. What there is less of may be a border around a noisy picture. Where so
 /// many are black or white, it may also be a photo that is under- or overexposed: what is well within the range tells, and a page of text
-/// has nothing there.
+/// has nothing there. Strong noise reaches the limits everywhere, and is told from text by how much of it is luminance.
 fn patches(image: &Image) -> Vec<Patch> {
     let colors = image.layout.colors();
     let (columns, rows) = (image.width - SIDE + 1, image.height - SIDE + 1);
@@ -121,6 +128,12 @@ fn patches(image: &Image) -> Vec<Patch> {
     if 2 * painted > patches.len() {
         patches.clear();
     } else if 2 * (painted + at_limit) > patches.len() {
+        patches.sort_by_key(|patch| patch.clipped);
+        let open = open(&patches, colors);
+        if open >= FEWEST && luminance(&patches[..open]) > STRONG {
+            patches.truncate(open);
+            return patches;
+        }
         patches.retain(|patch| patch.clipped == 0);
         if patches.len() < FEWEST || 2 * painted > patches.len() {
             patches.clear();
@@ -316,16 +329,8 @@ mod tests {
     fn noise_beside_crushed_black_and_burnt_white_is_measured_and_text_has_none() {
         for (layout, limit) in [(Layout::Rgb, 0.0), (Layout::Gray, 0.0), (Layout::Rgb, 255.0)] {
             let mut noise = gaussian();
-            let image =
-                picture(
-                    layout,
-                    256,
-                    Depth::Eight,
-                    |x, y, c| {
-                        if x < 128 { limit } else { shapes(x, y, c) + 15.0 * noise() }
-                    },
-                );
-            let found = found(&image);
+            let shade = |x: usize, y: usize, c| if x < 128 { limit } else { shapes(x, y, c) + 15.0 * noise() };
+            let found = found(&picture(layout, 256, Depth::Eight, shade));
             assert!((found - 15.0).abs() < 1.5, "{layout:?} {limit}: {found}");
         }
         // Strokes with soft edges on a white page, and on a black one.
@@ -336,6 +341,19 @@ mod tests {
                 _ => paper,
             });
             assert_eq!(found(&page), 0.0, "{paper} {ink}");
+        }
+    }
+
+    /// It measured clean, or too weak: hardly a patch of it is without any sample at the limits.
+    #[test]
+    fn strong_noise_beside_much_white_or_black_is_measured() {
+        for (layout, limit) in [(Layout::Rgb, 0.0), (Layout::Gray, 0.0), (Layout::Rgb, 255.0), (Layout::Gray, 255.0)] {
+            for sigma in [30.0, 40.0, 50.0] {
+                let mut noise = gaussian();
+                let shade = |x: usize, y: usize, c| if x < 128 { limit } else { shapes(x, y, c) + sigma * noise() };
+                let found = found(&picture(layout, 256, Depth::Eight, shade));
+                assert!((found - sigma).abs() < 0.1 * sigma, "{layout:?} {limit} {sigma}: {found}");
+            }
         }
     }
 

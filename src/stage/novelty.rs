@@ -11,6 +11,9 @@ use crate::model::{Novelty as Calibration, Task};
 pub(super) const DESCRIPTION: Description = Description {
     name: "novelty",
     doc: "Scores how unlike a model's training data a picture is, and lets it pass unchanged, with a warning, or refuses it.",
+    takes: &[MediaKind::Image],
+    gives: &[MediaKind::Image],
+    example: "novelty: { model: digits-vae20, above: 0.99, then: quarantine }",
     fields: &[
         Field {
             name: "model",

@@ -1,7 +1,7 @@
 //! `reconstruct`: what remains of media when it goes through a latent.
 
 use super::codec::{self, Codec};
-use super::{Context, Site, Stage};
+use super::{Context, Site, Stage, each};
 use crate::config::{Component, Description, Problem};
 use crate::error::Result;
 use crate::media::{Media, MediaKind};
@@ -9,6 +9,9 @@ use crate::media::{Media, MediaKind};
 pub(super) const DESCRIPTION: Description = Description {
     name: "reconstruct",
     doc: "Encodes media and decodes it again: what an autoencoder keeps of it. A picture comes out in the model's size.",
+    takes: &[MediaKind::Image, MediaKind::Melody],
+    gives: &[MediaKind::Image, MediaKind::Melody],
+    example: "reconstruct: { model: melody-2bar }",
     fields: &[codec::MODEL, codec::TRACK, codec::CHANNEL, codec::CLASS],
 };
 
@@ -29,6 +32,6 @@ impl Stage for Reconstruct {
     }
 
     fn run(&self, media: Vec<Media>, _: &Context) -> Result<Vec<Media>> {
-        media.iter().map(|piece| self.0.reconstruct(piece)).collect()
+        each(media, |piece| self.0.reconstruct(&piece))
     }
 }

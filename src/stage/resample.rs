@@ -9,10 +9,13 @@ use crate::media::{Media, MediaKind};
 pub(super) const DESCRIPTION: Description = Description {
     name: "resample",
     doc: "Changes the sample rate. The length in seconds is kept, and nothing is shifted.",
+    takes: &[MediaKind::Audio],
+    gives: &[MediaKind::Audio],
+    example: "resample: { rate: 48000 }",
     fields: &[Field {
         name: "rate",
         doc: "Frames a second, in Hz.",
-        kind: Kind::Integer { min: 4_000, max: 384_000 },
+        kind: Kind::Measured(&Kind::Integer { min: 4_000, max: 384_000 }, "Hz"),
         presence: Presence::Required,
     }],
 };

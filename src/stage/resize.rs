@@ -5,11 +5,16 @@ use crate::config::{Component, Description, Field, Kind, Presence, Problem, Valu
 use crate::error::Result;
 use crate::media::{Media, MediaKind, image};
 
-const LENGTH: Kind = Kind::Integer { min: 1, max: 65535 };
+/// How many times as large a picture becomes, at most.
+const MOST: f64 = 16.0;
+const LENGTH: Kind = Kind::Measured(&Kind::Integer { min: 1, max: 65535 }, "pixels");
 
 pub(super) const DESCRIPTION: Description = Description {
     name: "resize",
-    doc: "Resamples by a classical filter (Lanczos), keeping the picture's proportions. Only makes smaller unless `enlarge` is set.",
+    doc: "Resamples by a classical filter (Lanczos), keeping the picture's proportions, so that all that is asked for holds: one of `long_side`, `width`, `height` and `scale` at least. Only makes smaller unless `enlarge` is set.",
+    takes: &[MediaKind::Image],
+    gives: &[MediaKind::Image],
+    example: "resize: { long_side: 640 }",
     fields: &[
         Field {
             name: "long_side",
@@ -31,13 +36,13 @@ pub(super) const DESCRIPTION: Description = Description {
         },
         Field {
             name: "scale",
-            doc: "Width and height are multiplied by this.",
-            kind: Kind::Number { min: 0.01, max: 16.0 },
+            doc: "Width and height are multiplied by this; above 1 it needs no `enlarge`.",
+            kind: Kind::Number { min: 0.01, max: MOST },
             presence: Presence::Optional,
         },
         Field {
             name: "enlarge",
-            doc: "Whether pictures that are smaller than asked are made larger.",
+            doc: "Whether pictures that are smaller than asked are made larger, at most 16 times.",
             kind: Kind::Flag,
             presence: Presence::Default("false"),
         },
@@ -73,16 +78,21 @@ pub(super) fn build(component: &Component, _: &Site) -> std::result::Result<Box<
 }
 
 impl Resize {
-    /// The size that a picture of `width` x `height` gets: all that is asked holds, proportions are kept, no side becomes 0.
-    fn target(&self, width: usize, height: usize) -> (usize, usize) {
+    /// How many times as large a picture of `width` x `height` must become for all that is asked to hold.
+    fn asked(&self, width: usize, height: usize) -> f64 {
         let (w, h) = (width as f64, height as f64);
         let wanted =
             [self.long_side.map(|n| n / w.max(h)), self.width.map(|n| n / w), self.height.map(|n| n / h), self.scale];
-        let factor = wanted.into_iter().flatten().fold(f64::INFINITY, f64::min);
+        wanted.into_iter().flatten().fold(f64::INFINITY, f64::min)
+    }
+
+    /// The size that it gets: proportions are kept, no side becomes 0.
+    fn target(&self, width: usize, height: usize) -> (usize, usize) {
         // A scale above 1 that is asked for by name needs no second permission.
-        let most = if self.enlarge || self.scale.is_some() { 16.0 } else { 1.0 };
-        let side = |n: f64| ((n * factor.min(most)).round() as usize).max(1);
-        (side(w), side(h))
+        let most = if self.enlarge || self.scale.is_some() { MOST } else { 1.0 };
+        let factor = self.asked(width, height).min(most);
+        let side = |n: usize| ((n as f64 * factor).round() as usize).max(1);
+        (side(width), side(height))
     }
 }
 
@@ -103,6 +113,12 @@ impl Stage for Resize {
         each_image(media, |picture| {
             let (width, height) = self.target(picture.width, picture.height);
             super::check_size(width, height)?;
+            if self.enlarge && self.asked(picture.width, picture.height) > MOST {
+                tracing::warn!(
+                    mend = "put another `resize` stage behind it",
+                    "it becomes {MOST} times as large, {width} x {height}, and not as large as asked"
+                );
+            }
             if (width, height) == (picture.width, picture.height) {
                 Ok(picture)
             } else {

@@ -6,6 +6,9 @@ const TRIED: usize = 8;
 /// Places that are tried for each step where the thing at the end grows into the one at the beginning.
 const MIXED: usize = 4;
 
+/// Places that are tried in all, at most: each is compared with each other.
+const MOST: usize = 600;
+
 /// A step of a walk takes no more than this share of the whole.
 pub const LARGEST: f64 = 1.0 / 3.0;
 
@@ -26,14 +29,15 @@ pub fn spaced<T, E>(
     distance: impl Fn(&T, &T) -> f64,
 ) -> Result<Vec<T>, E> {
     let steps = count.saturating_sub(1).max(1);
-    let last = steps * TRIED;
+    let last = steps * (MOST / steps).clamp(1, TRIED);
     let even = |last: usize| (0..=last).map(|at| at as f32 / last as f32).collect::<Vec<_>>();
     let mut tried: Vec<(f32, T)> = even(last).into_iter().zip(at(&even(last))?).collect();
     let whole = distance(&tried[0].1, &tried[last].1);
     let far = whole / (2 * steps) as f64;
     for _ in 0..HALVINGS {
         let wide = tried.windows(2).filter(|pair| distance(&pair[0].1, &pair[1].1) > far);
-        let shares: Vec<f32> = wide.map(|pair| (pair[0].0 + pair[1].0) / 2.0).take(last).collect();
+        let room = last.min(MOST.saturating_sub(tried.len()));
+        let shares: Vec<f32> = wide.map(|pair| (pair[0].0 + pair[1].0) / 2.0).take(room).collect();
         if shares.is_empty() {
             break;
         }
@@ -98,6 +102,28 @@ mod tests {
         let way = way.expect("a way");
         assert_eq!((way.len(), way[0], way[count - 1]), (count, shape(0.0), shape(1.0)));
         way.windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect()
+    }
+
+    /// A walk of 40 steps took ten times as long as one of 9, and a longer one longer yet.
+    #[test]
+    fn a_long_walk_compares_no_more_than_a_short_one() {
+        // Most of it is unlike what lies beside it, however near that is.
+        let shape = |t: f32| if t < 1.0 { (t * 1e4).sin() + t } else { 5.0 };
+        for count in [10, 40, 100] {
+            let (made, compared) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+            let at = |shares: &[f32]| {
+                made.set(made.get() + shares.len());
+                Ok::<_, ()>(shares.iter().copied().map(shape).collect())
+            };
+            let distance = |a: &f32, b: &f32| {
+                compared.set(compared.get() + 1);
+                f64::from((a - b).abs())
+            };
+            let way = spaced(count, at, |shares| Ok(shares.to_vec()), distance).expect("a way");
+            assert_eq!(way.len(), count);
+            assert!(made.get() <= MOST, "{count}: {}", made.get());
+            assert!(compared.get() < MOST * MOST, "{count}: {}", compared.get());
+        }
     }
 
     fn needless(_: &[f32]) -> Vec<f32> {

@@ -68,7 +68,7 @@ impl Cut {
 /// Memory: beside the input and the output (1 or 2 bytes a sample), one tile of floats for each thread that works on it.
 ///
 /// # Errors
-/// Kind model: the network failed, or gave something that is not a number.
+/// Kind model: the network failed, or gave something that is not a number. Kind bug: the work is given up.
 pub fn run(model: &Arc<Model>, image: Image, settings: Settings, context: &Context) -> Result<Image> {
     let Choice { tile, kernel } = model.choice();
     let (scale, multiple) = (model.card.scale, model.card.multiple_of);
@@ -89,12 +89,16 @@ pub fn run(model: &Arc<Model>, image: Image, settings: Settings, context: &Conte
 
     let channels = model.card.channels();
     let source = Arc::clone(&image);
+    let stop = context.crew.stop().clone();
     let network: Network = if settings.ensemble {
         let ensemble = Ensemble::new(model, rows.size, columns.size, kernel)?;
-        Box::new(move |planes| ensemble.run(&planes, settings.sigma))
+        Box::new(move |planes| ensemble.run_until(&stop, &planes, settings.sigma))
     } else {
         let plan = model.plan(rows.size, columns.size, kernel)?;
-        Box::new(move |planes| plan.run(planes, settings.sigma))
+        Box::new(move |planes| {
+            stop.check()?;
+            plan.run(planes, settings.sigma)
+        })
     };
     let piece = move |index: usize| {
         let (row, column) = (index / columns.count, index % columns.count);

@@ -10,7 +10,10 @@ use crate::model::{Model, Task};
 
 pub(super) const DESCRIPTION: Description = Description {
     name: "upscale",
-    doc: "Makes larger; the model says by how much.",
+    doc: "Makes pictures larger by a network; the model says by how much.",
+    takes: &[MediaKind::Image],
+    gives: &[MediaKind::Image],
+    example: "upscale: { model: upscale-photo-x2 }",
     fields: &[
         Field {
             name: "model",

@@ -1,6 +1,7 @@
 //! A small catalog that looks like the real one, so that these tests stand on their own.
 
 use latentd::config::{Catalog, Description, Field, Kind, Presence};
+use latentd::media::MediaKind;
 
 const fn field(name: &'static str, kind: Kind, presence: Presence, doc: &'static str) -> Field {
     Field { name, doc, kind, presence }
@@ -11,6 +12,9 @@ const PATH: Field = field("path", Kind::Path, Presence::Required, "The folder, r
 pub const FOLDER_SOURCE: Description = Description {
     name: "folder",
     doc: "Takes every file that is dropped into a folder.",
+    takes: &[],
+    gives: &[MediaKind::Image],
+    example: "folder: { path: in }",
     fields: &[
         PATH,
         field(
@@ -34,12 +38,18 @@ pub const FOLDER_SOURCE: Description = Description {
 pub const MICROPHONE: Description = Description {
     name: "microphone",
     doc: "Takes sound from a microphone.",
+    takes: &[],
+    gives: &[MediaKind::Audio],
+    example: "microphone: { device: default }",
     fields: &[field("device", Kind::Text, Presence::Default("default"), "The device's name.")],
 };
 
 pub const DENOISE: Description = Description {
     name: "denoise",
     doc: "Removes noise from a picture.",
+    takes: &[MediaKind::Image],
+    gives: &[MediaKind::Image],
+    example: "denoise: { model: m }",
     fields: &[
         field("model", Kind::Text, Presence::Required, "The model's name."),
         field(
@@ -55,12 +65,18 @@ pub const DENOISE: Description = Description {
 pub const UPSCALE: Description = Description {
     name: "upscale",
     doc: "Makes a picture larger.",
+    takes: &[MediaKind::Image],
+    gives: &[MediaKind::Image],
+    example: "upscale: { model: m }",
     fields: &[field("model", Kind::Text, Presence::Default("upscale-photo-x2"), "The model's name.")],
 };
 
 pub const RESIZE: Description = Description {
     name: "resize",
     doc: "Makes a picture fit.",
+    takes: &[MediaKind::Image],
+    gives: &[MediaKind::Image],
+    example: "resize: { width: 10 }",
     fields: &[
         field("width", Kind::Integer { min: 1, max: 65535 }, Presence::Optional, "The largest width in pixels."),
         field("height", Kind::Integer { min: 1, max: 65535 }, Presence::Optional, "The largest height in pixels."),
@@ -76,6 +92,9 @@ pub const RESIZE: Description = Description {
 pub const FOLDER_SINK: Description = Description {
     name: "folder",
     doc: "Writes each result into a folder.",
+    takes: &[MediaKind::Image],
+    gives: &[],
+    example: "folder: { path: out }",
     fields: &[
         PATH,
         field("name", Kind::Text, Presence::Default(r#""{stem}.{ext}""#), "The template of the file names."),
@@ -95,6 +114,9 @@ pub const FOLDER_SINK: Description = Description {
 pub const SPEAKER: Description = Description {
     name: "speaker",
     doc: "Plays the sound.",
+    takes: &[MediaKind::Audio],
+    gives: &[],
+    example: "speaker: { device: default }",
     fields: &[field("device", Kind::Text, Presence::Default("default"), "The device's name.")],
 };
 

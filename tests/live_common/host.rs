@@ -32,6 +32,14 @@ pub struct Streams {
     pub errors: HashMap<&'static str, ErrorCallback>,
     pub opened: usize,
     pub unplugged: bool,
+    /// Why no stream is opened.
+    pub refuses: Option<ErrorKind>,
+}
+
+impl Streams {
+    fn allow(&self) -> Result<(), Error> {
+        self.refuses.map_or(Ok(()), |kind| Err(Error::new(kind)))
+    }
 }
 
 #[derive(Clone)]
@@ -209,6 +217,7 @@ impl DeviceTrait for FakeDevice {
     {
         self.expect_own(&config, format);
         let mut streams = self.streams.lock().unwrap();
+        streams.allow()?;
         streams.input = Some((config, Box::new(data)));
         streams.errors.insert("input", Box::new(error));
         streams.opened += 1;
@@ -229,6 +238,7 @@ impl DeviceTrait for FakeDevice {
     {
         self.expect_own(&config, format);
         let mut streams = self.streams.lock().unwrap();
+        streams.allow()?;
         streams.output = Some((config, Box::new(data)));
         streams.errors.insert("output", Box::new(error));
         Ok(FakeStream)

@@ -6,6 +6,8 @@ use crate::plan::{Axis, Plan, Tap};
 
 /// Points that `gemm`'s widest microkernel computes at once.
 const PANEL: usize = 64;
+/// Points that its narrowest computes at once: fewer than a panel, as of sound's few bands, are not worth a panel.
+const SLIVER: usize = 16;
 /// Values that a tile's input and output may take together: half of an ordinary second-level cache.
 const TILE_VALUES: usize = 128 * 1024;
 /// A tile longer than this gains nothing more.
@@ -23,7 +25,7 @@ pub(crate) struct Layout {
     /// Height and width in steps.
     pub size: [usize; 2],
     pub pitch: usize,
-    /// Length of the run that the products compute, a multiple of the widest microkernel.
+    /// Length of the run that the products compute, in whole microkernels.
     pub points: usize,
     /// Distance between the channels of the gathered input.
     pub channel: usize,
@@ -41,7 +43,7 @@ impl Layout {
         let values = plan.channels[0] * plan.in_phases.len() + plan.channels[1];
         let limit = (TILE_VALUES / values).clamp(PANEL, MAX_POINTS);
         let pitch = columns + plan.axes[1].halo;
-        let points = |rows: usize| ((rows - 1) * pitch + columns).next_multiple_of(PANEL);
+        let points = |rows: usize| panels(plan, (rows - 1) * pitch + columns);
         let computed = |rows: usize| match height % rows {
             0 => height / rows * points(rows),
             rest => height / rows * points(rows) + points(rest),
@@ -56,7 +58,7 @@ impl Layout {
     fn of(plan: &Plan, size: [usize; 2]) -> Self {
         let pitch = size[1] + plan.axes[1].halo;
         let rows = size[0] + plan.axes[0].halo;
-        let points = ((size[0] - 1) * pitch + size[1]).next_multiple_of(PANEL);
+        let points = panels(plan, (size[0] - 1) * pitch + size[1]);
         // The last tap's run may end past the last row by what rounding added to it.
         let values = plan.axes[0].halo * pitch + plan.axes[1].halo + points.max(size[0] * pitch);
         Self { size, pitch, points, channel: spread(values), rows }
@@ -75,7 +77,8 @@ impl Layout {
 
     /// Points to compute for a tile that the image's edge has cut to `size` steps.
     pub fn run(&self, size: [usize; 2]) -> usize {
-        ((size[0] - 1) * self.pitch + size[1]).next_multiple_of(PANEL)
+        let least = if self.points < PANEL { SLIVER } else { PANEL };
+        ((size[0] - 1) * self.pitch + size[1]).next_multiple_of(least)
     }
 
     /// Whether the image's rows are already what would be gathered, as for a 1x1 kernel, and its
@@ -105,6 +108,11 @@ impl Layout {
     pub fn output_tile(&self, plan: &Plan) -> [usize; 2] {
         [self.size[0] * plan.axes[0].out_step, self.size[1] * plan.axes[1].out_step]
     }
+}
+
+/// At least `points`, as whole microkernels compute them, or as a depthwise convolution takes them.
+fn panels(plan: &Plan, points: usize) -> usize {
+    points.next_multiple_of(if points < PANEL && !plan.depthwise { SLIVER } else { PANEL })
 }
 
 /// At least `values`, as an odd number of cache lines, so that channels do not share cache sets.

@@ -4,6 +4,8 @@ use anyhow::Result;
 use burn::tensor::Device;
 use clap::ValueEnum;
 
+use crate::refuse;
+
 /// Devices that burn knows; each is there when its cargo feature was on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum DeviceKind {
@@ -43,7 +45,8 @@ impl DeviceKind {
             #[allow(unreachable_patterns, reason = "reached when a feature is off")]
             missing => {
                 let name = missing.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default();
-                anyhow::bail!(
+                refuse!(
+                    Usage,
                     "this latentd-train was built without the device `{name}`; build it with `cargo build --release -p \
                      latentd-train --features {name}`"
                 )

@@ -38,6 +38,23 @@ pub mod run;
 use std::fmt::Display;
 use std::io::{Write, stderr};
 
+/// Ends with an error that says by its kind, and so by the program's exit code, whose mistake it is: `refuse!(Usage, "--steps must be at least 1")`.
+macro_rules! refuse {
+    ($kind:ident, $($told:tt)*) => {
+        return Err(latentd::Error::new(latentd::Kind::$kind, format!($($told)*)).into())
+    };
+}
+pub(crate) use refuse;
+
+/// An error of latentd's own as one of this program's, in one line with what can be done about it.
+pub(crate) fn own(error: latentd::Error) -> anyhow::Error {
+    let told = match error.mend_text() {
+        Some(mend) => format!("{error}; {mend}"),
+        None => error.to_string(),
+    };
+    latentd::Error::new(error.kind(), told).into()
+}
+
 /// Tells a person something. Whoever has hung up hears nothing, and that ends no training.
 pub(crate) fn tell(what: impl Display) {
     let _ = writeln!(stderr(), "{what}");

@@ -36,6 +36,26 @@ fn bytes(path: &Path) -> Vec<u8> {
 
 const SMALL: &str = "denoise-photo --data pictures --widths 8,12 --blocks 1,1 --patch 32 --batch 2 --score-every 10";
 
+/// Whatever was wrong, it was 1.
+#[test]
+fn the_exit_code_says_what_was_wrong() {
+    let desk = Desk::new();
+    let train = |options: &str| format!("{SMALL} {options}");
+    for (arguments, code) in [
+        ("--help".to_owned(), 0),
+        ("denoise-nothing".to_owned(), 64),
+        (train("--out models/a"), 64),
+        (train("--out models/a --steps 0"), 64),
+        (train("--out models/a --steps 1").replace("--data pictures", "--data nowhere"), 66),
+        (train("--out models/a --steps 1 --resume"), 66),
+        ("eval models/none --set pictures".to_owned(), 70),
+    ] {
+        let output = desk.run(&arguments);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments}: {told}");
+    }
+}
+
 /// Half a day of training ended with the pager that it was read in.
 #[test]
 fn a_reader_that_goes_away_ends_no_run() {

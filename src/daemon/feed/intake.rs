@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::journal::sign_of;
-use super::Feed;
+use super::ear::Ear;
 use super::outcome::Later;
+use super::{Feed, Order};
 use crate::durable::{self, Stamp};
 use crate::error::show_path;
 use crate::pipeline::Input;
@@ -157,14 +158,20 @@ impl Feed {
         }
     }
 
+    /// Looks into a folder for as long as it is not told to end.
     pub(super) fn scan(&mut self, folder: &Path, mark: Mark) {
         let pipeline = Arc::clone(&self.pipeline);
-        let mut unreadable = Vec::new();
-        pipeline.source.scan(folder, &mut |found| self.mark(found.path, mark, found.stamp), &mut |path, e| {
-            if e.kind() != std::io::ErrorKind::NotFound {
-                unreadable.push((path.to_path_buf(), e));
-            }
-        });
+        let (mut ear, mut unreadable) = (Ear::new(&self.orders), Vec::new());
+        pipeline.source.scan_while(
+            folder,
+            &mut |found| self.mark(found.path, mark, found.stamp),
+            &mut |path, e| {
+                if e.kind() != std::io::ErrorKind::NotFound {
+                    unreadable.push((path.to_path_buf(), e));
+                }
+            },
+            &mut || !ear.is_called_away(),
+        );
         // Once, since every scan finds them.
         for (path, e) in unreadable.iter().filter(|(path, _)| !self.unreadable.contains(path)) {
             tracing::warn!("the folder {} cannot be read: {e}", show_path(path));
@@ -173,18 +180,27 @@ impl Feed {
             self.unreadable.clear();
         }
         self.unreadable.extend(unreadable.into_iter().map(|(path, _)| path));
+        ear.heard().into_iter().for_each(|order| self.heed(order));
     }
 
     pub(super) fn take_ready(&mut self) {
-        let mut ready = self.settle.ready(Instant::now(), |path| Stamp::of(path).ok());
+        let mut ear = Ear::new(&self.orders);
+        // Once it is told to end it needs to know of none.
+        let look = |path: &Path| (!ear.is_called_away()).then(|| Stamp::of(path).ok()).flatten();
+        let mut ready = self.settle.ready(Instant::now(), look);
+        let orders = ear.heard();
+        if orders.contains(&Order::Halt) {
+            ready.clear();
+        }
         // By name, so that groups do not depend on the order of a map; what the program ended with last, so that the others are safe first.
-        ready.sort_by_cached_key(|(path, stamp)| {
-            let suspect = !self.interrupted.is_empty() && self.interrupted.contains(&sign_of(path, *stamp));
-            (suspect, path.clone())
-        });
+        ready.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        if !self.interrupted.is_empty() {
+            ready.sort_by_cached_key(|(path, stamp)| self.interrupted.contains(&sign_of(path, *stamp)));
+        }
         for (path, stamp) in ready {
             self.enqueue(path, stamp);
         }
+        orders.into_iter().for_each(|order| self.heed(order));
     }
 
     /// Has those of the next `group` files that somebody has open for writing wait once more, however long it takes; whether there are any. Asked only

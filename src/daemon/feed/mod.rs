@@ -1,5 +1,6 @@
 //! One pipeline's inputs: watches its folder, waits until files are whole, hands them to the workers, and sees to what became of them.
 
+mod ear;
 mod intake;
 mod originals;
 mod outcome;
@@ -92,6 +93,8 @@ pub struct Feed {
     hold: Option<Hold>,
     paused: bool,
     draining: bool,
+    /// It is told to end.
+    halted: bool,
     /// Folders to look at, and when.
     looks: HashMap<PathBuf, Look>,
     next_scan: Instant,
@@ -149,6 +152,7 @@ impl Feed {
             hold: None,
             paused: false,
             draining: false,
+            halted: false,
             looks: HashMap::new(),
             next_scan: Instant::now(),
             soonest_scan: Instant::now(),
@@ -177,13 +181,15 @@ impl Feed {
         tracing::info!(pipeline = self.pipeline.name, "watching {}", show_path(&self.pipeline.source.root));
         self.scan(&self.pipeline.source.root.clone(), Mark::Present);
         self.plan_next_scan(Duration::ZERO);
-        let mut halted = false;
-        while !(halted || self.draining && self.is_drained()) {
+        while !(self.halted || self.draining && self.is_drained()) {
             if !self.draining {
                 self.take_marks();
                 self.look_again();
             }
             self.take_ready();
+            if self.halted {
+                break;
+            }
             self.try_stuck_again();
             self.hand_over();
             self.show();
@@ -191,7 +197,7 @@ impl Feed {
             let wait = self.wait();
             select! {
                 // A supervisor that is gone wants nothing more.
-                recv(self.orders) -> order => halted = order.map_or(true, |order| self.heed(order)),
+                recv(self.orders) -> order => self.heed(order.unwrap_or(Order::Halt)),
                 recv(wake) -> _ => {}
                 recv(self.tickets) -> ticket => {
                     // All that are home by now: what happens next is decided once for all of them.
@@ -203,7 +209,7 @@ impl Feed {
             }
             // Whatever else there was: a folder in which things happen all the time shall not keep it from hearing.
             while let Ok(order) = self.orders.try_recv() {
-                halted |= self.heed(order);
+                self.heed(order);
             }
         }
         while self.handed > 0 {
@@ -219,16 +225,15 @@ impl Feed {
         self.book.close();
     }
 
-    /// Does as it is told; whether it is to end.
-    fn heed(&mut self, order: Order) -> bool {
+    /// Does as it is told.
+    fn heed(&mut self, order: Order) {
         match order {
             Order::Pause => self.paused = true,
             Order::Resume => self.paused = false,
             Order::Bypass | Order::Engage | Order::Strength(_) => {}
             Order::Drain => self.begin_draining(),
-            Order::Halt => return true,
+            Order::Halt => self.halted = true,
         }
-        false
     }
 
     fn begin_draining(&mut self) {

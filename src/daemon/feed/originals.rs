@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::super::journal::{Unsettled, sign_of};
 use super::Feed;
 use super::outcome::backoff;
-use crate::durable::Stamp;
+use crate::durable::{self, Stamp};
 use crate::error::{Error, Result};
 use crate::pipeline::{Input, Key, Ledger};
 use crate::sink::Originals;
@@ -98,15 +98,15 @@ impl Feed {
             return Ok(());
         }
         for (path, sign) in files {
+            if sink.originals == Originals::Delete {
+                durable::finish_delete(path, |stamp| sign_of(path, stamp) == *sign)?;
+            }
             match Stamp::of(path) {
                 Ok(stamp) if sign_of(path, stamp) == *sign => {
                     sink.dispose(path, path.strip_prefix(root).unwrap_or(path), stamp)?;
                 }
                 Ok(_) => {}
-                Err(e)
-                    if e.kind() == std::io::ErrorKind::NotFound
-                        && self.root.is_some()
-                        && identity(root) == self.root => {}
+                Err(e) if is_gone(&e) && self.root.is_some() && identity(root) == self.root => {}
                 Err(e) => return Err(Error::io("find", path, e)),
             }
         }
@@ -116,5 +116,31 @@ impl Feed {
     fn keep(&mut self, job: Unsettled, error: &Error) {
         tracing::warn!(mend = error.mend_text(), "the original stays for now: {error}");
         self.stuck.push(job, error);
+    }
+}
+
+/// Whether an error tells that no file is there, also since a file or a stranger's link stands in the place of its folder.
+fn is_gone(e: &std::io::Error) -> bool {
+    use std::io::ErrorKind as E;
+    matches!(e.kind(), E::NotFound | E::NotADirectory)
+        || e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A link that led to itself, in the place of the folder that an original had lain in, had the pipeline try again for ever.
+    #[test]
+    fn what_had_a_folder_that_is_one_no_more_is_gone() {
+        let home = tempfile::tempdir().unwrap();
+        let path = |name: &str| home.path().join(name);
+        std::fs::write(path("file"), "").unwrap();
+        std::os::unix::fs::symlink("link", path("link")).unwrap();
+        for name in ["none", "file/a.png", "link/a.png"] {
+            assert!(is_gone(&Stamp::of(&path(name)).unwrap_err()), "{name}");
+        }
+        // A share that is away says something else.
+        assert!(!is_gone(&rustix::io::Errno::STALE.into()) && Stamp::of(&path("link")).is_ok());
     }
 }

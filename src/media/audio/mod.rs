@@ -11,6 +11,7 @@ mod process;
 mod resample;
 mod spectrum;
 mod splice;
+mod tags;
 
 pub use block::Block;
 pub use delay::Delay;
@@ -71,6 +72,8 @@ pub struct Audio {
     pub depth: Depth,
     /// Which speaker each channel is for, as the channel mask of WAV tells it, where the file it came from does.
     pub speakers: Option<u32>,
+    /// What the file it came from says beside the sound, for a file that can say it too.
+    pub(crate) tags: Option<Box<tags::Tags>>,
 }
 
 /// What is read: a source, or one behind a chain that may still grow.
@@ -97,7 +100,7 @@ impl std::fmt::Debug for Audio {
 impl Audio {
     /// A stretch of sound from a reader, its speakers untold.
     pub fn new(reader: impl AudioRead + 'static, depth: Depth) -> Audio {
-        Audio { reader: Reader::Plain(Box::new(reader)), depth, speakers: None }
+        Audio { reader: Reader::Plain(Box::new(reader)), depth, speakers: None, tags: None }
     }
 
     /// Rate and channels.
@@ -133,7 +136,14 @@ impl Audio {
             Reader::Plain(reader) => process::Through::new(reader),
         };
         reader.push(Box::new(process));
-        Audio { reader: Reader::Through(reader), depth: self.depth, speakers: self.speakers }
+        Audio { reader: Reader::Through(reader), depth: self.depth, speakers: self.speakers, tags: self.tags }
+    }
+
+    /// Another reader, made of this stretch, in its place: its depth, its speakers and what else is told of it stay.
+    #[must_use]
+    pub fn wrapped<R: AudioRead + 'static>(mut self, make: impl FnOnce(Audio) -> R) -> Audio {
+        let (depth, speakers, tags) = (self.depth, self.speakers, self.tags.take());
+        Audio { speakers, tags, ..Audio::new(make(self), depth) }
     }
 
     /// The rest of the stream in memory; for tests and short sounds.

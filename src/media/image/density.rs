@@ -105,6 +105,18 @@ impl Density {
     pub(super) fn turned(self) -> Density {
         Density { x: self.y, y: self.x }
     }
+
+    /// Turns what an EXIF block without its prefix tells.
+    pub(super) fn turn_exif(block: &mut [u8]) {
+        let mut source = Cursor::new(&*block);
+        let found = header(&mut source).and_then(|(order, at)| directory(&mut source, order, at));
+        let Ok(main) = found else { return };
+        let [across, down, _] = RESOLUTION.map(|tag| main.find(tag).map(|entry| entry.at as usize));
+        if let (Some(across), Some(down)) = (across, down) {
+            // All of the two entries but their tags: type, count, and the value or where it stands.
+            (2..12).for_each(|byte| block.swap(across + byte, down + byte));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -141,7 +153,11 @@ mod tests {
         #[test]
         fn anything_is_survived(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
             Density::of_jfif(&bytes);
-            Density::of_exif(&[b"II\x2a\0\x08\0\0\0".to_vec(), bytes].concat());
+            let mut block = [b"II\x2a\0\x08\0\0\0".to_vec(), bytes].concat();
+            let told = Density::of_exif(&block);
+            Density::turn_exif(&mut block);
+            Density::turn_exif(&mut block);
+            prop_assert_eq!(Density::of_exif(&block), told);
         }
     }
 }

@@ -14,6 +14,9 @@ pub(super) fn apply(image: &mut Image, orientation: u8) {
         (image.width, image.height) = (height, width);
         chunks::turn(&mut image.metadata.chunks);
         image.metadata.density = image.metadata.density.map(Density::turned);
+        if let Some(block) = &mut image.metadata.exif {
+            Density::turn_exif(block);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use std::path::Path;
 pub use text::{csv_header, csv_rows};
 
 use crate::error::{Error, Kind, Result};
+use crate::media::melody::Frame;
 
 /// Points in a model's latent space.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +23,8 @@ pub struct Latent {
     pub model: String,
     /// The file that was encoded, as the user knows it.
     pub source: Option<String>,
+    /// Meter, tempo and length of the melody that was encoded, where they are known.
+    pub frame: Option<Frame>,
 }
 
 impl Latent {
@@ -34,13 +37,13 @@ impl Latent {
 /// The formats of files of latents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LatentFormat {
-    /// `.safetensors`: all numbers exactly, with model and sources.
+    /// `.safetensors`: all numbers exactly, with model, sources and frames.
     Safetensors,
     /// `.npy`: NumPy's, numbers only.
     Npy,
     /// `.csv`: source, model, row, then the numbers.
     Csv,
-    /// `.jsonl`: an object a point.
+    /// `.jsonl`: an object a point; the first of a melody has its frame.
     JsonLines,
 }
 
@@ -52,6 +55,11 @@ impl LatentFormat {
         (LatentFormat::Csv, "csv"),
         (LatentFormat::JsonLines, "jsonl"),
     ];
+
+    /// Whether files of this format tell of a melody's meter and tempo.
+    pub fn has_frames(self) -> bool {
+        matches!(self, LatentFormat::Safetensors | LatentFormat::JsonLines)
+    }
 
     /// By the ending of a file's name.
     ///

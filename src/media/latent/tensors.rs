@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Latent, check_count, check_model, damaged, one_size};
 use crate::error::{Error, Kind, Result};
+use crate::media::melody::Frame;
 
 /// The tensor's name.
 const TENSOR: &str = "latents";
@@ -22,12 +23,15 @@ const MOST_BRACKETS: usize = 16;
 struct Piece {
     source: Option<String>,
     rows: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    frame: Option<Frame>,
 }
 
 pub fn write_safetensors(latents: &[Latent], out: &mut impl Write) -> Result<()> {
     let (size, rows) = one_size(latents)?;
     let bytes: Vec<u8> = latents.iter().flat_map(|l| l.values.iter().flat_map(|v| v.to_le_bytes())).collect();
-    let pieces: Vec<Piece> = latents.iter().map(|l| Piece { source: l.source.clone(), rows: l.rows().len() }).collect();
+    let piece = |l: &Latent| Piece { source: l.source.clone(), rows: l.rows().len(), frame: l.frame.clone() };
+    let pieces: Vec<Piece> = latents.iter().map(piece).collect();
     let failed =
         |e: Box<dyn std::error::Error + Send + Sync>| Error::new(Kind::Output, "latents cannot be written").because(e);
     let pieces = serde_json::to_string(&pieces).map_err(|e| failed(e.into()))?;
@@ -57,7 +61,7 @@ pub fn read_safetensors(bytes: &[u8]) -> Result<Vec<Latent>> {
         None => {
             // Before there is memory for each of them.
             check_count(rows)?;
-            (0..rows).map(|_| Piece { source: None, rows: 1 }).collect()
+            (0..rows).map(|_| Piece { source: None, rows: 1, frame: None }).collect()
         }
     };
     check_count(pieces.len())?;
@@ -71,7 +75,7 @@ pub fn read_safetensors(bytes: &[u8]) -> Result<Vec<Latent>> {
         .map(|piece| {
             let (values, after) = rest.split_at(piece.rows * size);
             rest = after;
-            Latent { values: values.to_vec(), size, model: model.clone(), source: piece.source }
+            Latent { values: values.to_vec(), size, model: model.clone(), source: piece.source, frame: piece.frame }
         })
         .collect())
 }
@@ -100,7 +104,8 @@ pub fn read_npy(bytes: &[u8]) -> Result<Vec<Latent>> {
     let values = file.data::<f32>().map_err(|_| damaged("the array is not of float32"))?;
     let values = values.take(count as usize).collect::<std::io::Result<Vec<f32>>>().map_err(wrong)?;
     let size = size as usize;
-    let row = |values: &[f32]| Latent { values: values.to_vec(), size, model: String::new(), source: None };
+    let row =
+        |values: &[f32]| Latent { values: values.to_vec(), size, model: String::new(), source: None, frame: None };
     Ok(values.chunks_exact(size).map(row).collect())
 }
 

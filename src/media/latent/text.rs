@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Latent, check_count, check_model, damaged, one_size};
 use crate::error::{Error, Kind, Result, show_text};
+use crate::media::melody::Frame;
 
 /// Columns before the numbers.
 const COLUMNS: [&str; 3] = ["source", "model", "row"];
@@ -23,6 +24,9 @@ struct Line {
     /// Its number within its piece of media, from 0.
     #[serde(default)]
     row: usize,
+    /// Of the first point of a melody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    frame: Option<Frame>,
     values: Vec<f32>,
 }
 
@@ -78,7 +82,7 @@ pub fn read_csv(bytes: &[u8]) -> Result<Vec<Latent>> {
         let no_row = || damaged(format!("line {place}: `{}` is no row", show_text(&record[2], SHOWN)));
         let row = record[2].trim().parse().map_err(|_| no_row())?;
         let source = Some(record[0].to_owned()).filter(|source| !source.is_empty());
-        add(&mut latents, Line { source, model: record[1].to_owned(), row, values })?;
+        add(&mut latents, Line { source, model: record[1].to_owned(), row, frame: None, values })?;
     }
     Ok(latents)
 }
@@ -86,8 +90,9 @@ pub fn read_csv(bytes: &[u8]) -> Result<Vec<Latent>> {
 pub fn write_json_lines(latents: &[Latent], out: &mut impl Write) -> Result<()> {
     for latent in latents {
         for (row, values) in latent.rows().enumerate() {
-            let line =
-                Line { source: latent.source.clone(), model: latent.model.clone(), row, values: values.to_vec() };
+            let (source, model) = (latent.source.clone(), latent.model.clone());
+            let frame = latent.frame.clone().filter(|_| row == 0);
+            let line = Line { source, model, row, frame, values: values.to_vec() };
             let text = serde_json::to_string(&line).map_err(unwritten)?;
             writeln!(out, "{text}").map_err(unwritten)?;
         }
@@ -107,7 +112,7 @@ pub fn read_json_lines(bytes: &[u8]) -> Result<Vec<Latent>> {
 
 /// Puts a point to the piece of media before it, or begins a new one.
 fn add(latents: &mut Vec<Latent>, line: Line) -> Result<()> {
-    let Line { source, model, row, values } = line;
+    let Line { source, model, row, frame, values } = line;
     if values.is_empty() {
         return Err(damaged("a point without numbers"));
     }
@@ -121,7 +126,7 @@ fn add(latents: &mut Vec<Latent>, line: Line) -> Result<()> {
         }
         _ if row > 0 => return Err(damaged(format!("row {row} comes first"))),
         _ => {
-            latents.push(Latent { size: values.len(), values, model, source });
+            latents.push(Latent { size: values.len(), values, model, source, frame });
             check_count(latents.len())?;
         }
     }

@@ -4,6 +4,7 @@
 mod bars;
 mod choice;
 mod drums;
+mod frame;
 mod grid;
 mod join;
 mod line;
@@ -16,6 +17,7 @@ mod seam;
 pub use bars::{Stretch, bar_starts, stretches};
 pub use choice::{Choice, choose, choose_bass};
 pub use drums::{DRUM_KIT, DRUM_PARTS, Hits, drum_notes, drum_pattern};
+pub use frame::Frame;
 pub use grid::{
     GRID_PER_QUARTER, HIGHEST, LOWEST, Quantised, STEP_CLASSES, Step, dequantise, nearest_step, onsets, quantise,
     quantise_aloud, tick_of,

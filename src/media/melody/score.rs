@@ -4,7 +4,7 @@ use super::choice::describe;
 use super::drums::remark_on_drums;
 use super::seam::Seam;
 use super::{
-    Choice, DRUM_CHANNEL, GRID_PER_QUARTER, Line, Melody, Note, Part, Quantised, Step, Stretch, Voice, choose,
+    Choice, DRUM_CHANNEL, Frame, GRID_PER_QUARTER, Line, Melody, Note, Part, Quantised, Step, Stretch, Voice, choose,
     choose_bass, dequantise, drum_notes, drum_pattern, quantise_aloud, stretches,
 };
 use crate::error::{Error, Kind, Result};
@@ -77,6 +77,28 @@ impl Score {
             // In what comes from no file, silence is likelier than one note through all of a window, and a network sees them as the same.
             seams: vec![vec![Seam::PLAYS; count]; parts.len()],
         }
+    }
+
+    /// A score of so many empty windows of `window` steps, of which `windows` are one point of a latent, in the meter and tempo of `frame`; `None` where
+    /// that is no frame of so many windows.
+    pub fn framed(parts: &[Part], window: usize, windows: usize, points: usize, frame: &Frame) -> Option<Score> {
+        let piece = frame.piece()?;
+        let stretches = stretches(&piece, frame.steps, window).ok()?;
+        if stretches.len().div_ceil(windows.max(1)) != points {
+            return None;
+        }
+        Some(Score {
+            lines: parts.iter().map(|part| Line::silence(*part, frame.steps)).collect(),
+            seams: vec![vec![Seam::PLAYS; stretches.len()]; parts.len()],
+            stretches,
+            frame: piece,
+            ..Score::blank(parts, window, 0)
+        })
+    }
+
+    /// What [`framed`](Self::framed) needs to know of this score.
+    pub fn told(&self) -> Frame {
+        Frame::of(&self.frame, self.lines.iter().map(Line::len).max().unwrap_or(0))
     }
 
     fn line(&mut self, piece: &Melody, part: Part, choice: Choice) -> Result<(Line, Voice)> {

@@ -149,7 +149,7 @@ impl ImageCodec {
 
     /// A point as a latent of this model.
     pub fn latent(&self, values: Vec<f32>) -> Latent {
-        Latent { values, size: self.space.size, model: self.model.clone(), source: None }
+        Latent { values, size: self.space.size, model: self.model.clone(), source: None, frame: None }
     }
 
     /// Planes of 0..=1 as a picture of 8 bits.

@@ -92,7 +92,8 @@ impl MelodyCodec {
     pub fn encode_score(&self, media: &Media) -> Result<(Score, Latent)> {
         let score = self.score(self.piece(media)?)?;
         let values = self.points(&score)?.concat();
-        Ok((score, Latent { values, size: self.space.size, model: self.name.clone(), source: None }))
+        let frame = Some(score.told());
+        Ok((score, Latent { values, size: self.space.size, model: self.name.clone(), source: None, frame }))
     }
 
     /// The points of stretches that fill the model's windows, each the lines of all parts.
@@ -215,7 +216,10 @@ impl Codec for MelodyCodec {
 
     fn decode(&self, latent: &Latent) -> Result<Media> {
         let points = self.rows(latent)?;
-        let score = Score::blank(&self.melody.parts, self.melody.steps, points.len() * self.melody.windows);
+        let (parts, steps, windows) = (&self.melody.parts, self.melody.steps, self.melody.windows);
+        let framed = |frame| Score::framed(parts, steps, windows, points.len(), frame);
+        let score = latent.frame.as_ref().and_then(framed);
+        let score = score.unwrap_or_else(|| Score::blank(parts, steps, points.len() * windows));
         Ok(Media::Melody(score.compose(&self.lines(&points, &score)?)))
     }
 

@@ -132,7 +132,7 @@ pub(super) const MODEL: Field = Field {
 /// The setting `class` of stages with a codec.
 pub(super) const CLASS: Field = Field {
     name: "class",
-    doc: "The class that a conditional model is told, counted from 0.",
+    doc: "The class that a conditional model is told, counted from 0; such a model needs one, and others take none.",
     kind: Form::Integer { min: 0, max: 65_535 },
     presence: Presence::Optional,
 };
@@ -148,7 +148,7 @@ pub(super) const TRACK: Field = Field {
 /// The setting `channel` of stages that encode.
 pub(super) const CHANNEL: Field = Field {
     name: "channel",
-    doc: "The channel that the melody is on in MIDI files, counted from 1.",
+    doc: "The channel that the melody is on in MIDI files, counted from 1; in place of `track`.",
     kind: Form::Integer { min: 1, max: 16 },
     presence: Presence::Optional,
 };

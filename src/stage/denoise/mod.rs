@@ -13,6 +13,9 @@ use crate::model::{Role, Task};
 pub(super) const DESCRIPTION: Description = Description {
     name: "denoise",
     doc: "Takes noise away, from pictures or from sound.",
+    takes: &[MediaKind::Image, MediaKind::Audio],
+    gives: &[MediaKind::Image, MediaKind::Audio],
+    example: "denoise: { model: denoise-camera, strength: 0.8 }",
     fields: &[
         Field {
             name: "model",
@@ -22,8 +25,11 @@ pub(super) const DESCRIPTION: Description = Description {
         },
         Field {
             name: "sigma",
-            doc: "For pictures: how strong the noise is: its standard deviation in steps of an 8-bit picture (0 to 75), or `auto` to measure it in each picture (one that measures clean is left as it is). Models that find it themselves take `auto` alone.",
-            kind: Kind::Either(&[Kind::Choice(&["auto"]), Kind::Number { min: 0.0, max: 75.0 }]),
+            doc: "For pictures: how strong the noise is: its standard deviation, where white is 255, or `auto` to measure it in each picture (one that measures clean is left as it is). Models that find it themselves take `auto` alone.",
+            kind: Kind::Either(&[
+                Kind::Choice(&["auto"]),
+                Kind::Measured(&Kind::Number { min: 0.0, max: 75.0 }, "of 255"),
+            ]),
             presence: Presence::Default("auto"),
         },
         Field {
@@ -34,8 +40,8 @@ pub(super) const DESCRIPTION: Description = Description {
         },
         Field {
             name: "attenuation_limit_db",
-            doc: "For sound: by how many decibels noise is made quieter at most (a model may leave more by itself); what is left of it keeps pauses from sounding dead.",
-            kind: Kind::Number { min: 0.0, max: 100.0 },
+            doc: "For sound: by how many decibels noise is made quieter at most (a model may leave more by itself); what is left of it keeps pauses from sounding dead. Left out, there is no such limit.",
+            kind: Kind::Measured(&Kind::Number { min: 0.0, max: 100.0 }, "dB"),
             presence: Presence::Optional,
         },
         super::tiles::ENSEMBLE,

@@ -1,10 +1,11 @@
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 
 use crate::bench::{self, Speed};
 use crate::device::DeviceKind;
+use crate::refuse;
 
 #[derive(Args)]
 pub struct Bench {
@@ -20,7 +21,7 @@ impl Bench {
     /// Measures and prints a line each.
     pub fn run(self) -> Result<()> {
         if !(0.0..=600.0).contains(&self.seconds) {
-            bail!("--seconds must be 0 to 600, not {}", self.seconds);
+            refuse!(Usage, "--seconds must be 0 to 600, not {}", self.seconds);
         }
         let device = self.device.open()?.autodiff();
         let budget = Duration::from_secs_f64(self.seconds);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Args, CommandFactory, FromArgMatches};
 use latentd::model::{CARD_FILE, Metric, Model};
 
@@ -10,6 +10,7 @@ use crate::data::SmallPictures;
 use crate::data::idx::{self, Part};
 use crate::digits::probe::LABELS;
 use crate::digits::{self, Desk, Line};
+use crate::refuse;
 use crate::tell;
 
 /// The digits models, each with the recipe and options that make it, and its share of the whole set's time.
@@ -52,11 +53,12 @@ impl Digits {
     pub fn run(self) -> Result<()> {
         if let Some(unknown) = self.only.iter().find(|name| MODELS.iter().all(|(own, ..)| own != name)) {
             let names: Vec<&str> = MODELS.iter().map(|(name, ..)| *name).collect();
-            bail!("there is no model `{unknown}` in the set; there are {}", names.join(", "));
+            refuse!(Usage, "there is no model `{unknown}` in the set; there are {}", names.join(", "));
         }
         // Nine models of somebody's photos would be published as models of digits.
         if !idx::is_idx(&self.data) {
-            bail!(
+            refuse!(
+                NoInput,
                 "{} holds no IDX files, as MNIST comes in; `autoencoder` learns from any pictures",
                 self.data.display()
             );
@@ -135,7 +137,7 @@ fn store(models: &Path, lines: &[Line]) -> Result<()> {
     let own: Vec<&Line> = lines.iter().filter(|line| line.model.starts_with("digits-")).collect();
     for group in MODELS.iter().map(|(name, ..)| *name) {
         let folder = models.join(group);
-        let mut card = Model::from_path(&folder).map_err(|error| anyhow!("{error}"))?.card;
+        let mut card = Model::from_path(&folder).map_err(crate::own)?.card;
         let metric = |line: &&&Line| Metric {
             name: format!("MNIST test, {}", line.what.trim_start().trim_start_matches("of that: ")),
             value: (line.value * 1e4).round() / 1e4,
@@ -145,7 +147,7 @@ fn store(models: &Path, lines: &[Line]) -> Result<()> {
         let measured: Vec<Metric> = own.iter().filter(|line| line.model == group).map(|line| metric(&line)).collect();
         if !measured.is_empty() {
             card.metrics = measured;
-            let text = card.to_yaml().map_err(|error| anyhow!("{error}"))?;
+            let text = card.to_yaml().map_err(crate::own)?;
             std::fs::write(folder.join(CARD_FILE), text)
                 .with_context(|| format!("cannot write {}", folder.display()))?;
         }

@@ -1,13 +1,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use latentd::model::{DRAWS_FILE, Model};
 
 use super::eval_music::stretches;
 use crate::data::melodies::{self, Windows};
 use crate::measure::music;
+use crate::refuse;
 
 #[derive(Args)]
 pub struct Draws {
@@ -24,14 +25,14 @@ pub struct Draws {
 impl Draws {
     /// Fits and writes.
     pub fn run(self) -> Result<()> {
-        let model = Arc::new(Model::from_path(&self.model).map_err(|error| anyhow!("{error}"))?);
+        let model = Arc::new(Model::from_path(&self.model).map_err(crate::own)?);
         let tunes = if self.learnt { stretches(&model, &self.set)?.0 } else { all(&model, &self.set)? };
         if tunes.is_empty() {
-            bail!("no tune below {} is as long as the model's window", self.set.display());
+            refuse!(NoInput, "no tune below {} is as long as the model's window", self.set.display());
         }
         let draws = music::draws(&model, &tunes)?;
-        let bytes = draws.to_bytes().map_err(|error| anyhow!("{error}"))?;
-        latentd::durable::write(&self.model.join(DRAWS_FILE), &bytes).map_err(|error| anyhow!("{error}"))?;
+        let bytes = draws.to_bytes().map_err(crate::own)?;
+        latentd::durable::write(&self.model.join(DRAWS_FILE), &bytes).map_err(crate::own)?;
         println!("{}: samples are like {} stretches of {} tunes", model.card.name, tunes.len(), tunes.tunes().len());
         Ok(())
     }

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use latentd::media::MediaKind;
 use latentd::model::{CARD_FILE, Card, Metric, Model, Task};
@@ -11,6 +11,7 @@ use crate::data::speech::EXTENSIONS;
 use crate::data::{self, Picture};
 use crate::measure::{self, Score};
 use crate::recipes::denoise_speech::Listener;
+use crate::refuse;
 use crate::tell;
 
 /// Files that are named where some are missing, at most.
@@ -38,7 +39,7 @@ impl Eval {
         match (self.set, self.photos) {
             (Some(Set::Digits(digits)), _) => digits.run(),
             (None, Some(photos)) => photos.run(),
-            (None, None) => bail!("name a model's folder and a --set of pictures, or a set of models: digits"),
+            (None, None) => refuse!(Usage, "name a model's folder and a --set of pictures, or a set of models: digits"),
         }
     }
 }
@@ -71,7 +72,7 @@ struct Photos {
 impl Photos {
     /// Measures, prints a line a picture and the means.
     fn run(self) -> Result<()> {
-        let model = Model::from_path(&self.model).map_err(|error| anyhow!("{error}"))?;
+        let model = Model::from_path(&self.model).map_err(crate::own)?;
         self.protocol.check(&model.card)?;
         match model.card.media {
             MediaKind::Audio => return self.speech(model),
@@ -99,7 +100,8 @@ impl Photos {
             scores.push(score);
         }
         if scores.is_empty() {
-            bail!(
+            refuse!(
+                NoInput,
                 "no picture below {} can be measured: each must decode and be at least {smallest}x{smallest}",
                 self.set.display()
             );
@@ -125,7 +127,7 @@ impl Photos {
     /// Refuses, before work that takes minutes, what cannot be measured or stored.
     fn check(&self, card: &Card) -> Result<()> {
         if card.task == Task::Autoencode {
-            bail!("there is no protocol of papers for pictures and autoencoders");
+            refuse!(Usage, "there is no protocol of papers for pictures and autoencoders");
         }
         self.set_name().map(drop)
     }
@@ -143,7 +145,7 @@ impl Photos {
     fn files(&self) -> Result<Vec<PathBuf>> {
         let mut files = data::find(&self.set)?;
         if files.is_empty() {
-            bail!("no pictures below {}", self.set.display());
+            refuse!(NoInput, "no pictures below {}", self.set.display());
         }
         let Some(endings) = &self.protocol.pairs else { return Ok(files) };
         files.retain(|file| file.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with(endings.0.as_str())));
@@ -155,7 +157,11 @@ impl Photos {
         });
         if files.is_empty() {
             let (noisy, clean) = endings;
-            bail!("there is no picture below {} that ends in {noisy} beside one in {clean}", self.set.display());
+            refuse!(
+                NoInput,
+                "there is no picture below {} that ends in {noisy} beside one in {clean}",
+                self.set.display()
+            );
         }
         warn_of_missing(missing.iter().map(PathBuf::as_path));
         Ok(files)
@@ -175,25 +181,25 @@ impl Photos {
     /// Cleans a folder of noisy speech, and measures by how much where the clean files are there.
     fn speech(&self, model: Model) -> Result<()> {
         if self.write && self.clean.is_none() {
-            bail!("--write stores what is measured against clean files: give their folder by --clean");
+            refuse!(Usage, "--write stores what is measured against clean files: give their folder by --clean");
         }
         let out = self.out.as_deref().context("a model of speech needs --out, a folder for what it makes")?;
         std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
         let whole = |folder: &Path| folder.canonicalize().with_context(|| format!("cannot read {}", folder.display()));
         let (set, place) = (whole(&self.set)?, whole(out)?);
         if place.starts_with(&set) || set.starts_with(&place) {
-            bail!("--out must lie apart from --set: what is made has the names of what it is made of");
+            refuse!(Usage, "--out must lie apart from --set: what is made has the names of what it is made of");
         }
         let files = data::find_files(&self.set, &EXTENSIONS)?;
         if files.is_empty() {
-            bail!("no audio files below {}", self.set.display());
+            refuse!(NoInput, "no audio files below {}", self.set.display());
         }
         let clean = self.clean.as_ref().map(|folder| data::find_files(folder, &EXTENSIONS)).transpose()?;
         let partners: Vec<Option<&Path>> =
             files.iter().map(|file| self.partner(file, clean.as_deref().unwrap_or_default())).collect();
         if let Some(folder) = &self.clean {
             if partners.iter().all(Option::is_none) {
-                bail!("no file below {} has the name of one below {}", folder.display(), self.set.display());
+                refuse!(NoInput, "no file below {} has the name of one below {}", folder.display(), self.set.display());
             }
             let missing = files.iter().zip(&partners).filter(|(_, clean)| clean.is_none());
             warn_of_missing(missing.map(|(file, _)| file.as_path()));
@@ -304,6 +310,6 @@ pub fn put(card: &mut Card, metric: Metric) {
 
 /// Writes the card of the model in `folder`.
 pub fn write_card(card: &Card, folder: &Path) -> Result<()> {
-    let text = card.to_yaml().map_err(|error| anyhow!("{error}"))?;
-    latentd::durable::write(&folder.join(CARD_FILE), text.as_bytes()).map_err(|error| anyhow!("{error}"))
+    let text = card.to_yaml().map_err(crate::own)?;
+    latentd::durable::write(&folder.join(CARD_FILE), text.as_bytes()).map_err(crate::own)
 }

@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use latentd::model::{Metric, Model};
 
 use super::eval::{put, write_card};
 use super::init::option;
 use crate::data::melodies::{self, Windows};
 use crate::measure::music;
+use crate::refuse;
 use crate::tell;
 
 /// Measures a model on the tunes of `set` that its training held out, prints every number, and stores them in the card with `write`.
@@ -44,7 +45,7 @@ pub fn stretches(model: &Model, set: &Path) -> Result<(Windows, Windows)> {
     let windows = |tunes| Windows::new(tunes, space.steps, space.windows);
     let (learnt, held) = (windows(learnt), windows(held));
     if learnt.is_empty() || held.is_empty() {
-        bail!("{} is not the folder that this model learnt from: no tune of it is held out", set.display());
+        refuse!(NoInput, "{} is not the folder that this model learnt from: no tune of it is held out", set.display());
     }
     Ok((learnt, held))
 }

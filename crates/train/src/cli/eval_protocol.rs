@@ -7,6 +7,7 @@ use latentd::model::{Card, Model, Role, Task};
 
 use crate::data::Picture;
 use crate::measure::{self, Score, Sigma, Way, WhiteNoise};
+use crate::refuse;
 
 /// What the noise to add is where nobody says otherwise.
 const NOISE: f64 = 25.0;
@@ -42,10 +43,10 @@ impl Protocol {
     pub fn check(&self, card: &Card) -> Result<()> {
         let for_denoisers = self.sigma.is_some() || self.noise.is_some() || self.gray || self.pairs.is_some();
         if card.task != Task::Denoise && for_denoisers {
-            bail!("--sigma, --noise, --gray and --pairs are for denoisers, and `{}` is none", card.name);
+            refuse!(Usage, "--sigma, --noise, --gray and --pairs are for denoisers, and `{}` is none", card.name);
         }
         if card.media != MediaKind::Image && (for_denoisers || self.camera || self.ensemble) {
-            bail!("`{}` is no model of pictures, and takes none of the options for those", card.name);
+            refuse!(Usage, "`{}` is no model of pictures, and takes none of the options for those", card.name);
         }
         Ok(())
     }
@@ -59,7 +60,7 @@ impl Protocol {
             (Task::Denoise, None) if self.gray => measure::denoise_gray(model, picture, noise, way, seed),
             (Task::Denoise, None) => measure::denoise(model, picture, noise, way, seed),
             (Task::Upscale, _) => measure::upscale(model, picture, self.camera.then_some(seed), self.ensemble),
-            (Task::Autoencode, _) => bail!("there is no protocol of papers for pictures and autoencoders"),
+            (Task::Autoencode, _) => refuse!(Usage, "there is no protocol of papers for pictures and autoencoders"),
         }
     }
 

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use burn::module::Module;
 use latentd::media::MediaKind;
 use latentd::model::{CARD_FILE, Card, Task};
 
 use super::train::Job;
 use crate::onnx::{Loaded, Weights};
+use crate::refuse;
 
 /// The network of a recipe with the weights of a published model, and what became of each. A model of another kind, of which some tensors fit by chance,
 /// is refused.
@@ -17,7 +18,8 @@ pub fn load<M: Module>(model: &Path, network: M, job: &Job) -> Result<(M, Loaded
         && (card.task, card.media) != (job.task, job.media)
     {
         let to = |task: Task, media: MediaKind| format!("to {} {}", task.name(), media.with_article());
-        bail!(
+        refuse!(
+            Usage,
             "{} is a model {}, and {} makes one {}; start from one of that kind",
             model.display(),
             to(card.task, card.media),
@@ -31,15 +33,16 @@ pub fn load<M: Module>(model: &Path, network: M, job: &Job) -> Result<(M, Loaded
             Some(options) => format!("add {options}"),
             None => "give the options that it was trained with".to_owned(),
         };
-        bail!("{} is wider than this network ({larger}); {mend}", model.display());
+        refuse!(Usage, "{} is wider than this network ({larger}); {mend}", model.display());
     }
     if report.copied + report.widened == 0 {
-        bail!("{} has no tensor in common with {}", model.display(), job.name);
+        refuse!(Usage, "{} has no tensor in common with {}", model.display(), job.name);
     }
     // A network that is wider or deeper takes all of a smaller one, and one that is shallower is filled by a part of a deeper one.
     if 2 * report.taken < report.there.min(report.here) {
         let (model, Loaded { taken, there, here, .. }) = (model.display(), &report);
-        bail!(
+        refuse!(
+            Usage,
             "{model} is another network than that of {}: of its {there} values only {taken} fit into the {here} here; leave --init out, or give the \
              options that it was trained with",
             job.name

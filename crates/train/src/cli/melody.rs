@@ -1,6 +1,6 @@
 //! Recipes of music.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use latentd::media::MediaKind;
 use latentd::media::melody::Part;
@@ -11,6 +11,7 @@ use super::{BLOCKS, within};
 use crate::data::melodies::{self, Windows};
 use crate::publish::data_sets;
 use crate::recipes::sequence::{BEAT, Sequences, Shape};
+use crate::refuse;
 use crate::tell;
 
 #[derive(Args)]
@@ -74,7 +75,7 @@ impl Melody {
         };
         check(&shape)?;
         if !(self.beta >= 0.0 && self.free_nats >= 0.0) {
-            bail!("--beta and --free-nats must be at least 0");
+            refuse!(Usage, "--beta and --free-nats must be at least 0");
         }
         self.training.prepare()?;
         let tunes = melodies::load(&self.training.data, &shape.parts)?;
@@ -83,7 +84,8 @@ impl Melody {
         let (training, development) = melodies::split(tunes, self.training.held_out, self.training.seed);
         tell(format_args!("{} tunes to learn from, {} held out", training.len(), development.len()));
         if training.is_empty() || development.is_empty() {
-            bail!(
+            refuse!(
+                NoInput,
                 "no tune can be held out: all are versions of one another, or too few; give more, or other --held-out"
             );
         }
@@ -91,7 +93,8 @@ impl Melody {
         let (training, development) = (windows(training), windows(development));
         tell(format_args!("{} stretches to learn from, {} held out", training.len(), development.len()));
         if training.is_empty() || development.is_empty() {
-            bail!(
+            refuse!(
+                NoInput,
                 "too few tunes are as long as half a stretch of {} steps; give more, or fewer --windows",
                 shape.all_steps()
             );
@@ -133,16 +136,16 @@ impl Melody {
 fn check(shape: &Shape) -> Result<()> {
     let sizes = [shape.step_width, shape.beat_width, shape.latent, shape.window_latent];
     if sizes.iter().any(|size| !(1..=4096).contains(size)) || shape.conductor_width > 4096 {
-        bail!("widths and latents must be 1 to 4096");
+        refuse!(Usage, "widths and latents must be 1 to 4096");
     }
     within("--encoder-blocks", &[shape.encoder_blocks], BLOCKS)?;
     within("--decoder-blocks", &[shape.decoder_blocks], BLOCKS)?;
     if shape.steps == 0 || !shape.steps.is_multiple_of(BEAT) || shape.steps > 1024 || !(1..=64).contains(&shape.windows)
     {
-        bail!("--window must be a multiple of {BEAT} up to 1024, --windows 1 to 64");
+        refuse!(Usage, "--window must be a multiple of {BEAT} up to 1024, --windows 1 to 64");
     }
     if shape.windows > 1 && shape.conductor_width == 0 {
-        bail!("--conductor-width must be at least 1");
+        refuse!(Usage, "--conductor-width must be at least 1");
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ mod draws;
 mod eval;
 mod eval_music;
 mod eval_protocol;
+mod exit;
 mod init;
 mod melody;
 mod recipes;
@@ -17,11 +18,13 @@ mod train;
 use std::ops::RangeInclusive;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::{Parser, Subcommand};
+use latentd::Kind;
 
 use crate::recipes::denoise_photo::Noise;
 use crate::recipes::upscale_photo::Input;
+use crate::refuse;
 use crate::tell;
 
 /// Trains the models of latentd with burn and publishes them as ONNX.
@@ -82,11 +85,20 @@ enum Command {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    match dispatch(Cli::parse().command) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Whoever has hung up hears nothing.
+            let _ = error.print();
+            let help = !error.use_stderr();
+            return if help { ExitCode::SUCCESS } else { Kind::Usage.exit_code().into() };
+        }
+    };
+    match dispatch(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tell(format_args!("latentd-train: {error:#}"));
-            if error.is::<stop::Interrupted>() { ExitCode::from(stop::INTERRUPTED) } else { ExitCode::FAILURE }
+            exit::code(&error).into()
         }
     }
 }
@@ -100,7 +112,7 @@ const BLOCKS: RangeInclusive<usize> = 0..=64;
 /// Refuses values of an option that are too small or too large.
 fn within(option: &str, values: &[usize], allowed: RangeInclusive<usize>) -> Result<()> {
     match values.iter().find(|value| !allowed.contains(value)) {
-        Some(value) => bail!("{option} must be {} to {}, not {value}", allowed.start(), allowed.end()),
+        Some(value) => refuse!(Usage, "{option} must be {} to {}, not {value}", allowed.start(), allowed.end()),
         None => Ok(()),
     }
 }

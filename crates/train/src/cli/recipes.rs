@@ -1,4 +1,4 @@
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use latentd::media::MediaKind;
 use latentd::model::Task;
@@ -8,6 +8,7 @@ use super::{BLOCKS, WIDTHS, within};
 use crate::data::{self, Picture};
 use crate::recipes::denoise_photo::{self, DenoisePhoto, Noise};
 use crate::recipes::upscale_photo::{self, Input, Pair, UpscalePhoto};
+use crate::refuse;
 
 /// Sides of the held-out crops that runs are scored on, in pixels of the clean picture.
 const SCORED_SIDE: usize = 192;
@@ -37,14 +38,15 @@ impl Denoise {
         within("--widths", &shape.widths, WIDTHS)?;
         within("--blocks", &shape.blocks, BLOCKS)?;
         if shape.widths.is_empty() || shape.widths.len() != shape.blocks.len() || shape.widths.len() > MOST_LEVELS {
-            bail!("--widths and --blocks must have as many entries, one a level, {MOST_LEVELS} at most");
+            refuse!(Usage, "--widths and --blocks must have as many entries, one a level, {MOST_LEVELS} at most");
         }
         let multiple = shape.multiple_of();
         if self.patch == 0
             || !self.patch.is_multiple_of(2 * multiple)
             || self.patch * 3 / 2 + data::camera::MARGIN > data::MIN_SIDE
         {
-            bail!(
+            refuse!(
+                Usage,
                 "--patch must be a multiple of {} and at most {}",
                 2 * multiple,
                 (data::MIN_SIDE - data::camera::MARGIN) * 2 / 3

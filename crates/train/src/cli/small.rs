@@ -1,6 +1,6 @@
 //! Recipes of small pictures, digits first of all.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use latentd::media::MediaKind;
 use latentd::model::Task;
@@ -10,6 +10,7 @@ use super::{BLOCKS, WIDTHS, within};
 use crate::data::{Split, idx, load_small};
 use crate::recipes::autoencoder::{self, AutoencoderRecipe, Kind, Likeness};
 use crate::recipes::restore::{self, Damage, Restore};
+use crate::refuse;
 use crate::tell;
 
 /// How pictures of a folder are taken; IDX files have sizes of their own.
@@ -26,7 +27,7 @@ pub struct View {
 impl View {
     fn load(&self, training: &Training) -> Result<Split> {
         if !(8..=256).contains(&self.size) || ![1, 3].contains(&self.channels) {
-            bail!("--size must be 8 to 256, --channels 1 or 3");
+            refuse!(Usage, "--size must be 8 to 256, --channels 1 or 3");
         }
         training.prepare()?;
         let split = load_small(&training.data, self.size, self.channels, training.held_out, training.seed)?;
@@ -86,21 +87,25 @@ impl Autoencoder {
         within("--narrow", &[self.narrow], WIDTHS)?;
         within("--dense", &self.dense, WIDTHS)?;
         if !(0.0..=100.0).contains(&self.game) {
-            bail!("--game must be 0 to 100");
+            refuse!(Usage, "--game must be 0 to 100");
         }
         let split = self.view.load(&self.training)?;
         let side = split.training.side;
         let widths = if self.widths.is_empty() { default_widths(side) } else { self.widths };
         let multiple = 1usize.checked_shl(widths.len() as u32).unwrap_or(0);
         if multiple == 0 || !side.is_multiple_of(multiple) {
-            bail!(
+            refuse!(
+                Usage,
                 "pictures of {side}x{side} cannot be halved {} times; give fewer --widths, or another --size",
                 widths.len()
             );
         }
         let classes = split.training.labels.iter().max().map_or(0, |&label| usize::from(label) + 1);
         if self.kind == Kind::Conditional && classes < 2 {
-            bail!("a conditional autoencoder needs pictures of several classes, each in a folder of its own");
+            refuse!(
+                NoInput,
+                "a conditional autoencoder needs pictures of several classes, each in a folder of its own"
+            );
         }
         let game = if self.kind == Kind::Adversarial { format!(" --game {}", self.game) } else { String::new() };
         let options = format!(
@@ -180,12 +185,16 @@ impl RestoreArgs {
         within("--widths", &self.widths, WIDTHS)?;
         within("--blocks", &[self.blocks], BLOCKS)?;
         if self.widths.is_empty() || self.widths.len() > MOST_LEVELS {
-            bail!("--widths must be 1 to {MOST_LEVELS} numbers");
+            refuse!(Usage, "--widths must be 1 to {MOST_LEVELS} numbers");
         }
         let split = self.view.load(&self.training)?;
         let side = split.training.side;
         if !side.is_multiple_of(1 << self.widths.len()) {
-            bail!("pictures of {side}x{side} cannot be halved {} times; give fewer --widths", self.widths.len());
+            refuse!(
+                Usage,
+                "pictures of {side}x{side} cannot be halved {} times; give fewer --widths",
+                self.widths.len()
+            );
         }
         let options =
             format!("--damage {} --widths {} --blocks {}", word(&self.damage)?, list(&self.widths), self.blocks);

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use latentd::media::MediaKind;
 use latentd::model::{DataSet, Task};
@@ -15,6 +15,7 @@ use crate::publish::data_sets;
 use crate::recipes::denoise_speech::loss::{Loss, Weights};
 use crate::recipes::denoise_speech::zones::HOP;
 use crate::recipes::denoise_speech::{DenoiseSpeech, Listener, Shape};
+use crate::refuse;
 use crate::tell;
 
 /// One of so many recordings is held out.
@@ -59,7 +60,7 @@ impl Speech {
         within("--width", &[self.width], WIDTHS)?;
         within("--blocks", &[self.blocks], 1..=*BLOCKS.end())?;
         if !(0.2..=20.0).contains(&self.seconds) {
-            bail!("--seconds must be 0.2 to 20");
+            refuse!(Usage, "--seconds must be 0.2 to 20");
         }
         self.training.check_held_out()?;
         self.training.prepare()?;

@@ -3,13 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use image::imageops::FilterType;
 use image::{ImageReader, RgbImage};
 use rayon::prelude::*;
 
 use super::pictures::EXTENSIONS;
 use super::{MIN_SIDE, Picture, find, lot, warn_that_none_is_held_out};
+use crate::refuse;
 use crate::tell;
 
 /// Pictures with a longer side than this are made smaller; it takes their noise too, which is not to be learnt.
@@ -26,13 +27,14 @@ const MOST_BYTES: u64 = 3 << 30;
 pub fn load(folder: &Path) -> Result<Vec<Picture>> {
     let files = find(folder)?;
     if files.is_empty() {
-        bail!("no pictures ({}) below {}", EXTENSIONS.join(", "), folder.display());
+        refuse!(NoInput, "no pictures ({}) below {}", EXTENSIONS.join(", "), folder.display());
     }
     let count = files.len();
     let files = fitting(files.par_iter().map(|path| cost(path)).collect(), files);
     let pictures: Vec<Picture> = files.par_iter().filter_map(|path| open_or_warn(path)).collect();
     if pictures.is_empty() {
-        bail!(
+        refuse!(
+            NoInput,
             "none of the {count} pictures below {} can be used; each must decode and be at least {MIN_SIDE}x{MIN_SIDE}",
             folder.display()
         );

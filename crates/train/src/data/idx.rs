@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use flate2::read::GzDecoder;
 
+use crate::refuse;
+
 /// The most bytes that an IDX file may unpack to: a hundred times the 60,000 training digits.
 const LARGEST: u64 = 5_000_000_000;
 
@@ -64,8 +66,9 @@ fn find(folder: &Path, part: Part, what: &str) -> Option<PathBuf> {
 }
 
 fn part_of(folder: &Path, part: Part, what: &str) -> Result<(Vec<usize>, Vec<u8>)> {
-    let path = find(folder, part, what)
-        .with_context(|| format!("there is no {}-{what}-ubyte(.gz) in {}", part.prefix(), folder.display()))?;
+    let Some(path) = find(folder, part, what) else {
+        refuse!(NoInput, "there is no {}-{what}-ubyte(.gz) in {}", part.prefix(), folder.display());
+    };
     let file = File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut bytes = Vec::new();
     let read = match path.extension() {

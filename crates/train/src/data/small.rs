@@ -13,6 +13,7 @@ use super::collection::fitting;
 use super::idx::{self, Part};
 use super::{Picture, find, lot, warn_that_none_is_held_out};
 use crate::publish::{SUPPLIED, data_sets};
+use crate::refuse;
 use crate::tell;
 
 /// Small square pictures of one size, all in memory, with their classes.
@@ -99,7 +100,7 @@ impl SmallPictures {
     pub fn from_idx(folder: &Path, part: Part) -> Result<Self> {
         let idx = idx::read(folder, part)?;
         if idx.height != idx.width || idx.labels.is_empty() {
-            bail!("{} holds no square pictures", folder.display());
+            refuse!(NoInput, "{} holds no square pictures", folder.display());
         }
         let side = idx.width;
         Ok(Self { channels: 1, side, pixels: idx.pixels, room: side, large: Vec::new(), labels: idx.labels })
@@ -138,7 +139,7 @@ impl SmallPictures {
             })
             .collect();
         if squares.is_empty() {
-            bail!("there is no usable picture below {}", folder.display());
+            refuse!(NoInput, "there is no usable picture below {}", folder.display());
         }
         let mut set = Self { channels, side, pixels: Vec::new(), room, large: Vec::new(), labels: Vec::new() };
         let mut used = Vec::new();

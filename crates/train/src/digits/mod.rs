@@ -7,7 +7,7 @@ pub mod probe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use latentd::model::{Model, Session};
 use latentd::stage::codec::ImageCodec;
 use rand::SeedableRng;
@@ -16,6 +16,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::data::SmallPictures;
 use crate::data::idx::Part;
+use crate::own;
 
 pub use bars::bars;
 pub use exercises::exercises;
@@ -133,13 +134,6 @@ impl Desk {
 /// What a restorer makes of one picture.
 fn restore(session: &Session, picture: &[f32]) -> Result<Vec<f32>> {
     Ok(session.run(&[picture]).map_err(own)?.swap_remove(0))
-}
-
-fn own(error: latentd::Error) -> anyhow::Error {
-    match error.mend_text() {
-        Some(mend) => anyhow!("{error}; {mend}"),
-        None => anyhow!("{error}"),
-    }
 }
 
 /// A generator that is the same every time.

@@ -2,7 +2,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+
+use crate::refuse;
 
 /// Refuses a folder that holds anything but a model, since publishing replaces it whole, and one that cannot be made.
 ///
@@ -11,7 +13,7 @@ use anyhow::{Context, Result, bail};
 pub fn check(folder: &Path, files: &[&str]) -> Result<()> {
     match fs::metadata(folder) {
         Ok(found) if !found.is_dir() => {
-            bail!("{} is a file, and a model is a folder; name another", folder.display())
+            refuse!(Usage, "{} is a file, and a model is a folder; name another", folder.display())
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         found => {
@@ -19,7 +21,8 @@ pub fn check(folder: &Path, files: &[&str]) -> Result<()> {
             for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
                 let name = entry?.file_name();
                 if !files.iter().any(|file| name == *file) {
-                    bail!(
+                    refuse!(
+                        Usage,
                         "{} holds {}, so it is no model to be replaced; name a new folder",
                         folder.display(),
                         name.display()

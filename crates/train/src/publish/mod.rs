@@ -19,6 +19,7 @@ pub use data_sets::{SUPPLIED, data_sets};
 
 use crate::onnx::Graph;
 use crate::recipes::Recipe;
+use crate::refuse;
 use crate::tell;
 
 /// The largest difference between burn's output and tract's that a model is published with.
@@ -168,7 +169,10 @@ pub fn licence(data: &[DataSet]) -> Option<&'static str> {
 /// When it is one.
 pub fn check_name(name: &str) -> Result<()> {
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
-        bail!("`{name}` cannot be a model's name, which may hold letters, digits and `-` only; end --out in another");
+        refuse!(
+            Usage,
+            "`{name}` cannot be a model's name, which may hold letters, digits and `-` only; end --out in another"
+        );
     }
     Ok(())
 }

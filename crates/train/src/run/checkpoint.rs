@@ -6,6 +6,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::ModuleOptimizer;
 use burn::store::ModuleRecord;
 use burn::tensor::Tensor;
+use latentd::Kind;
 use serde::{Deserialize, Serialize};
 
 const FOLDER: &str = "checkpoint";
@@ -164,7 +165,21 @@ fn remove(folder: &Path) -> Result<()> {
 }
 
 fn record<T, E: std::fmt::Display>(result: Result<T, E>) -> Result<T> {
-    result.map_err(|error| anyhow!("checkpoint: {error}"))
+    result.map_err(|error| {
+        let told = format!("checkpoint: {error}");
+        if is_for_want_of_room(&told) {
+            anyhow::Error::from(latentd::Error::new(Kind::Transient, told))
+        } else {
+            anyhow!(told)
+        }
+    })
+}
+
+/// Whether the disk is full. Of what the system said burn keeps the words alone.
+fn is_for_want_of_room(told: &str) -> bool {
+    use std::io::{Error, ErrorKind as E};
+    let number = told.rsplit_once("(os error ").and_then(|(_, rest)| rest.split(')').next()?.parse::<i32>().ok());
+    number.is_some_and(|number| matches!(Error::from_raw_os_error(number).kind(), E::StorageFull | E::QuotaExceeded))
 }
 
 #[cfg(test)]
@@ -180,6 +195,15 @@ mod tests {
         let state: State =
             serde_json::from_str(r#"{ "network": {}, "step": 5, "seconds": 2.5, "seed": 1 }"#).expect("a state");
         assert_eq!((state.step, state.earlier, state.told, state.drawn), (5, (0, 0.0), None, None));
+    }
+
+    /// The program told it as any other failure, and nothing that started it could wait for room.
+    #[test]
+    fn a_disk_that_is_full_is_told_apart() {
+        let full = std::io::Error::from_raw_os_error(28);
+        assert!(is_for_want_of_room(&format!("checkpoint: Record I/O error: {full}")), "{full}");
+        assert!(!is_for_want_of_room("checkpoint: Record I/O error: Permission denied (os error 13)"));
+        assert!(!is_for_want_of_room("checkpoint: it ends in the middle (os error"));
     }
 
     fn checkpoint(weight: f32) -> Checkpoint<Linear> {

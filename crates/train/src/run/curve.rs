@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use latentd::plot::curves::{self, Curves};
 use latentd::plot::write;
 
@@ -15,5 +15,5 @@ pub fn draw(run: &Path, title: &str, (name, unit): (&str, &str), entries: &[Entr
     let score = if unit.is_empty() { name.to_owned() } else { format!("{name}, {unit}") };
     let entry = |e: &Entry| curves::Entry { step: e.step, loss: e.loss, score: e.score, parts: e.parts.clone() };
     let curves = Curves::of_runs(title, &score, &[(title.to_owned(), entries.iter().map(entry).collect())]);
-    write(&curves, &run.join("loss.svg")).map_err(|error| anyhow!("{error}"))
+    write(&curves, &run.join("loss.svg")).map_err(crate::own)
 }

@@ -1,8 +1,9 @@
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
+use crate::refuse;
 use crate::tell;
 
 /// Keeps other trainings out of a run's folder for as long as the file that is returned stays open, however the program ends.
@@ -16,7 +17,7 @@ pub fn lock(run: &Path) -> Result<File> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            bail!("another training works in {}; wait for its end, or give another --run", run.display())
+            refuse!(Transient, "another training works in {}; wait for its end, or give another --run", run.display())
         }
         // Some network shares have no locks, and are no worse to train on otherwise.
         Err(TryLockError::Error(error)) => {

@@ -3,7 +3,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 /// One line of a run's log.
@@ -74,7 +74,7 @@ impl Log {
             text += &serde_json::to_string(entry)?;
             text.push('\n');
         }
-        latentd::durable::write(&self.path, text.as_bytes()).map_err(|error| anyhow!("{error}"))?;
+        latentd::durable::write(&self.path, text.as_bytes()).map_err(crate::own)?;
         OpenOptions::new().append(true).open(&self.path).with_context(|| cannot_write(&self.path))
     }
 }

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
+
+use crate::refuse;
 
 /// When a run ends: after a number of steps, a time, or whichever of both comes first.
 #[derive(Clone, Copy, Debug)]
@@ -18,15 +20,15 @@ impl Length {
     /// When neither is given, or one is not positive.
     pub fn new(steps: Option<u64>, hours: Option<f64>) -> Result<Self> {
         if steps.is_none() && hours.is_none() {
-            bail!("give the run's length: --steps, --hours, or both");
+            refuse!(Usage, "give the run's length: --steps, --hours, or both");
         }
         if steps == Some(0) {
-            bail!("--steps must be at least 1");
+            refuse!(Usage, "--steps must be at least 1");
         }
         let time = match hours {
             None => None,
             Some(hours) if hours > 0.0 && hours < 1e6 => Some(Duration::from_secs_f64(hours * 3600.0)),
-            Some(hours) => bail!("--hours must be positive, not {hours}"),
+            Some(hours) => refuse!(Usage, "--hours must be positive, not {hours}"),
         };
         Ok(Self { steps, time })
     }

@@ -117,7 +117,7 @@ pub(super) fn open(mut file: File, size: u64, container: Container) -> Result<Op
     let parameters = parameters.ok_or_else(|| damaged("the file does not tell how its sound is coded"))?;
     let codec = Codec::new(parameters, container)?;
     let depth = match (container, parameters.bits_per_sample) {
-        (Container::Flac, Some(bits @ 17..=32)) => Depth::Integer(bits.div_ceil(8) as u16 * 8),
+        (Container::Flac, Some(bits @ 1..=32)) => Depth::Integer(bits.div_ceil(8) as u16 * 8),
         _ => Depth::Integer(16),
     };
     let begin = u64::try_from(track.start_ts.get()).unwrap_or(0);

@@ -13,6 +13,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use super::tags::Tags;
 use super::{Audio, AudioRead, Block, Depth, Format, LOUDEST, RATES};
 use crate::error::{Error, Kind, Result};
 
@@ -90,6 +91,13 @@ pub fn read(mut file: File, name: &Path, max_bytes: u64) -> Result<Audio> {
             .mend("copy it again; its writer may have failed"));
     }
     let container = identify(&mut file, name)?;
+    let tags = match container {
+        Container::Flac => {
+            let begin = tag_end(&part(&mut file, 0, HEAD).map_err(io)?).unwrap_or(0);
+            Some(Tags::read(&mut file, begin).map_err(io)?)
+        }
+        _ => None,
+    };
     let opened = guarded(|| match container {
         Container::Wav => wav::open(file, size),
         _ => compressed::open(file, size, container),
@@ -97,7 +105,9 @@ pub fn read(mut file: File, name: &Path, max_bytes: u64) -> Result<Audio> {
     let Opened { reader, depth, speakers } = opened.map_err(|e| e.at(name))?;
     check_format(reader.format()).map_err(|e| e.at(name))?;
     let mut audio = Audio::new(Checked { reader, name: name.to_path_buf(), at: 0 }, depth);
-    audio.speakers = speakers;
+    let channels = audio.format().channels;
+    audio.speakers = tags.as_ref().and_then(|tags| tags.speakers_of(channels)).or(speakers);
+    audio.tags = tags.map(Box::new);
     Ok(audio)
 }
 
@@ -135,7 +145,7 @@ struct Opened {
 const HEAD: u64 = 16;
 
 /// Up to `count` bytes of a file from `at` on.
-fn part(file: &mut File, at: u64, count: u64) -> std::io::Result<Vec<u8>> {
+pub(super) fn part(file: &mut File, at: u64, count: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(at))?;
     file.by_ref().take(count).read_to_end(&mut bytes)?;

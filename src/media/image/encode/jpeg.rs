@@ -50,7 +50,16 @@ pub(super) fn write(
         encoder.add_icc_profile(&icc)?;
     }
     let samples = match image.layout {
-        Layout::GrayAlpha | Layout::Rgba => Cow::Owned(over_white(&image.eight(), image.layout.channels())),
+        Layout::GrayAlpha | Layout::Rgba => {
+            let (samples, channels) = (image.eight(), image.layout.channels());
+            if samples.chunks_exact(channels).any(|pixel| pixel[channels - 1] < u8::MAX) {
+                warn!(
+                    mend = "write PNG, WebP or TIFF",
+                    "JPEG holds no opacity: what can be seen through is laid over white"
+                );
+            }
+            Cow::Owned(over_white(&samples, channels))
+        }
         Layout::Gray | Layout::Rgb => image.eight(),
     };
     let color = match image.layout.colors() {

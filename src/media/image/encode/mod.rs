@@ -2,7 +2,8 @@
 //!
 //! What a format cannot hold is changed as little as possible: 16 bits are rounded to 8 for JPEG, WebP and BMP; for JPEG,
 //! transparent colours are laid over white. BMP has no place for metadata but the print resolution, JPEG none for EXIF and XMP
-//! beyond 64 KB, JPEG and TIFF alone one for captions (IPTC), and PNG alone for what its own chunks say of colours.
+//! beyond 64 KB, WebP none for profiles of gray, JPEG and TIFF alone one for captions (IPTC), and PNG alone for what its own
+//! chunks say of colours.
 
 mod jpeg;
 mod tiff;
@@ -135,6 +136,12 @@ fn metadata(image: &Image, format: Format) -> Metadata {
     }
     let mut metadata = image.metadata.clone();
     metadata.icc = metadata.icc.filter(|profile| icc::fits(profile, image.layout));
+    if format == Format::WebP && image.layout.colors() == 1 && metadata.icc.take().is_some() {
+        warn!(
+            mend = "write PNG, or convert the picture to sRGB first",
+            "WebP holds gray as red, green and blue, which the gray colour profile does not fit; it is not carried over, and the picture may look different"
+        );
+    }
     if let Some(exif) = &mut metadata.exif {
         exif::set_size(exif, image.width, image.height);
     }

@@ -1,6 +1,7 @@
 //! Standard MIDI files: midly reads and writes the events, here they become notes and come from notes.
 
 mod read;
+mod sounding;
 mod write;
 
 pub use read::{MAX_BYTES, read, read_aloud};

@@ -1,8 +1,9 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io::Read;
 
 use midly::{Format, MetaMessage, MidiMessage, Smf, Timing, TrackEventKind};
 
+use super::sounding::{Begun, Sounding};
 use crate::error::{Error, Kind, Result};
 use crate::media::melody::{DEFAULT_TEMPO, Key, MOST_TICKS, Melody, Meter, Note, Tempo, Voice};
 
@@ -24,10 +25,10 @@ const CONTROLS: [u8; 5] = [0, 32, 7, 10, 11];
 /// The end of a track, at once.
 const END_OF_TRACK: [u8; 4] = [0, 0xff, 0x2f, 0];
 
-/// Reads a MIDI file of format 0, 1 or 2; the sequences of format 2 follow one another, as if they were one track.
+/// Reads a MIDI file of format 0, 1 or 2; the sequences of format 2 follow one another, each in its own tempo and meter.
 ///
-/// Notes without an end end with their track. Events that are no music are passed over. Of tracks that the header counts and the file has not, and
-/// of the missing end of a last track that is whole, a warning tells.
+/// Notes without an end end with the next of their channel, the last ones with their track. Events that are no music are passed over. Of tracks
+/// that the header counts and the file has not, and of the missing end of a last track that is whole, a warning tells.
 ///
 /// # Errors
 /// Kind input: it is no MIDI file, is damaged, has no notes, or is longer than anybody's music.
@@ -102,6 +103,7 @@ fn parse(bytes: &[u8]) -> Result<(Melody, Vec<String>)> {
         // The sequences of format 2 have each their own instruments.
         let mut offset = 0;
         for track in &smf.tracks {
+            reader.begin_anew(offset);
             offset = reader.track(0, track, offset)?;
         }
     } else {
@@ -195,7 +197,11 @@ impl Reader {
         let mut now = 0;
         for event in events {
             now += u64::from(event.delta.as_int());
-            let TrackEventKind::Midi { channel, message } = event.kind else { continue };
+            let (channel, message) = match event.kind {
+                TrackEventKind::Midi { channel, message } => (channel, message),
+                TrackEventKind::Meta(MetaMessage::EndOfTrack) => break,
+                _ => continue,
+            };
             let channel = usize::from(channel.as_int());
             match message {
                 MidiMessage::ProgramChange { program } => {
@@ -228,13 +234,26 @@ impl Reader {
         CONTROLS.into_iter().zip(told).filter_map(|(control, value)| Some((control, value?))).collect()
     }
 
+    /// What a sequence of format 2 begins with, whatever the one before it has told.
+    fn begin_anew(&mut self, tick: u64) {
+        let fresh = Melody::new(self.melody.ticks_per_quarter);
+        let (tempo, meter) = (fresh.tempos[0], fresh.meters[0]);
+        if self.melody.tempos.last().is_some_and(|last| last.microseconds != tempo.microseconds) {
+            self.melody.tempos.push(Tempo { tick, ..tempo });
+        }
+        let same = |last: &Meter| (last.beats, last.unit_log2) == (meter.beats, meter.unit_log2);
+        if self.melody.meters.last().is_some_and(|last| !same(last)) {
+            self.melody.meters.push(Meter { tick, ..meter });
+        }
+    }
+
     /// One track that starts at `offset`; returns where it ends.
     fn track(&mut self, number: usize, events: &[midly::TrackEvent], offset: u64) -> Result<u64> {
         let mut now = offset;
         let mut name = None;
         let mut programs = [None; 16];
         let mut controls = [[None; CONTROLS.len()]; 16];
-        let mut sounding: BTreeMap<(u8, u8), VecDeque<(u64, u8)>> = BTreeMap::new();
+        let mut sounding = Sounding::of(events);
         for event in events {
             now += u64::from(event.delta.as_int());
             if now > self.longest {
@@ -246,7 +265,7 @@ impl Reader {
                     let channel = channel.as_int();
                     match message {
                         MidiMessage::NoteOn { key, vel } if vel > 0 => {
-                            sounding.entry((channel, key.as_int())).or_default().push_back((now, vel.as_int()));
+                            sounding.strike((channel, key.as_int()), (now, vel.as_int()));
                             // The instrument counts from the first note on.
                             let own = programs[usize::from(channel)];
                             let program = own.unwrap_or_else(|| self.instrument(channel, now));
@@ -263,8 +282,7 @@ impl Reader {
                         }
                         MidiMessage::NoteOn { key, .. } | MidiMessage::NoteOff { key, .. } => {
                             let key = key.as_int();
-                            let begun = sounding.get_mut(&(channel, key)).and_then(VecDeque::pop_front);
-                            if let Some(begun) = begun {
+                            if let Some(begun) = sounding.release((channel, key), now) {
                                 self.note((number, channel), key, begun, now);
                             }
                         }
@@ -303,17 +321,15 @@ impl Reader {
                 _ => {}
             }
         }
-        for ((channel, key), begun) in sounding {
-            for begun in begun {
-                self.note((number, channel), key, begun, now);
-            }
+        for ((channel, key), begun, end) in sounding.rest(now, u64::from(self.melody.ticks_per_quarter)) {
+            self.note((number, channel), key, begun, end);
         }
         let own = self.voices.range_mut((number, 0)..=(number, u8::MAX));
         own.filter(|(_, voice)| voice.name.is_none()).for_each(|(_, voice)| voice.name.clone_from(&name));
         Ok(now)
     }
 
-    fn note(&mut self, voice: (usize, u8), pitch: u8, (start, velocity): (u64, u8), end: u64) {
+    fn note(&mut self, voice: (usize, u8), pitch: u8, (start, velocity): Begun, end: u64) {
         if let Some(voice) = self.voices.get_mut(&voice) {
             voice.notes.push(Note { start, end: end.max(start + 1), pitch, velocity });
         }

@@ -6,7 +6,7 @@ use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use burn::module::Module;
 use burn::tensor::Device;
 use clap::Args;
@@ -21,6 +21,7 @@ use crate::device::DeviceKind;
 use crate::layers::Init;
 use crate::publish::{self, Publication, Publish, data_sets};
 use crate::recipes::Recipe;
+use crate::refuse;
 use crate::run::{self, Checkpoint, Length, Outcome, Schedule, State};
 use crate::tell;
 
@@ -127,7 +128,8 @@ impl Training {
     }
 
     fn plan(&self) -> Result<Plan> {
-        let name = self.out.file_name().context("--out must end in the model's name")?.to_string_lossy().into_owned();
+        let Some(name) = self.out.file_name() else { refuse!(Usage, "--out must end in the model's name") };
+        let name = name.to_string_lossy().into_owned();
         publish::check_name(&name)?;
         let folder = self.run.clone().unwrap_or_else(|| Path::new("runs").join(&name));
         let options = self.options(&folder)?;
@@ -138,7 +140,10 @@ impl Training {
     /// What is held out must be something.
     pub fn check_held_out(&self) -> Result<()> {
         if self.held_out == 0 {
-            bail!("--held-out must be at least 1: without a score nobody sees whether a run makes anything better");
+            refuse!(
+                Usage,
+                "--held-out must be at least 1: without a score nobody sees whether a run makes anything better"
+            );
         }
         Ok(())
     }
@@ -222,17 +227,17 @@ impl Training {
     fn options(&self, folder: &Path) -> Result<run::Options> {
         within("--batch", &[self.batch], 1..=MOST_BATCH)?;
         if !(0.0..=1.0).contains(&self.keep) {
-            bail!("--keep must be 0 to 1, not {}", self.keep);
+            refuse!(Usage, "--keep must be 0 to 1, not {}", self.keep);
         }
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
-            bail!("--learning-rate must be positive");
+            refuse!(Usage, "--learning-rate must be positive");
         }
         let [least, most] = SAVE_EVERY;
         if !(0.0..=most).contains(&self.save_every) {
-            bail!("--save-every must be 0 to {most} minutes, not {}", self.save_every);
+            refuse!(Usage, "--save-every must be 0 to {most} minutes, not {}", self.save_every);
         }
         if self.score_every == 0 {
-            bail!("--score-every must be at least 1");
+            refuse!(Usage, "--score-every must be at least 1");
         }
         Ok(run::Options {
             run: folder.to_owned(),
@@ -292,9 +297,10 @@ impl Training {
             },
         };
         match saved {
-            None if self.resume => bail!("there is no checkpoint in {} to resume", folder.display()),
+            None if self.resume => refuse!(NoInput, "there is no checkpoint in {} to resume", folder.display()),
             None => Ok(fresh),
-            Some(state) if state.network != identity => bail!(
+            Some(state) if state.network != identity => refuse!(
+                Usage,
                 "the checkpoint in {} is of {}, this run of {identity}; give another --run, or --fresh to begin anew",
                 folder.display(),
                 state.network
@@ -304,7 +310,8 @@ impl Training {
                 if is_over(&state, &options.length)
                     && (state.told != told || differ(state.drawn.as_ref(), drawn.as_ref())) =>
             {
-                bail!(
+                refuse!(
+                    Usage,
                     "the run in {} is at its end: give more --steps or --hours, or --fresh to begin anew (it is published again only with the \
                      options and data that it is known to be of)",
                     folder.display()

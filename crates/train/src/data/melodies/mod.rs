@@ -8,7 +8,7 @@ mod window;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use latentd::media::melody::{GRID_PER_QUARTER, Line, Note, Part, quantise};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -17,6 +17,7 @@ use rand::seq::SliceRandom;
 pub use window::Windows;
 
 use crate::data::find_files;
+use crate::refuse;
 
 /// A tune on the grid of 16th notes.
 #[derive(Clone, Debug)]
@@ -73,7 +74,12 @@ pub fn load(folder: &Path, parts: &[Part]) -> Result<Vec<Tune>> {
     tunes.retain(|tune| tune.bars.len() >= 2);
     if tunes.is_empty() {
         let parts: Vec<&str> = parts.iter().map(|part| part.name()).collect();
-        bail!("there is nothing in {} with {}: MIDI files and ABC files are read", folder.display(), parts.join(", "));
+        refuse!(
+            NoInput,
+            "there is nothing in {} with {}: MIDI files and ABC files are read",
+            folder.display(),
+            parts.join(", ")
+        );
     }
     Ok(tunes)
 }

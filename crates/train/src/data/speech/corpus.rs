@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::hiss::without_hiss;
 use super::{EXTENSIONS, read};
 use crate::data::find_files;
+use crate::refuse;
 use crate::tell;
 
 /// The rate that everything is worked on at, in Hz.
@@ -72,7 +73,7 @@ impl Corpus {
         };
         let corpus = Corpus { speech: load(speech, without_hiss)?, noise: load(noise, <[f32]>::to_vec)? };
         if corpus.speech.is_empty() || corpus.noise.is_empty() {
-            bail!("all recordings of one kind are shorter than half a second");
+            refuse!(NoInput, "all recordings of one kind are shorter than half a second");
         }
         Ok(corpus)
     }
@@ -86,7 +87,7 @@ impl Corpus {
 fn load(folder: &Path, mend: fn(&[f32]) -> Vec<f32>) -> Result<Vec<Recording>> {
     let files = find_files(folder, &EXTENSIONS)?;
     if files.is_empty() {
-        bail!("no audio files ({}) below {}", EXTENSIONS.join(", "), folder.display());
+        refuse!(NoInput, "no audio files ({}) below {}", EXTENSIONS.join(", "), folder.display());
     }
     let mut speakers = speakers(folder)?;
     let open = |path: &PathBuf| {
@@ -94,7 +95,7 @@ fn load(folder: &Path, mend: fn(&[f32]) -> Vec<f32>) -> Result<Vec<Recording>> {
     };
     let recordings: Vec<Recording> = files.par_iter().filter_map(open).collect();
     if recordings.is_empty() {
-        bail!("none of the {} audio files below {} can be read", files.len(), folder.display());
+        refuse!(NoInput, "none of the {} audio files below {} can be read", files.len(), folder.display());
     }
     let long = recordings.into_iter().filter(|recording| recording.samples.len() >= SHORTEST);
     Ok(long.map(|recording| Recording { speaker: speakers.remove(&recording.path), ..recording }).collect())
