@@ -88,7 +88,12 @@ fn ffmpeg_agrees(path: &Path, bits: u8) {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told = String::from_utf8_lossy(&output.stderr);
+    // It looks at covers too, and those here are none.
+    assert!(
+        output.status.success() && told.lines().all(|line| line.is_empty() || line.starts_with("[png @")),
+        "{told}"
+    );
     let bytes = fs::read(path).unwrap();
     let own: String = blocks(&bytes)[0].1[18..].iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), format!("MD5={own}"), "{}", path.display());

@@ -211,18 +211,19 @@ fn a_sheet_has_the_profile_of_its_pictures() {
     }
 }
 
-/// Below narrow pictures crops were not enlarged and the last was cut off, and what lay at the right or lower edge was in none.
+/// Below narrow pictures crops were not enlarged and the last was cut off, what lay at the right or lower edge was in none, and nothing told where a crop
+/// lies in the picture.
 #[test]
 fn a_sheet_shows_where_pictures_differ_and_larger() {
     let home = Home::new();
     // Corners (left, top) of what differs, its side, how many times larger it is shown, and the width of half the sheet.
     for ((width, height), corners, side, zoom, half) in [
-        ((700, 150), vec![(48, 0), (240, 96), (652, 48)], 48, 4, 700),
-        ((304, 120), vec![(0, 0), (144, 48), (192, 0)], 48, 2, 304),
-        ((200, 160), vec![(48, 96), (96, 48)], 48, 2, 200),
-        ((100, 400), vec![(48, 240)], 48, 2, 100),
-        ((100, 100), vec![(52, 52)], 48, 2, 100),
-        ((28, 28), vec![(0, 0)], 28, 2, 56),
+        ((700, 300), vec![(96, 0), (288, 192), (604, 96)], 96, 2, 700),
+        ((304, 120), vec![(192, 24)], 96, 3, 304),
+        ((400, 200), vec![(0, 96), (304, 0)], 96, 2, 400),
+        ((100, 400), vec![(4, 192)], 96, 2, 192),
+        ((100, 100), vec![(4, 4)], 96, 2, 192),
+        ((28, 28), vec![(0, 0)], 28, 2, 160),
     ] {
         let before = picture(width, height, Layout::Rgb, Depth::Eight);
         let mut after = before.clone();
@@ -234,25 +235,45 @@ fn a_sheet_shows_where_pictures_differ_and_larger() {
         }
         save(&home, "before.png", &before);
         save(&home, "after.png", &after);
-        let (code, _, err) = run(&home, "compare before.png after.png --out sheet.png");
+        let (code, out, err) = run(&home, "compare before.png after.png --out sheet.png");
         assert_eq!(code, Some(0), "{err}");
+        assert!(out.ends_with("\nsheet.png\n"), "{out}");
         let sheet = decoded(&fs::read(home.path("sheet.png")).unwrap(), Format::Png).unwrap();
-        assert_eq!((sheet.width, sheet.height), (2 * half + 8, height + 8 + side * zoom), "{width} x {height}");
+        // The names take 26 pixels, all parts are 8 apart, frames are 2 thick.
+        let (top, crops) = (26, 26 + height + 8);
+        assert_eq!((sheet.width, sheet.height), (2 * half + 24, crops + side * zoom + 8), "{width} x {height}");
         let pixel = |image: &Image, x: usize, y: usize| match &image.samples {
             Samples::U8(samples) => [0, 1, 2].map(|colour| samples[(y * image.width + x) * 3 + colour]),
             Samples::U16(_) => panic!(),
         };
-        for (picture, start) in [(&before, 0), (&after, half + 8)] {
-            let same = |x: usize, y: usize| pixel(&sheet, start + x, y) == pixel(picture, x, y);
-            assert!((0..height).all(|y| (0..width).all(|x| same(x, y))), "{width} x {height} at {start}");
-            for (index, (left, top)) in corners.iter().enumerate() {
-                let start = start + index * (side * zoom + 8);
+        let mut colours = Vec::new();
+        for (picture, start) in [(&before, 8), (&after, half + 16)] {
+            // What lies in a frame is as it was, and so is what lies in none.
+            let framed = |x: usize, y: usize| {
+                corners.iter().any(|(left, top)| {
+                    let about = |at: usize, from: usize| (from..from + side + 4).contains(&(at + 2));
+                    let within = |at: usize, from: usize| (from..from + side).contains(&at);
+                    about(x, *left) && about(y, *top) && !(within(x, *left) && within(y, *top))
+                })
+            };
+            let same = |x: usize, y: usize| pixel(&sheet, start + x, top + y) == pixel(picture, x, y);
+            let all = (0..height).all(|y| (0..width).all(|x| same(x, y) || framed(x, y)));
+            assert!(all, "{width} x {height} at {start}");
+            for (index, (left, above)) in corners.iter().enumerate() {
+                let crop = start + index * (side * zoom + 8);
                 let enlarged = |x: usize, y: usize| {
-                    pixel(&sheet, start + x, height + 8 + y) == pixel(picture, left + x / zoom, top + y / zoom)
+                    pixel(&sheet, crop + x, crops + y) == pixel(picture, left + x / zoom, above + y / zoom)
                 };
                 let all = (0..side * zoom).all(|y| (0..side * zoom).all(|x| enlarged(x, y)));
-                assert!(all, "{width} x {height}: crop {index} at {start}");
+                assert!(all, "{width} x {height}: crop {index} at {crop}");
+                // One colour for the frame of a crop and of its place, and no two crops of one colour.
+                let colour = pixel(&sheet, crop - 1, crops + 9);
+                assert_eq!(colour, pixel(&sheet, start + left - 1, top + above + 9), "{width} x {height}: {index}");
+                colours.push(colour);
             }
         }
+        let (one, other) = colours.split_at(corners.len());
+        assert_eq!(one, other);
+        assert!((1..one.len()).all(|at| !one[..at].contains(&one[at])), "{one:?}");
     }
 }

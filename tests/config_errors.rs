@@ -60,6 +60,84 @@ fn every_mistake_is_explained() {
     assert!(wrong.is_empty(), "not as in the golden files:\n{}", wrong.join("\n"));
 }
 
+/// Mistakes as people make them, each in a pipeline that is right otherwise, and the mend that they read.
+#[test]
+fn usual_mistakes_have_their_mend() {
+    const SOURCE: &str = "{ folder: { path: ../inbox } }";
+    let of = |source: &str, stage: &str, setting: &str| {
+        format!(
+            "name: a\nsource: {source}\nstages:\n  - {stage}\nsink:\n  folder:\n    path: ../outbox\n    {setting}\n"
+        )
+    };
+    let source = |source: &str| of(source, "upscale", "overwrite: true");
+    let stage = |stage: &str| of(SOURCE, stage, "overwrite: true");
+    let sink = |setting: &str| of(SOURCE, "upscale", setting);
+    let cases = [
+        (source("../inbox"), "write `folder: { path: ../inbox }`"),
+        (source("{ path: ../inbox }"), "`path` is a setting of `folder`: write `folder: { path: ... }`"),
+        (source("{ folder: {path:../inbox} }"), "write a space after the `:`: `path: ../inbox`"),
+        (source("\n  folder:\n    path:../inbox\n    recursive: true"), "write `path: ../inbox`"),
+        (source("{ folder: { path: ../inbox, max_megapixels: 24MP } }"), "write the number alone: `24`"),
+        (stage("denoise: { sigma: 100 }"), "the most is `75`; or write `auto`"),
+        (stage("denoise: { strength: 80% }"), "write the number alone: `0.8`"),
+        (stage("denoise: { strength: 80 }"), "did you mean `0.8`?"),
+        (stage("level: { loudness: 16 }"), "did you mean `-16`?"),
+        (stage("level: { loudness: -16LUFS }"), "write the number alone: `-16`"),
+        (stage("high_pass: { frequency: 1kHz }"), "write the number alone, in Hz"),
+        (stage("resize: { width: 0 }"), "the least is `1`"),
+        (stage("resize: { width: 1920px }"), "write the number alone: `1920`"),
+        (sink("quality: 101"), "the most is `100`"),
+        (sink("originals: trash"), "write `originals: keep`, `originals: delete` or `originals: { move: ... }`"),
+        (sink("originals: 'move: done'"), "write `originals: { move: done }`"),
+        (
+            sink("originals: move: done"),
+            "for settings write `originals: { move: done }`, and put text that contains `: ` in quotes",
+        ),
+        (sink("name: {stem}.jpg"), "put it in quotes: `\"{stem}.jpg\"`"),
+        (sink("name: {stem}"), "put it in quotes: `\"{stem}\"`"),
+    ];
+    for (text, mend) in cases {
+        let report = Pipeline::decode(Path::new("a.yaml"), text.as_str(), &latentd::pipeline::CATALOG).unwrap_err();
+        let mends: Vec<_> = report.problems.iter().filter_map(|problem| problem.mend.as_deref()).collect();
+        assert_eq!(mends, [mend], "{text}");
+    }
+}
+
+/// What `check` tells of a pipeline of which nothing is known but these stages and this sink.
+fn told(stages: &str, sink: &str) -> Vec<Problem> {
+    use latentd::pipeline::{LoadError, Loaded};
+    let text = format!("name: a\nsource: {{ folder: {{ path: ../inbox }} }}\nstages: [{stages}]\nsink: {sink}\n");
+    match Loaded::of_text(Path::new("a/b.yaml"), text, &latentd::model::Models::default()) {
+        Err(LoadError::Report(report)) => report.problems,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A wrong number kept a wrong model, and a wrong name of results, from being told in the same round.
+#[test]
+fn what_is_right_in_form_is_looked_into_beside_what_is_not() {
+    let problems = told(
+        "denoise: { model: denoise-foto, sigma: 100 }",
+        "{ folder: { path: ../outbox, name: '{filename}.{ext}', quality: 101 } }",
+    );
+    let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    for part in ["`denoise-foto`", "`sigma` must be", "`{filename}`", "`quality` must be"] {
+        assert!(messages.iter().any(|message| message.contains(part)), "{part}: {messages:?}");
+    }
+    assert_eq!(messages.len(), 4, "{messages:?}");
+    // Whether this setting is for the model that was meant, nobody knows.
+    let problems = told("denoise: { model: 5, attenuation_limit_db: 10 }", "{ folder: { path: ../outbox } }");
+    assert_eq!(problems.len(), 1, "{problems:?}");
+}
+
+#[test]
+fn models_are_named_that_could_have_been_meant() {
+    let problems = told("upscale: { model: upscale-x2 }", "{ folder: { path: ../outbox } }");
+    let mend = problems[0].mend.as_deref().unwrap();
+    assert!(mend.starts_with("for `upscale` there are: upscale-photo-x2, "), "{mend}");
+    assert!(!mend.contains("denoise") && !mend.contains("melody"), "{mend}");
+}
+
 #[test]
 fn a_good_file_gives_its_settings() {
     let pipeline = decode(GOOD).unwrap_or_else(|report| panic!("{report}"));
@@ -130,7 +208,7 @@ fn pipelines_are_made_in_code_and_checked_alike() {
     let report = Component::new(&DENOISE, [("modle", "m".into()), ("strength", 2.0.into())]).unwrap_err();
     assert_eq!(
         report.to_string(),
-        "error: unknown key `modle` (did you mean `model`?)\nerror: `strength` must be a number from 0 to 1, found `2`\n"
+        "error: unknown key `modle` (did you mean `model`?)\nerror: `strength` must be a number from 0 to 1, found `2` (the most is `1`)\n"
     );
     let error = latentd::Error::from(report);
     assert_eq!(error.message(), "unknown key `modle`; `strength` must be a number from 0 to 1, found `2`");

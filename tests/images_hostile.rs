@@ -153,7 +153,8 @@ fn mislabelled() {
         decode::read(Cursor::new(&bytes), Path::new("no-extension"), &Limits::default()).unwrap();
         refused(&bytes, "a.heic");
     }
-    refused(&encoded(&image, Format::Tiff), "camera.nef");
+    let error = refused(&encoded(&image, Format::Tiff), "camera.nef");
+    assert!(error.mend_text().is_some_and(|mend| mend.contains("raw converter")), "not to be renamed: {error}");
 }
 
 #[test]

@@ -59,6 +59,33 @@ fn the_ends_are_the_tunes_and_every_step_leads_away_from_the_first() {
     assert!(largest < 0.5 * whole, "a step takes {largest} of {whole}");
 }
 
+/// In five steps and in six the one was glued to the end of the other, and nothing between was a tune of the model's.
+#[test]
+fn a_walk_in_few_steps_leads_over_tunes_between_too() {
+    let codec = two_bars();
+    let [a, mut b] = [MAMAN, JACQUES].map(tune);
+    b.voices[0].notes.iter_mut().for_each(|note| note.pitch += 6);
+    let onsets = |line: &Line| match line {
+        Line::Notes(steps) => latentd::media::melody::onsets(steps).collect::<Vec<_>>(),
+        other => panic!("not notes: {other:?}"),
+    };
+    for count in [3, 4, 5, 6, 7, 11] {
+        let way = walk(&codec, &Media::Melody(a.clone()), &Media::Melody(b.clone()), count).expect("a way");
+        let way: Vec<Line> = way.iter().map(|piece| steps(melody(piece))).collect();
+        let (first, last) = (&way[0], &way[count - 1]);
+        for pair in way.windows(2) {
+            assert!(pair[1].distance(first) + 0.02 > pair[0].distance(first), "{count}: {pair:?}");
+            assert!(pair[1].distance(last) < pair[0].distance(last) + 0.02, "{count}: {pair:?}");
+        }
+        let known = [onsets(first), onsets(last)].concat();
+        for piece in &way[1..count - 1] {
+            let struck = onsets(piece);
+            let own = struck.iter().filter(|onset| !known.contains(onset)).count();
+            assert!(own as f64 > 0.08 * struck.len() as f64, "{count}: {own} of {struck:?}");
+        }
+    }
+}
+
 #[test]
 fn tempo_instrument_loudness_and_length_survive_the_way_through_the_model() {
     let codec = two_bars();

@@ -41,6 +41,7 @@ fn list_show_retry_and_purge() {
         assert_eq!(list.matches(name).count(), 1, "told once: {list}");
     }
     assert!(list.contains("test: deep/cut.png: ") && list.contains(&long) && !list.contains("not here"), "{list}");
+    assert_eq!(text(&home, &["quarantine", "list"], 0), list, "the daemon tells which pipelines it has");
     let json = text(&home, &[&["quarantine", "list", "--json"], &of[..]].concat(), 0);
     let mut paths = Vec::new();
     for line in json.lines() {

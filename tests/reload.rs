@@ -95,6 +95,7 @@ fn a_mistake_changes_nothing_and_is_told() {
     let status = status(&home);
     assert_eq!(status["ready"], true, "the old one runs on: {status}");
     assert_eq!(status["reload"]["ok"], false);
+    assert_eq!(home.run(&["status"]).status.code(), Some(75), "something waits to be mended");
     assert_eq!(names(&home), ["first"]);
     assert_eq!(size_of(&drop_in(&home, "first", "a.png")), 10);
     write(&home, "first", "5");

@@ -24,9 +24,13 @@ fn clean() -> Image {
 
 /// What `apply` makes of a file by `sigma: auto`.
 fn applied(bytes: &[u8], name: &str, sink: &str) -> (Vec<u8>, String) {
+    applied_by("denoise: { model: denoise-photo-fast, sigma: auto }", bytes, name, sink)
+}
+
+fn applied_by(stages: &str, bytes: &[u8], name: &str, sink: &str) -> (Vec<u8>, String) {
     let home = Home::new();
     fs::write(home.path(name), bytes).unwrap();
-    let pipeline = home.pipeline("", "denoise: { model: denoise-photo-fast, sigma: auto }", sink);
+    let pipeline = home.pipeline("", stages, sink);
     let output = home.run(&["apply", pipeline.to_str().unwrap(), name, "--out", "out"]);
     let err = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{err}");
@@ -47,6 +51,17 @@ fn a_clean_picture_is_the_file_that_it_was() {
         assert!(err.contains("measures clean") || err.is_empty(), "{err}");
         assert!(result == bytes, "{}", format.name());
     }
+}
+
+/// Each photo was said to stay as it is, and `denoise-camera` was recommended, which was the next stage.
+#[test]
+fn what_follows_anyway_is_not_recommended() {
+    let bytes = encoded(&clean(), Format::Png);
+    let auto = "denoise: { model: denoise-photo-fast, sigma: auto }";
+    let told = |stages: &str| applied_by(stages, &bytes, "photo.png", "").1;
+    assert!(told(&format!("{auto}, resize: {{ long_side: 80 }}")).contains("`denoise-camera`"));
+    let err = told(&format!("{auto}, denoise: {{ model: denoise-camera }}"));
+    assert!(!err.contains("measures clean"), "{err}");
 }
 
 #[test]

@@ -27,10 +27,8 @@ pub fn check(pipeline: &Pipeline, groups: &[Vec<Input>]) -> Result<()> {
         names.sort_unstable();
         names
     });
-    let results = pipeline.stages.iter().try_fold(pipeline.source.group, |pieces, stage| stage.pieces(pieces));
-    let results = results.unwrap_or(1);
     for inputs in groups {
-        for result in (1..=results).map(|index| expected(pipeline, inputs, index)) {
+        for result in (1..=pieces(pipeline)).map(|index| expected(pipeline, inputs, index)) {
             let taken = match is_sized(&result) {
                 true => by_any_size(&text(&result), &names),
                 false => identity(&result).and_then(|file| files.get(&file).copied()),
@@ -43,6 +41,12 @@ pub fn check(pipeline: &Pipeline, groups: &[Vec<Input>]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// How many results a job has.
+pub fn pieces(pipeline: &Pipeline) -> usize {
+    let results = pipeline.stages.iter().try_fold(pipeline.source.group, |pieces, stage| stage.pieces(pieces));
+    results.unwrap_or(1).max(1)
 }
 
 /// Whether an expected name lacks a size.

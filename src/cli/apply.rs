@@ -1,22 +1,28 @@
 //! `latentd apply`: a pipeline once over files and folders.
 
+mod collect;
+mod interrupt;
+mod plan;
 mod progress;
+mod report;
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crossbeam::channel::{Receiver, select, unbounded};
-use progress::STEPS;
+use crossbeam::channel::{Receiver, Sender, unbounded};
+use plan::{Inputs, Turns};
+use report::{Summary, report};
 
-use super::{Common, apart, files, find_models_apart, load, print_mistakes, terminal, threads};
-use crate::durable::{self, Collision, Stamp, names};
+use super::{Common, apart, find_models_apart, load, print_mistakes, results, stdout, terminal, threads};
+use crate::durable::{self, Collision, names};
 use crate::error::{Error, Kind, Result, plain_paths, show_path, show_paths};
 use crate::model::Models;
-use crate::pipeline::{Forgetful, Input, Job, Outcome, Pipeline, Pool, SHIPPED, Shipped, Ticket};
+use crate::pipeline::{Forgetful, Input, Job, Lane, Pipeline, Pool, SHIPPED, Shipped, Ticket};
 use crate::sink::Originals;
-use crate::source::{FolderSource, resolve};
+
+pub use plan::expected;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -31,7 +37,7 @@ pub struct Args {
     /// Worker threads; as many as there are cores if not given
     #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// Pass over inputs whose results are there, as of a run that was interrupted
+    /// Pass over inputs whose results are there, as of a run that was interrupted; what was changed after its result was made is worked on again
     #[arg(long)]
     skip_existing: bool,
     /// Only tell what would be done
@@ -47,39 +53,39 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     pipeline.sink.originals = Originals::Keep;
     if let Some(out) = &args.out {
         pipeline.sink.root = out.clone();
+    }
+    results::check_folder(&pipeline.sink.root)?;
+    if let Some(out) = &args.out {
         // Folders below it are named like those of the inputs: where others may write there too, a link in place of one leads out.
         durable::guard(out);
     }
     let mut failures = Vec::new();
-    let inputs = collect(args, &pipeline, &mut failures);
+    let inputs = collect::inputs(&args.inputs, &pipeline, &mut failures);
     let nothing = inputs.is_empty();
     let mut groups = group(inputs, pipeline.source.group)?;
+    plan::order(&pipeline, &mut groups);
     let heard = progress::watch(&mut pipeline);
     let pipeline = Arc::new(pipeline);
     if args.skip_existing {
-        let count = groups.len();
-        groups.retain(|inputs| expected(&pipeline, inputs, 1).symlink_metadata().is_err());
-        if groups.len() < count {
-            tracing::info!("{} passed over: their results are there", count - groups.len());
-        }
+        plan::pass_over(&pipeline, &mut groups);
     }
-    let mut done = 0;
-    if pipeline.sink.collision == Collision::Replace && !pipeline.sink.gathers() {
-        let mut seen = HashSet::new();
-        for inputs in &groups {
-            if !seen.insert(inputs.iter().map(|input| &input.relative).collect::<Vec<_>>()) {
-                let e = Error::new(Kind::Usage, "the results of two inputs of one name would replace each other");
-                let e = e.at(&inputs[0].path).mend("leave `overwrite` out, or name the folder that they are in");
-                return Err(e);
-            }
+    if !pipeline.sink.gathers() {
+        if pipeline.sink.collision == Collision::Replace {
+            check_names(&groups)?;
+            apart::check(&pipeline, &groups)?;
         }
-        apart::check(&pipeline, &groups)?;
+        let wanted = || groups.iter().map(|inputs| expected(&pipeline, inputs, 1)).collect::<Vec<_>>();
+        collect::check_out(&args.inputs, &pipeline, wanted)?;
     }
+    let (mark, count) = (interrupt::mark(), groups.len());
+    let mut summary = Summary::default();
     if args.dry_run {
         foretell(args, &pipeline, &groups);
-    } else if !nothing {
+    } else if count > 0 {
         models.tune();
-        done = work(args, &pipeline, groups, &heard, &mut failures)?;
+        // By which files are known that are half-written when it is interrupted.
+        let _ = pipeline.sink.mark.set(mark.clone());
+        summary = work(args, &pipeline, &groups, &heard, &mut failures)?;
     }
     for (path, error) in &failures {
         if args.json {
@@ -87,6 +93,20 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
             say!("{json}");
         }
         terminal::print_error(error);
+    }
+    summary.tell_of_names(args.skip_existing);
+    let done = summary.done;
+    if let Some(signal) = summary.interrupted {
+        let goes_on = match (plan::names_tell_nothing(&pipeline), args.skip_existing) {
+            (Some(_), _) => "",
+            (None, true) => "; the same again goes on",
+            (None, false) => "; the same with `--skip-existing` goes on",
+        };
+        terminal::note(&format!("interrupted, {done} of {count} done{goes_on}"));
+        let _ = stdout::finish();
+        interrupt::clear(&mark, groups.iter().map(|inputs| expected(&pipeline, inputs, 1)));
+        // Those under way may take long, and nobody waits for them.
+        std::process::exit(128 + signal);
     }
     match failures.first() {
         None if nothing => {
@@ -103,6 +123,19 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
             Ok(error.kind().exit_code().into())
         }
     }
+}
+
+/// Refuses inputs of one name where results replace what has their name.
+fn check_names(groups: &[Inputs]) -> Result<()> {
+    let mut seen = HashSet::new();
+    for inputs in groups {
+        if !seen.insert(inputs.iter().map(|input| &input.relative).collect::<Vec<_>>()) {
+            let e = Error::new(Kind::Usage, "the results of two inputs of one name would replace each other");
+            let e = e.at(&inputs[0].path).mend("leave `overwrite` out, or name the folder that they are in");
+            return Err(e);
+        }
+    }
+    Ok(())
 }
 
 /// The pipeline that is named: a file, or one that the program carries.
@@ -127,47 +160,8 @@ fn read(args: &Args, common: &Common) -> Result<(Pipeline, Models)> {
     Ok((shipped.pipeline(&models).map_err(print_mistakes)?, models))
 }
 
-/// All inputs, those in folders included. What is named but not there, or cannot be read, is a failure among others.
-fn collect(args: &Args, pipeline: &Pipeline, failures: &mut Vec<(PathBuf, Error)>) -> Vec<Input> {
-    let mut inputs = Vec::new();
-    for named in &args.inputs {
-        if named.is_dir() {
-            // An output folder within an input folder must not be taken as input.
-            let mut source: FolderSource = pipeline.source.clone();
-            (source.root, source.recursive) = (resolve(named), true);
-            source.keep_out = vec![resolve(&pipeline.sink.root)];
-            source.keep_out.retain(|path| *path != source.root);
-            let mut found = Vec::new();
-            source.scan(&source.root, &mut |f| found.push(f.path), &mut |path, e| {
-                failures.push((path.to_path_buf(), Error::io("read", path, e)));
-            });
-            found.sort();
-            inputs.extend(found.into_iter().map(|path| {
-                let relative = path.strip_prefix(&source.root).unwrap_or(&path).to_path_buf();
-                input(named.join(&relative), relative)
-            }));
-        } else {
-            // A link that the user names means where it leads; those within folders may be a stranger's, and are refused.
-            let path = if named.is_symlink() { std::fs::canonicalize(named) } else { Ok(named.clone()) };
-            match path.and_then(|path| Stamp::of(&path).map(|_| path)) {
-                Ok(path) => {
-                    let relative = named.file_name().map_or_else(|| path.clone(), PathBuf::from);
-                    inputs.push(input(path, relative));
-                }
-                Err(e) => failures.push((named.clone(), Error::io("read", named, e))),
-            }
-        }
-    }
-    inputs
-}
-
-fn input(path: PathBuf, relative: PathBuf) -> Input {
-    let stamp = Stamp::of(&path).unwrap_or_default();
-    Input { path, relative, stamp }
-}
-
 /// Inputs in the order in which they were named, `size` to a job.
-fn group(inputs: Vec<Input>, size: usize) -> Result<Vec<Vec<Input>>> {
+fn group(inputs: Vec<Input>, size: usize) -> Result<Vec<Inputs>> {
     let (count, rest) = (inputs.len(), inputs.len() % size);
     if rest > 0 {
         let what = format!("the pipeline takes inputs in groups of {size}, and there are {count}");
@@ -178,18 +172,29 @@ fn group(inputs: Vec<Input>, size: usize) -> Result<Vec<Vec<Input>>> {
     Ok(inputs.chunks(size).map(<[Input]>::to_vec).collect())
 }
 
-/// Where result `index` of a job, from 1, would go if nothing else had its name.
-pub fn expected(pipeline: &Pipeline, inputs: &[Input], index: usize) -> PathBuf {
-    let relative: Vec<&Path> = inputs.iter().map(|input| input.relative.as_path()).collect();
-    pipeline.sink.expected(&relative, &pipeline.name, index)
-}
-
-/// Tells where results would go: under names that are free, also of one another, unless older ones are written over.
-fn foretell(args: &Args, pipeline: &Pipeline, groups: &[Vec<Input>]) {
+/// Tells where results would go: under names that are free, also of one another, unless older ones are written over; and which inputs would be refused, as far
+/// as their first bytes tell.
+fn foretell(args: &Args, pipeline: &Pipeline, groups: &[Inputs]) {
     let sink = &pipeline.sink;
     let mut chosen: HashSet<PathBuf> = HashSet::new();
     let mut open = false;
     for inputs in groups {
+        let refused = inputs.iter().find_map(|input| Some((input, collect::refusal(pipeline.takes, input)?)));
+        if let Some((input, error)) = refused {
+            let paths = inputs.iter().map(|input| &input.path);
+            if args.json {
+                let (what, kind, mend) = (error.to_string(), error.kind().name(), error.mend_text());
+                let paths = plain_paths(paths);
+                say!("{}", serde_json::json!({ "inputs": paths, "error": what, "kind": kind, "mend": mend }));
+            } else {
+                let what = error.to_string();
+                let name = format!("{}: ", show_path(&input.relative));
+                // Of a group it is to be told which.
+                let what = if inputs.len() == 1 { what.strip_prefix(&name).unwrap_or(&what) } else { what.as_str() };
+                say!("{} -> nothing: {what}", show_paths(paths));
+            }
+            continue;
+        }
         let mut result = expected(pipeline, inputs, 1);
         open |= apart::is_sized(&result);
         if sink.collision == Collision::Rename && !sink.gathers() && !apart::is_sized(&result) {
@@ -215,72 +220,54 @@ fn foretell(args: &Args, pipeline: &Pipeline, groups: &[Vec<Input>]) {
 fn work(
     args: &Args,
     pipeline: &Arc<Pipeline>,
-    groups: Vec<Vec<Input>>,
+    groups: &[Inputs],
     heard: &Receiver<i64>,
     failures: &mut Vec<(PathBuf, Error)>,
-) -> Result<usize> {
-    let (count, group) = (groups.len(), pipeline.source.group);
+) -> Result<Summary> {
+    let signals = interrupt::listen()?;
     let pool = Pool::new(threads(args.threads.map(usize::from)))?;
-    let (home, tickets) = unbounded();
     let lane = pool.lane(1.0);
-    for inputs in groups {
-        let (pipeline, ledger) = (Arc::clone(pipeline), Arc::new(Forgetful));
-        lane.push(Job { pipeline, inputs, ledger, home: home.clone() });
+    let (home, tickets) = unbounded();
+    let (first, turns) = Turns::of(pipeline, groups.to_vec());
+    let mut queue = Queue { pipeline, lane, home: Some(home), turns };
+    first.into_iter().for_each(|inputs| queue.push(inputs));
+    queue.close();
+    let summary = report(args, groups, &mut queue, (&tickets, heard, &signals), failures);
+    match summary.interrupted {
+        Some(_) => pool.stop(),
+        None => pool.finish(),
     }
-    drop(home);
-    let done = report(args, (count, group), heard, &tickets, failures);
-    pool.finish();
-    Ok(done)
+    Ok(summary)
 }
 
-/// Tells of each ticket of `count` jobs with `group` inputs each.
-fn report(
-    args: &Args,
-    (count, group): (usize, usize),
-    heard: &Receiver<i64>,
-    tickets: &Receiver<Ticket>,
-    failures: &mut Vec<(PathBuf, Error)>,
-) -> usize {
-    let bar = files::bar_in_steps(count, STEPS.unsigned_abs());
-    // Steps of those that are home, and of what the others have read. A recording is read before its result is safe, so the bar would go back at times.
-    let (mut home, mut reading, mut done) = (0, 0, 0);
-    let advance = |steps: i64| bar.set_position(bar.position().max(steps.unsigned_abs()));
-    loop {
-        let ticket = select! {
-            recv(heard) -> steps => {
-                reading += steps.unwrap_or(0);
-                advance(home + reading / group.max(1) as i64);
-                continue;
-            }
-            recv(tickets) -> ticket => ticket,
-        };
-        let Ok(ticket) = ticket else { break };
-        let Ticket { inputs, outcome, elapsed, .. } = ticket;
-        let path = inputs.first().map(|input| input.path.clone()).unwrap_or_default();
-        bar.set_message(show_path(Path::new(path.file_name().unwrap_or_default())));
-        home += STEPS;
-        reading += heard.try_iter().sum::<i64>();
-        advance(home + reading / group.max(1) as i64);
-        match outcome {
-            Outcome::Done(results) | Outcome::Known(results) => {
-                done += 1;
-                if args.json {
-                    let inputs = plain_paths(inputs.iter().map(|input| &input.path));
-                    let json = serde_json::json!({ "inputs": inputs, "results": plain_paths(&results), "seconds": elapsed.as_secs_f64() });
-                    bar.suspend(|| say!("{json}"));
-                }
-            }
-            Outcome::Failed { error, culprit } => {
-                let path = culprit.and_then(|i| inputs.get(i)).map_or(path, |input| input.path.clone());
-                let error = files::naming(error, &path);
-                failures.push((path, error));
-            }
-            Outcome::Vanished | Outcome::Dropped => {
-                let e = Error::new(Kind::NoInput, "it was moved or changed while it was read").at(&path);
-                failures.push((path, e));
-            }
+/// Where jobs go in, each when it is its turn.
+struct Queue<'a> {
+    pipeline: &'a Arc<Pipeline>,
+    lane: Lane,
+    /// Where tickets go; nobody holds it any more once no job is to come.
+    home: Option<Sender<Ticket>>,
+    turns: Turns,
+}
+
+impl Queue<'_> {
+    fn push(&self, inputs: Inputs) {
+        if let Some(home) = self.home.clone() {
+            let (pipeline, ledger) = (Arc::clone(self.pipeline), Arc::new(Forgetful));
+            self.lane.push(Job { pipeline, inputs, ledger, home });
         }
     }
-    bar.finish_and_clear();
-    done
+
+    /// Lets those begin that have waited for these inputs.
+    fn go_on_after(&mut self, inputs: &[Input]) {
+        if let Some(next) = self.turns.after(inputs) {
+            self.push(next);
+        }
+        self.close();
+    }
+
+    fn close(&mut self) {
+        if self.turns.are_over() {
+            self.home = None;
+        }
+    }
 }

@@ -1,21 +1,16 @@
 //! `latentd compare`: two pictures side by side, with places where they differ most shown larger, and how alike they are in numbers.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::files;
 use super::results::elsewhere;
 use crate::durable::{Collision, Draft};
-use crate::error::{Error, Kind, Result};
-use crate::media::Image;
-use crate::media::image::{Depth, EncodeOptions, Filter, Format, Layout, Samples, Tile, encode, metrics, resize_with};
-
-/// Side of a crop in pixels of the smaller picture, how many there are at most, and how many times larger they are shown at least.
-const CROP: usize = 48;
-const CROPS: usize = 3;
-const ZOOM: usize = 2;
-/// Pixels between the parts.
-const GAP: usize = 8;
+use crate::error::{Error, Kind, Result, show_path};
+use crate::media::image::{Depth, EncodeOptions, Filter, Format, Layout, Tile, encode, metrics, resize_with};
+use crate::media::{Image, audio};
+use crate::plot::pair;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -23,8 +18,8 @@ pub struct Args {
     before: PathBuf,
     /// The picture as it is now; one of the two may be larger
     after: PathBuf,
-    /// Write the two side by side, below them crops of where they differ most
-    #[arg(long, short, value_name = "PNG")]
+    /// Write the two side by side, below them crops of where they differ most: .png, or another format of pictures
+    #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
@@ -40,8 +35,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         })?;
         files::check_apart(out, [args.before.as_path(), args.after.as_path()])?;
     }
-    let before = files::read_picture(&args.before)?;
-    let after = files::read_picture(&args.after)?;
+    let read = |path: &Path| {
+        files::read_picture(path).map_err(|e| match e.kind() {
+            Kind::Input if is_sound(path) => of_sound(args, path),
+            _ => e,
+        })
+    };
+    let (before, after) = (read(&args.before)?, read(&args.after)?);
     check_shapes(&before, &after).map_err(|e| e.at(&args.after))?;
     let size = |image: &Image| (image.width, image.height, image.layout);
     let equal = size(&before) == size(&after) && before.samples == after.samples;
@@ -68,11 +68,35 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         say!("PSNR {psnr:.2} dB{ssim}{how}{verdict}");
     }
     if let Some(out) = &args.out {
-        let mut sheet = montage(&resized.to_depth(Depth::Eight), &after.to_depth(Depth::Eight))?;
+        let names = names(args, same, psnr);
+        let pictures = [resized, after].map(|picture| picture.to_depth(Depth::Eight));
+        let mut sheet = pair::side_by_side([&pictures[0], &pictures[1]], [names[0].as_str(), names[1].as_str()])?;
         sheet.metadata.icc = profile;
         write(&sheet, out)?;
+        if !args.json {
+            say!("{}", show_path(out));
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a file that is no picture holds sound.
+fn is_sound(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| audio::decode::read(file, path, u64::MAX).is_ok())
+}
+
+fn of_sound(args: &Args, path: &Path) -> Error {
+    let (before, after) = (show_path(&args.before), show_path(&args.after));
+    let e = Error::new(Kind::Usage, "it is sound, and `compare` is for pictures").at(path);
+    e.mend(format!("see both by `latentd plot {before} {after}`"))
+}
+
+/// What stands above the two.
+fn names(args: &Args, same: bool, psnr: f64) -> [String; 2] {
+    let name = |path: &Path| show_path(Path::new(path.file_name().unwrap_or(path.as_os_str())));
+    let resized = if same { "" } else { " (resized)" };
+    let numbers = if psnr.is_finite() { format!("PSNR {psnr:.2} dB") } else { "they look alike".to_owned() };
+    [format!("before: {}{resized}", name(&args.before)), format!("after: {} ({numbers})", name(&args.after))]
 }
 
 /// Refuses pictures of which none is the other made larger or smaller, but for a pixel that was rounded.
@@ -133,68 +157,4 @@ fn write(image: &Image, path: &Path) -> Result<()> {
         })
     })?;
     draft.publish(Collision::Replace).map(drop).map_err(elsewhere)
-}
-
-/// The two side by side; below each its crops, enlarged by whole pixels so that nothing is smoothed over.
-fn montage(before: &Image, after: &Image) -> Result<Image> {
-    let (width, height) = (before.width, before.height);
-    let side = CROP.min(width).min(height);
-    // As many as fit below a narrow picture, but one, and that at twice its size, even where it is wider.
-    let count = ((width + GAP) / (ZOOM * side + GAP)).clamp(1, CROPS);
-    let zoom = ((width + GAP).saturating_sub(GAP * count) / count / side).max(ZOOM);
-    let places = differing_places(before, after, side, count);
-    let strip = side * zoom;
-    let column = width.max(count * strip + (count - 1) * GAP);
-    let mut sheet = Image::new(2 * column + GAP, height + GAP + strip, Layout::Rgb, Depth::Eight);
-    let Samples::U8(pixels) = &mut sheet.samples else { return Err(Error::new(Kind::Bug, "a sheet of 16 bits")) };
-    pixels.fill(255);
-    let stride = (2 * column + GAP) * 3;
-    for (number, picture) in [before, after].into_iter().enumerate() {
-        let Samples::U8(source) = &picture.samples else { return Err(Error::new(Kind::Bug, "a picture of 16 bits")) };
-        let left = number * (column + GAP);
-        for (y, row) in source.chunks_exact(width * 3).enumerate() {
-            pixels[y * stride + left * 3..][..width * 3].copy_from_slice(row);
-        }
-        for (index, (top, from)) in places.iter().enumerate() {
-            let start = left + index * (strip + GAP);
-            for y in 0..strip {
-                for x in 0..strip {
-                    let at = ((top + y / zoom) * width + from + x / zoom) * 3;
-                    let to = (height + GAP + y) * stride + (start + x) * 3;
-                    pixels[to..to + 3].copy_from_slice(&source[at..at + 3]);
-                }
-            }
-        }
-    }
-    Ok(sheet)
-}
-
-/// Corners (row, column) of the squares in which the pictures differ most, `count` at most, none overlapping.
-fn differing_places(before: &Image, after: &Image, side: usize, count: usize) -> Vec<(usize, usize)> {
-    let mut squares = Vec::new();
-    for top in starts(before.height, side) {
-        for left in starts(before.width, side) {
-            let tile = Tile { y: top as isize, x: left as isize, height: side, width: side };
-            let (a, b) = (before.tile_f32(tile, 3), after.tile_f32(tile, 3));
-            let difference: f32 = a.iter().zip(&b).map(|(a, b)| (a - b).powi(2)).sum();
-            squares.push((difference, top, left));
-        }
-    }
-    squares.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut places: Vec<(usize, usize)> = Vec::new();
-    for (_, top, left) in squares {
-        let apart = |place: &(usize, usize)| place.0.abs_diff(top) >= side || place.1.abs_diff(left) >= side;
-        if places.len() < count && places.iter().all(apart) {
-            places.push((top, left));
-        }
-    }
-    // From left to right, so that the eye finds them in the picture.
-    places.sort_by_key(|(_, left)| *left);
-    places
-}
-
-/// Where squares of that side begin along a length: one behind the other, and the last at its end.
-fn starts(length: usize, side: usize) -> impl Iterator<Item = usize> {
-    let last = length - side;
-    (0..last).step_by(side).chain([last])
 }

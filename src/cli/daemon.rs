@@ -6,7 +6,7 @@ use super::paths;
 use crate::daemon::control::Client;
 
 /// Which daemon is meant.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct Which {
     /// The daemon's control socket; the user's own daemon, or else the system's, if not given
     #[arg(long, value_name = "PATH")]

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle, WeakProgressBar};
@@ -186,21 +187,28 @@ static BAR: Mutex<Option<WeakProgressBar>> = Mutex::new(None);
 
 /// A progress bar on stderr, hidden by itself where that is no terminal.
 pub fn bar(length: usize) -> ProgressBar {
-    bar_in_steps(length, 1)
+    bar_of(length as u64, move |moved| format!("{moved}/{length}"))
 }
 
-/// [`bar`] for pieces of which each is done in so many steps, at least 1: it moves by steps and counts pieces.
-pub fn bar_in_steps(length: usize, steps: u64) -> ProgressBar {
-    let bar = ProgressBar::new(length as u64 * steps);
+/// [`bar`] that moves by the work, `whole` in all, while it counts pieces, of which so many are `done`.
+pub fn bar_of_work(length: usize, whole: u64, done: Arc<AtomicUsize>) -> ProgressBar {
+    bar_of(whole, move |_| format!("{}/{length}", done.load(Ordering::Relaxed)))
+}
+
+fn bar_of(whole: u64, told: impl Fn(u64) -> String + Clone + Send + Sync + 'static) -> ProgressBar {
+    let bar = ProgressBar::new(whole);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {done} {left}  {wide_msg}") {
         let done = move |state: &ProgressState, out: &mut dyn Write| {
-            let _ = write!(out, "{}/{length}", state.pos() / steps);
+            let _ = write!(out, "{}", told(state.pos()));
         };
-        // Nothing is known before the first of them is done.
+        // By all that was done so far: pieces are large, and by the last ones alone it would leap. Nothing is known before the first of them.
         let left = |state: &ProgressState, out: &mut dyn Write| {
-            let _ = match state.pos() {
-                0 => write!(out, "since {}", HumanDuration(state.elapsed())),
-                _ => write!(out, "{} left", HumanDuration(state.eta())),
+            let (moved, elapsed) = (state.pos(), state.elapsed());
+            let rest = state.len().unwrap_or(moved).saturating_sub(moved);
+            let left = Duration::try_from_secs_f64(elapsed.as_secs_f64() * rest as f64 / moved.max(1) as f64);
+            let _ = match moved {
+                0 => write!(out, "since {}", HumanDuration(elapsed)),
+                _ => write!(out, "{} left", HumanDuration(left.unwrap_or_default())),
             };
         };
         bar.set_style(style.with_key("done", done).with_key("left", left));

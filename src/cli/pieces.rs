@@ -48,6 +48,18 @@ impl Output {
 
     /// Writes pieces as `NAME-01.mid` and so on (never over a file that is there), and for melodies `NAME-all.mid`, `NAME-all.wav` and `NAME.png`; `columns` to a row of the picture.
     pub fn write(&self, name: &str, pieces: Vec<Media>, labels: &[String], columns: usize) -> Result<()> {
+        self.write_beside(None, name, pieces, labels, columns)
+    }
+
+    /// [`Output::write`], where the picture shows first, under its label, what the pieces are to be compared with.
+    pub fn write_beside(
+        &self,
+        original: Option<(String, &Melody)>,
+        name: &str,
+        pieces: Vec<Media>,
+        labels: &[String],
+        columns: usize,
+    ) -> Result<()> {
         let digits = pieces.len().to_string().len().max(2);
         let mut melodies: Vec<Melody> = Vec::new();
         for (at, piece) in pieces.into_iter().enumerate() {
@@ -70,7 +82,7 @@ impl Output {
             let places = down.iter().flat_map(|line| across.iter().map(move |column| line * columns + column));
             let shown: Vec<usize> = places.filter(|at| *at < melodies.len()).collect();
             let panels = shown.iter().map(|&at| (labels.get(at).cloned().unwrap_or_default(), &melodies[at]));
-            let picture = PianoRolls::new(panels, across.len());
+            let picture = PianoRolls::new(original.into_iter().chain(panels), across.len());
             let bytes = plot::render(&picture, plot::Format::from_extension(&path)?)?;
             let what = match shown.len() < melodies.len() {
                 true => format!("to look at: {} of {}", shown.len(), melodies.len()),

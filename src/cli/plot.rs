@@ -56,9 +56,14 @@ pub struct Out {
     /// What stands above it
     #[arg(long)]
     pub title: Option<String>,
+}
+
+/// How large the pictures of a sheet are.
+#[derive(Debug, clap::Args)]
+struct Zoom {
     /// How many times larger small pictures are shown
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=32))]
-    pub zoom: u32,
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=32))]
+    zoom: u32,
 }
 
 impl Out {
@@ -104,6 +109,8 @@ pub struct GridArgs {
     #[arg(long, value_name = "N")]
     class: Option<usize>,
     #[command(flatten)]
+    size: Zoom,
+    #[command(flatten)]
     out: Out,
 }
 
@@ -125,6 +132,8 @@ pub struct ReconstructArgs {
     /// The class that conditional models are told, from 0
     #[arg(long, value_name = "N")]
     class: Option<usize>,
+    #[command(flatten)]
+    size: Zoom,
     #[command(flatten)]
     out: Out,
 }
@@ -251,7 +260,7 @@ fn grid(args: &GridArgs, common: &Common) -> Result<Sheet> {
         None => format!("z {first} and z {second} in equal shares of the prior"),
     };
     let picture = (width, height);
-    let mut sheet = Sheet { zoom: args.out.zoom, seamless: true, caption, picture, ..Sheet::default() };
+    let mut sheet = Sheet { zoom: args.size.zoom, seamless: true, caption, picture, ..Sheet::default() };
     // A conditional model is shown with a class a row, along the first axis only.
     let rows: Vec<(Option<usize>, Option<f64>)> = match args.class {
         None if classes > 0 => (0..classes).map(|class| (Some(class), None)).collect(),
@@ -288,7 +297,7 @@ fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Drawn<Sheet>> 
         return outcome.map(|()| (Sheet::default(), Ok(())));
     }
     let mut sheet =
-        Sheet { zoom: args.out.zoom, title: args.out.title.clone().unwrap_or_default(), ..Sheet::default() };
+        Sheet { zoom: args.size.zoom, title: args.out.title.clone().unwrap_or_default(), ..Sheet::default() };
     let autoencoders: Vec<&str> = args.autoencoders.split(',').filter(|name| !name.is_empty()).collect();
     if autoencoders.is_empty() {
         return Err(Error::new(Kind::Usage, "no model is named").mend("write one, such as `digits-ae`"));

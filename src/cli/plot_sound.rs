@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::results::elsewhere;
-use super::{Common, files, load};
+use super::{Common, files, find_models_apart, load, print_mistakes};
 use crate::crew::Crew;
 use crate::durable::Collision;
 use crate::error::{Error, Kind, Result, show_path};
 use crate::media::{Media, MediaKind};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, SHIPPED, Shipped};
 use crate::plot::sound::{Sounds, Strip};
 use crate::plot::{self, Format};
 
@@ -19,8 +19,8 @@ pub struct Args {
     /// Recordings, drawn one below the other
     #[arg(value_name = "SOUND")]
     sounds: Vec<PathBuf>,
-    /// Draw each recording again after the stages of this pipeline
-    #[arg(long, value_name = "FILE")]
+    /// Draw each recording again after the stages of this pipeline: a file, or the name of one that comes with the program
+    #[arg(long, value_name = "FILE|NAME")]
     pipeline: Option<PathBuf>,
     /// The picture: .png or .svg; beside the first recording if not given
     #[arg(long, short, value_name = "FILE")]
@@ -40,7 +40,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     if collision == Collision::Replace {
         files::check_apart(&out, args.sounds.iter().map(PathBuf::as_path))?;
     }
-    let pipeline = args.pipeline.as_ref().map(|file| load(file, &common.models())).transpose()?;
+    let pipeline = args.pipeline.as_deref().map(|named| pipeline(named, common)).transpose()?;
     if let Some(pipeline) = &pipeline
         && pipeline.takes != MediaKind::Audio
     {
@@ -62,6 +62,21 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     }
     say!("{}", show_path(&plot::publish(&Sounds(strips), &out, collision).map_err(elsewhere)?));
     outcome
+}
+
+/// The pipeline that is named: a file, or one that the program carries.
+fn pipeline(named: &Path, common: &Common) -> Result<Pipeline> {
+    let name = named.to_string_lossy();
+    // As for `apply`: a folder of that name is one that the pipeline has watched.
+    let missing = named.symlink_metadata().map_or(true, |metadata| metadata.is_dir());
+    if let Some(shipped) = Shipped::find(&name).filter(|_| missing) {
+        return shipped.pipeline(&find_models_apart(&common.models)).map_err(print_mistakes);
+    }
+    let near = crate::did_you_mean(&name, SHIPPED.iter().map(|shipped| shipped.name)).filter(|_| missing);
+    load(named, &common.models()).map_err(|e| match near {
+        Some(near) => e.mend(format!("did you mean `{near}`?")),
+        None => e,
+    })
 }
 
 /// A recording, and what the pipeline makes of it.

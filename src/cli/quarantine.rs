@@ -1,4 +1,5 @@
-//! `latentd quarantine`: what could not be worked on, and another try at it. Works on the folders alone, whether a daemon runs or not.
+//! `latentd quarantine`: what could not be worked on, and another try at it. Works on the folders alone, whether a daemon runs or not; one that
+//! runs is asked for nothing but its pipelines' files, where none is named.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 
+use super::daemon::Which;
 use super::{Common, run, terminal};
 use crate::daemon::Loaded;
 use crate::durable;
@@ -59,7 +61,7 @@ const EXAMPLE: &str = "latentd quarantine list -p pipelines/clean-photos.yaml";
 /// Whose quarantine.
 #[derive(Debug, clap::Args)]
 pub struct Of {
-    /// Pipelines, or folders of them; those in the user's configuration folder if none is named
+    /// Pipelines, or folders of them; if none is named, those in the user's configuration folder, or else those of a running daemon
     #[arg(long = "pipeline", short = 'p', value_name = "FILE|DIR")]
     files: Vec<PathBuf>,
 }
@@ -78,7 +80,7 @@ pub struct What {
 pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode> {
     match verb {
         Verb::List { json, of } => {
-            let (read, failed) = run::load_some(&run::given(&of.files, EXAMPLE)?, common)?;
+            let (read, failed) = run::load_some(&given(of)?, common)?;
             for (pipeline, kept) in kept_by(&read.pipelines) {
                 if *json {
                     let (name, file) = (kept.name.to_string_lossy(), kept.file.as_deref().map(Path::to_string_lossy));
@@ -127,6 +129,18 @@ pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The pipelines that are named, or those in the user's folder, or else those that a running daemon has.
+fn given(of: &Of) -> Result<Vec<PathBuf>> {
+    run::given(&of.files, EXAMPLE).or_else(|none| {
+        let Ok(status) = Which::default().client().status() else { return Err(none) };
+        // It may have been started in another folder, from which it was told of them.
+        let folder = std::fs::read_link(format!("/proc/{}/cwd", status.pid)).unwrap_or_default();
+        let pipelines = status.pipelines.iter().filter(|pipeline| pipeline.kind == "folder");
+        let files: Vec<PathBuf> = pipelines.map(|pipeline| folder.join(&pipeline.file)).collect();
+        if files.is_empty() { Err(none) } else { Ok(files) }
+    })
+}
+
 /// The reason without the name of the file at its beginning: the line that it stands in has told that.
 fn without_name(kept: &Kept) -> &str {
     let mut ends = kept.reason.match_indices(": ");
@@ -147,7 +161,7 @@ fn quarantine(pipeline: &Pipeline) -> Quarantine<'_> {
 /// Everything in quarantine. Whoever moves or deletes it must know all pipelines: of a folder that several share, one that cannot be read would seem
 /// to have nothing.
 fn everything(of: &Of, common: &Common) -> Result<Vec<(Arc<Pipeline>, Kept)>> {
-    Ok(kept_by(&run::first_load(&run::given(&of.files, EXAMPLE)?, common)?.pipelines))
+    Ok(kept_by(&run::first_load(&given(of)?, common)?.pipelines))
 }
 
 /// What pipelines have in quarantine. In a folder that several share each file is that pipeline's whose source it came from; what came from

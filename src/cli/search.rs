@@ -89,7 +89,10 @@ fn bring_up_to_date(args: &Args, model: &Model, codec: &dyn Codec) -> Result<Fou
             Some(values) => values,
             None => {
                 fresh += 1;
-                files::encode(codec, &input.read(codec.media())?, &input.path)?.values
+                // How each of many files was read is no answer to what was asked.
+                let (latent, remarks) = codec.encode_aloud(&input.read(codec.media())?)?;
+                remarks.iter().for_each(|remark| tracing::debug!("{}: {remark}", show_path(&input.path)));
+                latent.values
             }
         };
         let size = codec.space().size;

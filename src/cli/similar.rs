@@ -105,7 +105,11 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
         );
     }
     let labels: Vec<String> = (1..=made.len()).map(|number| format!("{} {number}", stem(&args.file))).collect();
-    args.output.write("similar", made, &labels, 1)?;
+    let original = match &piece {
+        Media::Melody(melody) => Some((format!("{}, the original", stem(&args.file)), melody)),
+        _ => None,
+    };
+    args.output.write_beside(original, "similar", made, &labels, 1)?;
     Ok(ExitCode::SUCCESS)
 }
 

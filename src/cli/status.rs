@@ -23,7 +23,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     } else {
         print(&status);
     }
-    Ok(if status.ready { ExitCode::SUCCESS } else { Kind::Transient.exit_code().into() })
+    let reloaded = status.reload.as_ref().is_none_or(|reload| reload.ok);
+    Ok(if status.ready && reloaded { ExitCode::SUCCESS } else { Kind::Transient.exit_code().into() })
 }
 
 fn print(status: &Status) {
@@ -38,7 +39,7 @@ fn print(status: &Status) {
             continue;
         }
         say!(
-            "  since the start {} done, {} put into quarantine; {} being written, {} waiting, {} worked on, {} to be tried again{}",
+            "  since its start or last change {} done, {} put into quarantine; {} being written, {} waiting, {} worked on, {} to be tried again{}",
             counts.done,
             counts.quarantined,
             queue.settling,

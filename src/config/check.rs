@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::fields::{Catalog, Description, Field, Kind, Presence};
+use super::guess::guess;
 use super::report::{Problem, Span, shown};
 use super::settings::{Settings, Value};
 use super::words::{expected, found, names, nearest};
@@ -26,29 +27,47 @@ impl Checker<'_> {
         entries: &[Entry],
         span: Span,
     ) -> Option<Settings> {
+        self.as_far(owner, fields, entries, span).ok()
+    }
+
+    /// [`Checker::settings`]; where anything is wrong, what is right, with defaults in the place of what is not, and the names of the latter.
+    /// Nothing where a setting that must be given has no value.
+    pub fn as_far(
+        &mut self,
+        owner: &str,
+        fields: &'static [Field],
+        entries: &[Entry],
+        span: Span,
+    ) -> Result<Settings, Option<(Settings, Vec<&'static str>)>> {
         let before = self.problems.len();
         // A missing setting that was only misspelled is one mistake, not two.
-        let meant: Vec<&str> = entries.iter().filter_map(|entry| self.unknown(owner, fields, entries, entry)).collect();
-        let mut settings = Settings::new(fields, span);
+        let meant: Vec<&'static str> =
+            entries.iter().filter_map(|entry| self.unknown(owner, fields, entries, entry)).collect();
+        let (mut settings, mut wrong, mut whole) = (Settings::new(fields, span), meant, true);
         for field in fields {
-            match (entries.iter().find(|e| e.key == field.name), field.presence) {
-                (Some(entry), _) => {
-                    if let Some(value) = self.value(field.name, &field.kind, &entry.value) {
-                        settings.put(field.name, value, entry.value.span);
+            if let Some(entry) = entries.iter().find(|e| e.key == field.name) {
+                if let Some(value) = self.value(field.name, &field.kind, &entry.value) {
+                    settings.put(field.name, value, entry.value.span);
+                    continue;
+                }
+                wrong.push(field.name);
+            }
+            match field.presence {
+                Presence::Default(text) => {
+                    let node = super::yaml::load(text, self.problems).ok_or(None)?;
+                    settings.put(field.name, self.value(field.name, &field.kind, &node).ok_or(None)?, span);
+                }
+                Presence::Required => {
+                    whole = false;
+                    if !wrong.contains(&field.name) {
+                        let mend = format!("add `{}: ...`: {}", field.name, lower_first(field.doc));
+                        self.problems.push(Problem::new(span, format!("`{owner}` needs `{}`", field.name)).mend(mend));
                     }
                 }
-                (None, Presence::Default(text)) => {
-                    let node = super::yaml::load(text, self.problems)?;
-                    settings.put(field.name, self.value(field.name, &field.kind, &node)?, span);
-                }
-                (None, Presence::Required) if !meant.contains(&field.name) => {
-                    let mend = format!("add `{}: ...`: {}", field.name, lower_first(field.doc));
-                    self.problems.push(Problem::new(span, format!("`{owner}` needs `{}`", field.name)).mend(mend));
-                }
-                (None, _) => {}
+                Presence::Optional => {}
             }
         }
-        (self.problems.len() == before).then_some(settings)
+        if self.problems.len() == before { Ok(settings) } else { Err(whole.then_some((settings, wrong))) }
     }
 
     /// Reports an unknown key; returns the name that was probably meant.
@@ -57,8 +76,14 @@ impl Checker<'_> {
             return None;
         }
         let free = fields.iter().map(|f| f.name).filter(|name| all.iter().all(|e| e.key != *name));
-        let meant = nearest(&entry.key, free);
+        let joined = entry.key.split_once(':').filter(|_| entry.value.content == Content::Null);
+        let joined = joined.and_then(|(name, value)| Some((free.clone().find(|free| *free == name)?, value)));
+        let meant = joined.map(|(name, _)| name).or_else(|| nearest(&entry.key, free));
         let mend = match meant {
+            Some(name) if joined.is_some() => {
+                let value = joined.map(|(_, value)| shown(value)).unwrap_or_default();
+                format!("write a space after the `:`: `{name}: {value}`")
+            }
             Some(name) => format!("did you mean `{name}`?"),
             None if fields.is_empty() => format!("`{owner}` has no settings"),
             None => format!("`{owner}` has the settings {}", names(fields.iter().map(|f| f.name))),
@@ -123,7 +148,7 @@ impl Checker<'_> {
     fn wrong(&mut self, name: &str, kind: &Kind, node: &Node, mend: Option<String>) {
         let message = format!("`{name}` must be {}, found {}", expected(kind), found(node));
         let mut problem = Problem::new(node.span, message);
-        problem.mend = mend.or_else(|| guess(kind, node));
+        problem.mend = mend.or_else(|| guess(name, kind, node));
         self.problems.push(problem);
     }
 }
@@ -201,7 +226,7 @@ pub(super) const BYTES: &[(&str, f64)] = &[
 ];
 
 /// A number such as `1.5`, perhaps a space, and a unit. At most nine digits on either side keep everything finite.
-fn with_unit(text: &str, units: &[(&str, f64)]) -> Option<f64> {
+pub(super) fn with_unit(text: &str, units: &[(&str, f64)]) -> Option<f64> {
     let split = text.find(|c: char| c != '.' && !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(split);
     let unit = unit.strip_prefix(' ').unwrap_or(unit);
@@ -215,46 +240,6 @@ fn with_unit(text: &str, units: &[(&str, f64)]) -> Option<f64> {
         return None;
     }
     number.parse::<f64>().ok().map(|n| n * factor)
-}
-
-/// A mend for a value of the wrong kind, where what was meant can be guessed.
-fn guess(kind: &Kind, node: &Node) -> Option<String> {
-    match (kind, &node.content) {
-        (Kind::Either(kinds), _) => kinds.iter().find_map(|kind| guess(kind, node)),
-        (Kind::Measured(kind, unit), content) => {
-            let written = if let Content::Text(text) = content { text.strip_suffix(*unit) } else { None };
-            let number = written.map(str::trim_end).filter(|number| number.parse::<f64>().is_ok());
-            number.map_or_else(|| guess(kind, node), |number| Some(format!("write the number alone: `{number}`")))
-        }
-        (Kind::Choice(words), Content::Text(text)) => {
-            nearest(text, words.iter().copied()).map(|w| format!("did you mean `{w}`?"))
-        }
-        (Kind::Flag, Content::Text(text)) => match text.to_lowercase().as_str() {
-            "yes" | "on" | "true" => Some("write `true`".to_owned()),
-            "no" | "off" | "false" => Some("write `false`".to_owned()),
-            _ => None,
-        },
-        (Kind::Number { .. } | Kind::Integer { .. }, Content::Text(text)) => match super::yaml::plain(text) {
-            Content::Integer(_) | Content::Number(_) => Some("remove the quotes".to_owned()),
-            _ => text.contains(',').then(|| "write the decimal point as `.`".to_owned()),
-        },
-        (Kind::Text | Kind::Path, Content::Flag(_) | Content::Integer(_) | Content::Number(_)) => {
-            Some("put it in quotes if it is meant as text".to_owned())
-        }
-        (Kind::Duration { max, .. }, Content::Integer(n)) if *n > 0 => {
-            let unit = if *n as f64 > max.as_secs_f64() { "ms" } else { "s" };
-            Some(format!("write the unit: `{n}{unit}`"))
-        }
-        (Kind::Duration { .. }, Content::Number(n)) if *n > 0.0 => Some(format!("write the unit: `{n}s`")),
-        (Kind::Duration { .. }, Content::Text(text)) if with_unit(text, SECONDS).is_some() => None,
-        (Kind::Duration { .. }, _) => Some("the units are `ms`, `s`, `min` and `h`".to_owned()),
-        (Kind::Size, _) => Some("the units are `kB`, `MB` and `GB`, or `KiB`, `MiB` and `GiB`".to_owned()),
-        (Kind::List(_), Content::Text(text)) => Some(format!("put it in brackets: `[\"{}\"]`", shown(text))),
-        (Kind::List(_), Content::Integer(_) | Content::Number(_) | Content::Flag(_)) => {
-            Some("put it in brackets: `[...]`".to_owned())
-        }
-        _ => None,
-    }
 }
 
 /// A doc sentence as the second half of another.

@@ -8,14 +8,12 @@ use crate::durable;
 use crate::error::{self, Error, show_path};
 
 use super::check::{Checker, lower_first};
-use super::fields::{Catalog, Description, Presence};
+use super::fields::{self, Catalog, Description, Presence};
+use super::name::check_name;
 use super::report::{Lines, Problem, Report, Span, shown};
 use super::settings::Settings;
 use super::words::{found, names, nearest};
 use super::yaml::{self, Content, Entry, Node};
-
-/// The longest name of a pipeline, in characters: with four bytes each, files can still be named after it.
-pub(super) const MAX_NAME: usize = 60;
 
 const KEYS: [&str; 4] = ["name", "source", "stages", "sink"];
 
@@ -51,8 +49,21 @@ pub struct Parsed {
     pub stages: Vec<Component>,
     /// The sink, if it is right.
     pub sink: Option<Component>,
+    /// Components that are none of the parts above, since some of their settings are wrong.
+    pub damaged: Vec<Damaged>,
     /// What is wrong; nothing if all parts are there.
     pub problems: Vec<Problem>,
+}
+
+/// A component of which some settings are wrong: what is right can be looked into all the same.
+#[derive(Debug, Clone)]
+pub struct Damaged {
+    /// Which part of a pipeline it stands in, by the words of [`Catalog::parts`].
+    pub part: &'static str,
+    /// It, with defaults in the place of what is wrong.
+    pub component: Component,
+    /// The names of the settings that are wrong.
+    pub wrong: Vec<&'static str>,
 }
 
 impl Parsed {
@@ -61,10 +72,11 @@ impl Parsed {
         let text = text.into();
         let mut problems = Vec::new();
         let base = file.parent().unwrap_or(Path::new(""));
-        let parts = yaml::load(&text, &mut problems)
-            .and_then(|node| Decoder { checker: Checker { base, problems: &mut problems }, catalog }.pipeline(&node));
-        let (name, source, stages, sink) = parts.unwrap_or_default();
-        Parsed { text, name, source, stages, sink, problems }
+        let node = yaml::load(&text, &mut problems);
+        let mut decoder = Decoder::new(Checker { base, problems: &mut problems }, catalog);
+        let (name, source, stages, sink) = node.and_then(|node| decoder.pipeline(&node)).unwrap_or_default();
+        let damaged = decoder.damaged;
+        Parsed { text, name, source, stages, sink, damaged, problems }
     }
 }
 
@@ -167,11 +179,16 @@ struct Role {
 type Parts = (Option<String>, Option<Component>, Vec<Component>, Option<Component>);
 
 pub(super) struct Decoder<'a> {
-    pub checker: Checker<'a>,
-    pub catalog: &'a Catalog,
+    checker: Checker<'a>,
+    catalog: &'a Catalog,
+    damaged: Vec<Damaged>,
 }
 
-impl Decoder<'_> {
+impl<'a> Decoder<'a> {
+    pub fn new(checker: Checker<'a>, catalog: &'a Catalog) -> Decoder<'a> {
+        Decoder { checker, catalog, damaged: Vec::new() }
+    }
+
     fn problem(&mut self, problem: Problem) {
         self.checker.problems.push(problem);
     }
@@ -242,7 +259,7 @@ impl Decoder<'_> {
     }
 
     fn name(&mut self, entry: &Entry) -> Option<String> {
-        let name = match self.checker.value("name", &super::fields::Kind::Text, &entry.value)? {
+        let name = match self.checker.value("name", &fields::Kind::Text, &entry.value)? {
             super::settings::Value::Text(name) => name,
             _ => return None,
         };
@@ -287,15 +304,24 @@ impl Decoder<'_> {
             return None;
         };
         let settings = match &settings.content {
-            Content::Null => self.checker.settings(description.name, description.fields, &[], span),
-            Content::Mapping(entries) => self.checker.settings(description.name, description.fields, entries, span),
+            Content::Null => self.checker.as_far(description.name, description.fields, &[], span),
+            Content::Mapping(entries) => self.checker.as_far(description.name, description.fields, entries, span),
             _ => {
                 let message = format!("`{key}` must have settings, found {}", found(settings));
-                self.problem(Problem::new(settings.span, message).mend(example(description)));
-                None
+                self.problem(Problem::new(settings.span, message).mend(example(description, &settings.content)));
+                Err(None)
             }
         };
-        settings.map(|settings| Component { description, settings, span })
+        match settings {
+            Ok(settings) => Some(Component { description, settings, span }),
+            Err(rest) => {
+                self.damaged.extend(rest.map(|(settings, wrong)| {
+                    let component = Component { description, settings, span };
+                    Damaged { part: role.name, component, wrong }
+                }));
+                None
+            }
+        }
     }
 
     fn missing(&mut self, role: Role, node: &Node) -> Option<Component> {
@@ -312,6 +338,15 @@ impl Decoder<'_> {
         let there_are = format!("The {name}s are {}", names(known.iter().map(|d| d.name)));
         if let Some(near) = nearest(key, known.iter().map(|d| d.name)) {
             return problem.mend(format!("did you mean `{near}`? {there_are}"));
+        }
+        // A path alone, or settings without the name of what they are for.
+        let is_path = key.contains('/') || key.starts_with(['.', '~']);
+        if let Some(description) = known.iter().find(|d| is_path && takes_path(d)) {
+            return problem.mend(example(description, &Content::Text(key.to_owned())));
+        }
+        let mut having = known.iter().filter(|d| d.fields.iter().any(|f| f.name == key));
+        if let (Some(Description { name, .. }), None) = (having.next(), having.next()) {
+            return problem.mend(format!("`{key}` is a setting of `{name}`: write `{name}: {{ {key}: ... }}`"));
         }
         match self.roles().into_iter().find(|r| r.name != name && r.known.iter().any(|d| d.name == key)) {
             Some(other) => problem.label(format!("this is a {}", other.name)).mend(lower_first(&there_are)),
@@ -345,32 +380,20 @@ impl Decoder<'_> {
     }
 }
 
-/// How to write a component that was given something other than settings.
-fn example(description: &Description) -> String {
+/// How to write a component that was given `written` in the place of settings.
+fn example(description: &Description, written: &Content) -> String {
     let required = description.fields.iter().find(|f| matches!(f.presence, Presence::Required));
-    match required.or(description.fields.first()) {
-        Some(field) => format!("write `{}: {{ {}: ... }}`", description.name, field.name),
-        None => format!("write `{}` alone; it has no settings", description.name),
+    match (required.or(description.fields.first()), written) {
+        (Some(field), Content::Text(text)) if takes_path(description) => {
+            format!("write `{}: {{ {}: {} }}`", description.name, field.name, shown(text))
+        }
+        (Some(field), _) => format!("write `{}: {{ {}: ... }}`", description.name, field.name),
+        (None, _) => format!("write `{}` alone; it has no settings", description.name),
     }
 }
 
-/// What makes a name unfit, if anything does. The schema's pattern says the same.
-fn check_name(name: &str, span: Span) -> Option<Problem> {
-    let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let begins = |c: char| c.is_alphanumeric() || c == '_';
-    let message = if name.is_empty() {
-        "the name of the pipeline is empty".to_owned()
-    } else if name.chars().count() > MAX_NAME {
-        format!("the name of the pipeline is longer than {MAX_NAME} characters")
-    } else if let Some(bad) = name.chars().find(|c| !fits(*c)) {
-        format!("the name of the pipeline contains `{}`, but files are named after it", shown(&bad.to_string()))
-    } else if !name.starts_with(begins) {
-        "the name of the pipeline must begin with a letter or a digit".to_owned()
-    } else {
-        return None;
-    };
-    let words: Vec<_> = name.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
-    let better: String = words.join("-").to_lowercase().chars().take(MAX_NAME).collect();
-    let example = if better.is_empty() { "my-pipeline" } else { &better };
-    Some(Problem::new(span, message).mend(format!("use letters, digits, `-`, `_` and `.`, such as `{example}`")))
+/// Whether what it needs first is a path.
+fn takes_path(description: &Description) -> bool {
+    let required = description.fields.iter().find(|f| matches!(f.presence, Presence::Required));
+    required.is_some_and(|field| matches!(field.kind, fields::Kind::Path))
 }

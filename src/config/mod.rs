@@ -4,16 +4,19 @@
 mod check;
 mod decode;
 pub mod fields;
+mod guess;
+mod name;
 mod report;
 mod schema;
 mod settings;
+mod slips;
 mod stages;
 mod syntax;
 mod words;
 pub mod yaml;
 
 pub use check::audit;
-pub use decode::{Component, Parsed, Pipeline, read};
+pub use decode::{Component, Damaged, Parsed, Pipeline, read};
 pub use fields::{Catalog, Description, Field, Kind, Presence};
 pub use report::{Place, Problem, Report, Span, shown};
 pub use schema::{schema, setting, to_json};

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::check::{BYTES, SECONDS};
-use super::decode::MAX_NAME;
 use super::fields::{Catalog, Description, Field, Kind, Presence};
+use super::name::MAX_NAME;
 use super::yaml::{self, Content, Node};
 
 /// The schema (draft 2020-12) of every pipeline that can be written with `catalog`.

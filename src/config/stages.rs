@@ -28,9 +28,8 @@ pub fn read_stages(file: &Path, text: impl Into<Arc<str>>, known: &'static [Desc
     let mut problems = Vec::new();
     let base = file.parent().unwrap_or(Path::new(""));
     let catalog = Catalog { sources: &[], stages: known, sinks: &[] };
-    let list = yaml::load(&text, &mut problems).and_then(|node| {
-        Decoder { checker: Checker { base, problems: &mut problems }, catalog: &catalog }.only_stages(&node)
-    });
+    let list = yaml::load(&text, &mut problems)
+        .and_then(|node| Decoder::new(Checker { base, problems: &mut problems }, &catalog).only_stages(&node));
     Stages { file: file.to_owned(), text, list: list.unwrap_or_default(), problems }
 }
 

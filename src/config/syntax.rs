@@ -1,6 +1,7 @@
 //! What the YAML parser found wrong, in plain words. The parser speaks to those who write parsers.
 
 use super::report::{Problem, Span, shown};
+use super::slips::slip;
 
 /// Part of the parser's message, what it means, and the mend. The first that fits is taken.
 const SENTENCES: &[(&str, &str, &str)] = &[
@@ -61,6 +62,9 @@ const SENTENCES: &[(&str, &str, &str)] = &[
 
 /// A problem for the parser's message `info` about the byte `at`.
 pub(super) fn explain(text: &str, at: usize, info: &str) -> Problem {
+    if let Some(problem) = slip(text, at) {
+        return problem;
+    }
     let span = if info.contains("tab") { tab(text, at) } else { word(text, at) };
     if info.contains("unknown anchor") || info.contains("anchor or alias") {
         return alias(text, span);

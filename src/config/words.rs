@@ -55,7 +55,7 @@ fn alternatives(kind: &Kind, out: &mut Vec<String>) {
 fn settings(fields: &[Field]) -> String {
     let one = |f: &Field| format!("`{}: ...`", f.name);
     match fields {
-        [only] => one(only),
+        [only] => format!("`{{ {}: ... }}`", only.name),
         many => format!("settings ({})", many.iter().map(one).collect::<Vec<_>>().join(", ")),
     }
 }

@@ -178,12 +178,13 @@ impl Devices {
         self.find(direction, asked).map(|found| (found.id, found.name))
     }
 
-    /// Why ALSA has no card, where nothing else has any.
-    fn without_cards(&self) -> Option<&'static str> {
+    /// Why ALSA has no card, where `all` there is are ALSA's.
+    fn without_cards(all: &[Found]) -> Option<&'static str> {
         #[cfg(target_os = "linux")]
-        if !self.has_server() {
+        if all.iter().all(|found| found.id.starts_with(super::alsa::ALSA)) {
             return super::alsa::without_cards();
         }
+        let _ = all;
         None
     }
 
@@ -225,7 +226,7 @@ impl Devices {
         let words = names.chain(ids).chain(all.iter().map(|found| parts(&found.id).1));
         Err(Error::new(Kind::Device, what).mend(match crate::did_you_mean(asked, words) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => self.without_cards().unwrap_or("`latentd devices` shows those that there are").into(),
+            None => Self::without_cards(&all).unwrap_or("`latentd devices` shows those that there are").into(),
         }))
     }
 }

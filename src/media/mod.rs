@@ -9,6 +9,8 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use audio::Audio;
 pub use image::Image;
@@ -184,11 +186,36 @@ pub fn write(media: Media, path: &Path, options: &image::EncodeOptions, out: &mu
         }
         Media::Audio(audio) => {
             let container = audio::encode::Container::from_extension(path)?;
-            audio::encode::write_as(audio, container, out).map_err(|e| e.at(path))
+            let failed = Arc::new(AtomicBool::new(false));
+            let told = Arc::clone(&failed);
+            let audio = audio.wrapped(|audio| Reading { audio, failed: told });
+            // What reading meets is not about this file, and names its own.
+            audio::encode::write_as(audio, container, out)
+                .map_err(|e| if failed.load(Ordering::Relaxed) { e } else { e.at(path) })
         }
         Media::Latent(latent) => {
             latent::write_latents(&[latent], latent::LatentFormat::from_extension(path)?, out).map_err(|e| e.at(path))
         }
         Media::Melody(melody) => melody::midi::write(&melody, out).map_err(|e| e.at(path)),
+    }
+}
+
+/// Sound that is read while it is written, and whether reading it failed.
+struct Reading {
+    audio: Audio,
+    failed: Arc<AtomicBool>,
+}
+
+impl audio::AudioRead for Reading {
+    fn format(&self) -> audio::Format {
+        self.audio.format()
+    }
+
+    fn frames(&self) -> Option<u64> {
+        self.audio.frames()
+    }
+
+    fn read(&mut self, block: &mut audio::Block) -> Result<()> {
+        self.audio.read(block).inspect_err(|_| self.failed.store(true, Ordering::Relaxed))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::builtin::{BESIDE, BUILTIN};
 use super::tune::{self, Choice, Tuned};
-use super::{CARD_FILE, Card, Kernel, Model};
+use super::{CARD_FILE, Card, Kernel, Model, Task};
 use crate::error::{Error, Kind, Result};
 
 /// Where a model came from.
@@ -120,7 +120,19 @@ impl Models {
     /// # Errors
     /// Kind model: there is none of that name (with a "did you mean"), or it cannot be loaded.
     pub fn get(&self, name: &str, beside: &Path) -> Result<Arc<Model>> {
-        let place = self.locate(name, beside)?;
+        self.find(name, beside, None)
+    }
+
+    /// [`Models::get`] for one task: only models for it are named where there is none of that name.
+    ///
+    /// # Errors
+    /// As for [`Models::get`].
+    pub fn get_for(&self, task: Task, name: &str, beside: &Path) -> Result<Arc<Model>> {
+        self.find(name, beside, Some(task))
+    }
+
+    fn find(&self, name: &str, beside: &Path, task: Option<Task>) -> Result<Arc<Model>> {
+        let place = self.locate(name, beside, task)?;
         let key = match &place {
             Place::Folder(path) => path.to_string_lossy().into_owned(),
             _ => format!("builtin:{name}"),
@@ -164,7 +176,7 @@ impl Models {
         found
     }
 
-    fn locate(&self, name: &str, beside: &Path) -> Result<Place> {
+    fn locate(&self, name: &str, beside: &Path, task: Option<Task>) -> Result<Place> {
         if is_path(name) {
             return Ok(Place::Folder(beside.join(name)));
         }
@@ -177,7 +189,12 @@ impl Models {
         if BUILTIN.iter().any(|b| b.name == name) {
             return Ok(Place::BuiltIn);
         }
-        let names: Vec<String> = self.list(beside).into_iter().map(|(n, _, _)| n).collect();
+        let listed = self.list(beside).into_iter();
+        let fits = |card: &Result<Card>| task.is_none_or(|task| card.as_ref().is_ok_and(|card| card.task == task));
+        let mut names: Vec<String> = listed.filter(|(.., card)| fits(card)).map(|(n, _, _)| n).collect();
+        if task.is_some() {
+            names.sort_by_cached_key(|other| strsim::damerau_levenshtein(name, other));
+        }
         let mend = match crate::did_you_mean(name, names.iter().map(String::as_str)) {
             _ if BESIDE.contains(&name) => format!(
                 "it is shipped beside the program: copy `models/{name}` of latentd to ~/.local/share/latentd/models, or name its folder with `--models DIR`"
@@ -186,7 +203,10 @@ impl Models {
             None if names.is_empty() => {
                 "there are no models in reach; name their folder with `--models DIR`".to_owned()
             }
-            None => format!("there are: {}", names.join(", ")),
+            None => match task {
+                Some(task) => format!("for `{}` there are: {}", task.name(), names.join(", ")),
+                None => format!("there are: {}", names.join(", ")),
+            },
         };
         Err(Error::new(Kind::Model, format!("there is no model named `{name}`")).mend(mend))
     }

@@ -1,6 +1,7 @@
 //! A pipeline put together and ready: source, stages, sink, checked against one another. One worker runs one job through the whole chain;
 //! the daemon, `apply` and library users all go this way.
 
+mod damaged;
 mod fingerprint;
 mod flight;
 mod job;
@@ -142,6 +143,7 @@ impl Loaded {
     pub fn of_text(file: &Path, text: String, models: &Models) -> std::result::Result<Loaded, LoadError> {
         let parsed = config::Parsed::new(file, text, &CATALOG);
         let mut problems = parsed.problems.clone();
+        problems.extend(damaged::problems(&parsed.damaged, &site(file, models)));
         // What is right in form is looked into even if something else is wrong, so that all mistakes are told at once.
         let parts = Parts { source: parsed.source.as_ref(), stages: &parsed.stages, sink: parsed.sink.as_ref() };
         let name = parsed.name.clone().unwrap_or_default();

@@ -49,14 +49,29 @@ pub fn as_picture(point: &[f32], width: usize, height: usize) -> Vec<f32> {
     (0..width * height).map(value).collect()
 }
 
-/// A picture's colours as planes of 0..=1, stretched to `width` x `height` without smoothing.
-pub fn stretched(picture: &Image, width: usize, height: usize) -> Vec<f32> {
+/// Width and height of the largest picture of a shape within `most`, at least 1 each.
+pub fn within((width, height): (usize, usize), most: (usize, usize)) -> (usize, usize) {
+    let scaled = |side: usize, by: usize, of: usize| (side * by + of / 2) / of.max(1);
+    match width * most.1 >= height * most.0 {
+        true => (most.0, scaled(height, most.0, width).clamp(1, most.1.max(1))),
+        false => (scaled(width, most.1, height).clamp(1, most.0.max(1)), most.1),
+    }
+}
+
+/// A picture's colours as planes of 0..=1, in its own shape as large as `width` x `height` take it, without smoothing; white beside or above and below it.
+pub fn fitted(picture: &Image, width: usize, height: usize) -> Vec<f32> {
     let whole = Tile { y: 0, x: 0, height: picture.height, width: picture.width };
     let channels = picture.layout.colors();
     let planes = picture.tile_f32(whole, channels);
+    let (wide, high) = within((picture.width, picture.height), (width, height));
+    let (left, top) = ((width - wide) / 2, (height - high) / 2);
     let value = |at: usize| {
         let (plane, at) = (at / (width * height), at % (width * height));
-        let (x, y) = (at % width * picture.width / width, at / width * picture.height / height);
+        let (x, y) = (at % width, at / width);
+        if !(left..left + wide).contains(&x) || !(top..top + high).contains(&y) {
+            return 1.0;
+        }
+        let (x, y) = ((x - left) * picture.width / wide, (y - top) * picture.height / high);
         planes[(plane * picture.height + y) * picture.width + x]
     };
     (0..channels * width * height).map(value).collect()
@@ -65,6 +80,21 @@ pub fn stretched(picture: &Image, width: usize, height: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::image::{Depth, Layout, Samples};
+
+    /// The round sign on a photo was an egg beside one of another shape.
+    #[test]
+    fn a_picture_keeps_its_shape() {
+        assert_eq!(within((1200, 667), (450, 675)), (450, 250));
+        assert_eq!(within((667, 1200), (450, 675)), (375, 675));
+        assert_eq!(within((14, 14), (28, 28)), (28, 28));
+        assert_eq!(within((10_000, 1), (100, 100)), (100, 1));
+        let mut picture = Image::new(2, 1, Layout::Gray, Depth::Eight);
+        picture.samples = Samples::U8(vec![0, 51]);
+        let [o, h, w] = [0.0, 0.2, 1.0];
+        assert_eq!(fitted(&picture, 4, 4), [[w; 4], [o, o, h, h], [o, o, h, h], [w; 4]].concat());
+        assert_eq!(fitted(&picture, 4, 2), [[o, o, h, h]; 2].concat());
+    }
 
     #[test]
     fn quantiles_are_those_of_the_normal_distribution() {

@@ -6,6 +6,7 @@
 pub mod components;
 pub mod curves;
 pub mod manifold;
+pub mod pair;
 pub mod piano_roll;
 pub mod scatter;
 pub mod sheet;
@@ -162,13 +163,7 @@ pub fn check_size((width, height): (u32, u32)) -> Result<()> {
 /// Kind usage: the picture is larger than [`MOST_PIXELS`]. Kind bug: it cannot be drawn.
 pub fn render(picture: &impl Picture, format: Format) -> Result<Vec<u8>> {
     check_size(picture.size())?;
-    static FONTS: Once = Once::new();
-    FONTS.call_once(|| {
-        for style in [FontStyle::Normal, FontStyle::Bold] {
-            // The font is one of ours, and tested.
-            let _ = register_font(FONT, style, include_bytes!("fonts/roboto.ttf"));
-        }
-    });
+    load_font();
     let (width, height) = picture.size();
     match format {
         Format::Png => {
@@ -192,6 +187,16 @@ pub fn render(picture: &impl Picture, format: Format) -> Result<Vec<u8>> {
     }
 }
 
+fn load_font() {
+    static FONTS: Once = Once::new();
+    FONTS.call_once(|| {
+        for style in [FontStyle::Normal, FontStyle::Bold] {
+            // The font is one of ours, and tested.
+            let _ = register_font(FONT, style, include_bytes!("fonts/roboto.ttf"));
+        }
+    });
+}
+
 fn draw<B: DrawingBackend>(picture: &impl Picture, area: &Area<B>) -> Result<Vec<Inlay>> {
     let drawn = || {
         area.fill(&WHITE)?;
@@ -199,9 +204,48 @@ fn draw<B: DrawingBackend>(picture: &impl Picture, area: &Area<B>) -> Result<Vec
         area.present()?;
         Ok(inlays)
     };
-    drawn().map_err(|e: DrawingAreaErrorKind<B::ErrorType>| {
-        Error::new(Kind::Bug, "a plot cannot be drawn").because(e.to_string())
-    })
+    drawn().map_err(|e: DrawingAreaErrorKind<B::ErrorType>| undrawn(&e))
+}
+
+fn undrawn(cause: &impl std::fmt::Display) -> Error {
+    Error::new(Kind::Bug, "a plot cannot be drawn").because(cause.to_string())
+}
+
+/// Writes a line in black letters, `letters` pixels high, onto whole rows of RGB of `width` pixels, a quarter of that below the first; from pixel `left`
+/// on, and cut where it would be wider than `room` pixels.
+fn write_line(rows: &mut [u8], width: usize, text: &str, letters: u32, (left, room): (usize, usize)) -> Result<()> {
+    let lines = rows.len() / (3 * width).max(1);
+    let (Ok(columns), Ok(lines), Ok(left)) = (u32::try_from(width), u32::try_from(lines), i32::try_from(left)) else {
+        return Ok(());
+    };
+    // The backend counts pixels in 32 bits; a canvas beyond that is millions wide, and its letters could not be found.
+    if columns.checked_mul(lines).is_none_or(|pixels| pixels == 0) {
+        return Ok(());
+    }
+    load_font();
+    let text = fitting(text, letters, room);
+    let area = BitMapBackend::with_buffer(rows, (columns, lines)).into_drawing_area();
+    let style = (FONT, letters).into_text_style(&area);
+    area.draw_text(&text, &style, (left, (letters / 4) as i32)).map_err(|e| undrawn(&e))
+}
+
+/// As much of a text as fits into `room` pixels, once the font is loaded.
+fn fitting(text: &str, letters: u32, room: usize) -> String {
+    let fits = |text: &str| {
+        let size = (FONT, letters).into_font().box_size(text);
+        size.is_ok_and(|(width, _)| width as usize <= room)
+    };
+    if fits(text) {
+        return text.to_owned();
+    }
+    let mut kept: Vec<char> = text.chars().collect();
+    while kept.pop().is_some() {
+        let cut: String = kept.iter().chain(&['…']).collect();
+        if fits(&cut) {
+            return cut;
+        }
+    }
+    String::new()
 }
 
 fn png((width, height): (u32, u32), rgb: &[u8]) -> Result<Vec<u8>> {

@@ -8,10 +8,29 @@ use crate::error::Result;
 
 /// Pixels between pictures.
 const GAP: u32 = 4;
-/// Height of letters.
+/// Height of letters; on a wide sheet, which is looked at from farther away, a hundredth of it.
 const TEXT: u32 = 16;
+const LARGEST_TEXT: u32 = 64;
+const SHARE: u32 = 100;
 /// Pixels around everything.
 const MARGIN: u32 = 12;
+
+/// How wide a sheet is made at most, in pixels, where nobody asks for more.
+pub const WIDEST: u32 = 2400;
+
+/// How wide each of so many pictures in a row may be, in pixels, so that a sheet is no wider than [`WIDEST`] with these names beside its rows.
+pub fn widest(names: &[String], columns: usize) -> usize {
+    let longest = names.iter().map(|name| letters(name)).max().unwrap_or(0);
+    // However long they are, half is left for the pictures.
+    let beside = (beside(longest, WIDEST / SHARE) + 2 * MARGIN).min(WIDEST / 2);
+    ((WIDEST - beside) as usize / columns.max(1)).saturating_sub(GAP as usize)
+}
+
+/// Pixels for names of so many letters.
+fn beside(longest: u32, text: u32) -> u32 {
+    // A letter is about half as wide as high.
+    if longest == 0 { 0 } else { longest.saturating_mul(text * 11) / 20 + 10 }
+}
 
 /// Pictures of one size in rows.
 #[derive(Debug, Clone, Default)]
@@ -48,9 +67,10 @@ impl Sheet {
 
     /// Width and height with so many rows and columns, as far as they are known. What cannot be counted is too large in any case.
     fn size_of(&self, rows: usize, columns: usize) -> (u32, u32) {
-        let ((wide, high), gap, (left, top, bottom)) = (self.extent(), self.gap(), self.frame());
+        let ((wide, high), gap, size) = (self.extent(), self.gap(), self.text(columns));
+        let (left, top, bottom) = self.frame(size);
         let all = |count: usize, side: u32| short(count).saturating_mul(side.saturating_add(gap));
-        let line = |text: &str, twentieths: u32| letters(text).saturating_mul(TEXT * twentieths) / 20;
+        let line = |text: &str, twentieths: u32| letters(text).saturating_mul(size * twentieths) / 20;
         let text = line(&self.title, 12).max(line(&self.caption, 11)).saturating_add(2 * MARGIN);
         let width = all(columns, wide).saturating_add(left + MARGIN);
         (width.max(text), all(rows, high).saturating_add(top + bottom))
@@ -60,14 +80,22 @@ impl Sheet {
         if self.seamless { 0 } else { GAP }
     }
 
-    /// Left of the pictures, above them and below them.
-    fn frame(&self) -> (u32, u32, u32) {
+    /// Height of letters with so many columns.
+    fn text(&self, columns: usize) -> u32 {
+        (short(columns).saturating_mul(self.extent().0.saturating_add(self.gap())) / SHARE).clamp(TEXT, LARGEST_TEXT)
+    }
+
+    /// Left of the pictures, above them and below them, with letters of this height.
+    fn frame(&self, text: u32) -> (u32, u32, u32) {
         let longest = self.rows.iter().map(|(name, _)| letters(name)).max().unwrap_or(0);
-        let line = |text: bool, height: u32| if text { height } else { 0 };
-        let top = line(!self.title.is_empty(), TEXT + 14) + line(!self.columns.is_empty(), TEXT + 4);
-        // A letter is about half as wide as high.
-        let left = if longest == 0 { 0 } else { longest * TEXT * 11 / 20 + 10 };
-        (MARGIN + left, MARGIN + top, MARGIN + line(!self.caption.is_empty(), TEXT + 8))
+        let line = |is_there: bool, height: u32| if is_there { height } else { 0 };
+        let top = line(!self.title.is_empty(), text + 14) + line(!self.columns.is_empty(), text + 4);
+        (MARGIN + beside(longest, text), MARGIN + top, MARGIN + line(!self.caption.is_empty(), text + 8))
+    }
+
+    /// Pictures of the longest row.
+    fn across(&self) -> usize {
+        self.rows.iter().map(|(_, pictures)| pictures.len()).max().unwrap_or(0)
     }
 }
 
@@ -81,17 +109,16 @@ fn letters(text: &str) -> u32 {
 
 impl Picture for Sheet {
     fn size(&self) -> (u32, u32) {
-        let columns = self.rows.iter().map(|(_, pictures)| pictures.len()).max().unwrap_or(0);
-        self.size_of(self.rows.len(), columns)
+        self.size_of(self.rows.len(), self.across())
     }
 
     fn draw<B: DrawingBackend>(&self, area: &Area<B>) -> Drawn<B> {
-        let ((wide, high), gap, (left, top, _)) = (self.extent(), self.gap(), self.frame());
-        let (width, height) = self.size();
-        let style = |h, v| (FONT, TEXT).into_text_style(area).pos(Pos::new(h, v));
+        let ((wide, high), gap, text) = (self.extent(), self.gap(), self.text(self.across()));
+        let ((left, top, _), (width, height)) = (self.frame(text), self.size());
+        let style = |h, v| (FONT, text).into_text_style(area).pos(Pos::new(h, v));
         let middle = (left + (width - left - MARGIN) / 2) as i32;
         if !self.title.is_empty() {
-            let large = (FONT, TEXT + 3).into_text_style(area).pos(Pos::new(HPos::Center, VPos::Top));
+            let large = (FONT, text + 3).into_text_style(area).pos(Pos::new(HPos::Center, VPos::Top));
             area.draw_text(&self.title, &large, ((width / 2) as i32, MARGIN as i32 - 2))?;
         }
         if !self.caption.is_empty() {
@@ -111,5 +138,34 @@ impl Picture for Sheet {
             }
         }
         Ok(inlays)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sheet(columns: usize, picture: (usize, usize), zoom: u32) -> Sheet {
+        let rows = ["before", "after"].map(|name| (name.to_owned(), vec![Vec::new(); columns]));
+        Sheet { rows: rows.to_vec(), picture, zoom, ..Sheet::default() }
+    }
+
+    /// Names of rows were 10 pixels high on sheets of 12,000.
+    #[test]
+    fn letters_grow_with_a_sheet_and_digits_stay_as_they_were() {
+        assert_eq!(sheet(12, (28, 28), 2).text(12), TEXT);
+        assert_eq!(sheet(5, (450, 250), 1).text(5), 22);
+        assert!(sheet(12, (1000, 600), 2).text(12) == LARGEST_TEXT);
+    }
+
+    #[test]
+    fn pictures_as_wide_as_may_be_make_a_sheet_that_is_no_wider_than_is_told() {
+        let names = ["before", "after"].map(str::to_owned);
+        for columns in [1, 2, 5, 7, 12] {
+            let wide = widest(&names, columns);
+            let (width, _) = sheet(columns, (wide, 100), 1).size();
+            assert!((WIDEST - 100..=WIDEST).contains(&width), "{columns} columns: {width}");
+        }
+        assert!(widest(&["x".repeat(500)], 1) >= 1000);
     }
 }

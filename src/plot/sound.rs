@@ -134,6 +134,15 @@ const NAME: u32 = 26;
 const WAVE: u32 = 90;
 const HEIGHT: u32 = NAME + WAVE + ROWS as u32 + 50;
 
+/// From this length on, in seconds, time is told in minutes.
+const LONG: f64 = 180.0;
+
+/// Minutes as people write them.
+fn minutes(minutes: &f64) -> String {
+    let seconds = (minutes * 60.0).round() as i64;
+    format!("{}:{:02}", seconds / 60, seconds % 60)
+}
+
 impl Picture for Sounds {
     fn size(&self) -> (u32, u32) {
         (WIDTH, HEIGHT * self.0.len().max(1) as u32)
@@ -146,6 +155,8 @@ impl Picture for Sounds {
             head.draw_text(&strip.name, &(FONT, 18).into_text_style(&head), (14, 6))?;
             let (wave, below) = body.split_vertically(WAVE);
             let seconds = strip.seconds.max(1e-3);
+            let long = seconds >= LONG;
+            let unit = if long { 60.0 } else { 1.0 };
             let peak = strip.columns.iter().fold(0.05f32, |p, c| p.max(c.most.abs()).max(c.least.abs()));
             let mut chart = ChartBuilder::on(&wave)
                 .margin_left(12)
@@ -163,16 +174,15 @@ impl Picture for Sounds {
                 .margin_top(6)
                 .set_label_area_size(LabelAreaPosition::Left, 60)
                 .set_label_area_size(LabelAreaPosition::Bottom, 38)
-                .build_cartesian_2d(0.0..seconds, 0.0..f64::from(strip.rate) / 2000.0)?;
-            chart
-                .configure_mesh()
-                .disable_mesh()
-                .x_desc("seconds")
-                .y_desc("kHz")
-                .y_labels(6)
-                .axis_desc_style((FONT, 13))
-                .label_style((FONT, 12))
-                .draw()?;
+                .build_cartesian_2d(0.0..seconds / unit, 0.0..f64::from(strip.rate) / 2000.0)?;
+            let in_minutes = minutes;
+            let mut mesh = chart.configure_mesh();
+            mesh.disable_mesh().y_desc("kHz").y_labels(6).axis_desc_style((FONT, 13)).label_style((FONT, 12));
+            match long {
+                true => mesh.x_desc("minutes").x_label_formatter(&in_minutes),
+                false => mesh.x_desc("seconds"),
+            };
+            mesh.draw()?;
             let (x, y) = chart.plotting_area().get_pixel_range();
             let extent = ((x.end - x.start).max(1) as u32, (y.end - y.start).max(1) as u32);
             inlays.push(strip.spectrogram((x.start, y.start), extent, seconds));
@@ -222,6 +232,20 @@ mod tests {
             assert_eq!(strip.columns.last().unwrap().most, 0.75, "{frames} frames");
             assert!(strip.columns.iter().rev().skip(1).all(|column| column.most == 0.0), "{frames} frames");
         }
+    }
+
+    /// The axis of ten minutes went to 600 seconds.
+    #[test]
+    fn long_sounds_are_told_in_minutes() {
+        let drawn = |seconds: f64| {
+            let sound = Strip { seconds, step: seconds / 9.0, ..strip(48_000, vec![0.1; 9 * HOP]) };
+            let svg = crate::plot::render(&Sounds(vec![sound]), crate::plot::Format::Svg).unwrap();
+            let svg = String::from_utf8(svg).unwrap();
+            ["minutes", "seconds", "5:00"].map(|word| svg.lines().any(|line| line.trim() == word))
+        };
+        assert_eq!(drawn(600.0), [true, false, true]);
+        assert_eq!(drawn(179.0), [false, true, false]);
+        assert_eq!([0.2, 1.5, 61.0].map(|time| minutes(&time)), ["0:12", "1:30", "61:00"]);
     }
 
     /// All columns were drawn as wide as one another over the whole length, whatever the last one held.

@@ -37,7 +37,7 @@ pub const DESCRIPTION: Description = Description {
         },
         Field {
             name: "originals",
-            doc: "What becomes of the input when its result is safe: `keep`, `delete`, or `move: DIR`.",
+            doc: "What becomes of the input when its result is safe: `keep`, `delete`, or `{ move: DIR }`.",
             kind: Kind::Either(&[
                 Kind::Choice(&["keep", "delete"]),
                 Kind::Map(&[Field { name: "move", doc: "Where to.", kind: Kind::Path, presence: Presence::Required }]),

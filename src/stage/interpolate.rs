@@ -96,7 +96,8 @@ pub fn walk(codec: &dyn Codec, from: &Media, to: &Media, steps: usize) -> Result
 
 /// `steps` pieces from one to the other, both ends included as the model rebuilds them. They lie on the arc between the two, where each is about as
 /// unlike the one before: at equal angles most of the change would fall into the middle. Where what the model
-/// finds between two tunes is unlike both, the one grows into the other from its beginning on.
+/// finds there is too unlike both tunes, their first parts go ahead of their last, or the way leads over what the model finds for tunes that begin as
+/// the one and end as the other. Where that is of no use either, the one grows into the other from its beginning on.
 ///
 /// # Errors
 /// As for the codec; where it is about one end, the error tells which.
@@ -166,9 +167,18 @@ fn cells(
 
 /// The latent at `t` of the way (0..=1) between two, point by point; the shorter one begins anew when it is over.
 pub fn between(a: &Latent, b: &Latent, t: f32) -> Latent {
+    leading(a, b, t, 0.0)
+}
+
+/// As [`between`], but the first point goes ahead of the last: each takes 1 of 1 + `lead` of the way for all of its own, the first at once and the last
+/// at the end.
+fn leading(a: &Latent, b: &Latent, t: f32, lead: f32) -> Latent {
     let [left, right] = [a, b].map(|latent| latent.rows().collect::<Vec<_>>());
-    let pairs = left.iter().cycle().zip(right.iter().cycle()).take(left.len().max(right.len()));
-    Latent { values: pairs.flat_map(|(a, b)| slerp(a, b, t)).collect(), source: None, ..a.clone() }
+    let count = left.len().max(right.len());
+    let behind = |at: usize| lead * at as f32 / count.saturating_sub(1).max(1) as f32;
+    let own = |at: usize| ((1.0 + lead) * t - behind(at)).clamp(0.0, 1.0);
+    let pairs = left.iter().cycle().zip(right.iter().cycle()).take(count).enumerate();
+    Latent { values: pairs.flat_map(|(at, (a, b))| slerp(a, b, own(at))).collect(), source: None, ..a.clone() }
 }
 
 /// Spherical interpolation (Shoemake 1985): along the arc between two points as seen from the origin. Draws of a normal distribution in many dimensions
@@ -184,4 +194,31 @@ pub fn slerp(a: &[f32], b: &[f32], t: f32) -> Vec<f32> {
         sine => (((1.0 - t) * angle).sin() / sine, (t * angle).sin() / sine),
     };
     a.iter().zip(b).map(|(x, y)| (of_a * f64::from(*x) + of_b * f64::from(*y)) as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_point_goes_ahead_of_the_last_and_all_arrive() {
+        let latent = |point: [f32; 2]| Latent {
+            values: point.repeat(3),
+            size: 2,
+            model: String::new(),
+            source: None,
+            frame: None,
+        };
+        let (a, b) = (latent([1.0, 0.0]), latent([0.0, 1.0]));
+        let near = |t: f32, expected: &[f32]| {
+            let found = leading(&a, &b, t, 1.0).values;
+            assert!(found.iter().zip(expected).all(|(x, y)| (x - y).abs() < 1e-6), "{t}: {found:?}");
+        };
+        let half = std::f32::consts::FRAC_1_SQRT_2;
+        near(0.0, &a.values);
+        near(0.5, &[0.0, 1.0, half, half, 1.0, 0.0]);
+        near(1.0, &b.values);
+        // Without a lead all go at once.
+        assert_eq!(leading(&a, &b, 0.3, 0.0).values, slerp(&[1.0, 0.0], &[0.0, 1.0], 0.3).repeat(3));
+    }
 }

@@ -64,6 +64,9 @@ pub trait Stage: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// Is told once, before it works, which stages follow it in its chain.
+    fn foresee(&mut self, _later: &[Component]) {}
+
     /// Lets go of what it can make again, such as plans for sizes that it has met: nothing has happened for a while.
     fn rest(&self) {}
 
@@ -189,6 +192,9 @@ pub fn build_chain(components: &[Component], complete: bool, site: &Site) -> (Ve
         }
     }
     if complete && stages.len() == components.len() {
+        for (index, stage) in stages.iter_mut().enumerate() {
+            stage.foresee(&components[index + 1..]);
+        }
         for (index, pair) in stages.windows(2).enumerate() {
             let (before, after) = (&pair[0], &pair[1]);
             if before.yields() != after.takes() {
@@ -308,7 +314,7 @@ fn model_for(component: &Component, task: Task, site: &Site) -> std::result::Res
     let settings = &component.settings;
     let name = settings.text("model");
     let span = settings.span("model");
-    let model = site.models.get(name, site.folder).map_err(|e| vec![Problem::of(span, &e)])?;
+    let model = site.models.get_for(task, name, site.folder).map_err(|e| vec![Problem::of(span, &e)])?;
     if model.card.task != task {
         let (made, asked) = (model.card.task.name(), task.name());
         return Err(vec![

@@ -9,16 +9,16 @@ const MIXED: usize = 4;
 /// Places that are tried in all, at most: each is compared with each other.
 const MOST: usize = 600;
 
-/// A step of a walk takes no more than this share of the whole.
+/// No step of a walk in nine steps or more takes more than this share of the whole.
 pub const LARGEST: f64 = 1.0 / 3.0;
 
 /// How often the gaps are halved over which more than half of an even step happens.
 const HALVINGS: usize = 8;
 
-/// `count` things along a way that `at` makes for shares of it, 0..=1, both ends among them: those of all that were tried between which the
-/// largest `distance` is as small as can be. Where much changes at once, places are tried closer together. If a step is above [`LARGEST`] all the same,
-/// because what lies between two that are alike is unlike both, the one grows into the other from its beginning on: `mixed` makes what is the end up to
-/// shares of its length, 0..=1, and then the beginning.
+/// Steps by which a way is judged where fewer are asked for: how few they are says nothing of where it leads.
+const JUDGED: usize = 8;
+
+/// [`spaced_by`] for one way alone.
 ///
 /// # Errors
 /// As for `at` and `mixed`.
@@ -28,12 +28,61 @@ pub fn spaced<T, E>(
     mixed: impl FnOnce(&[f32]) -> Result<Vec<T>, E>,
     distance: impl Fn(&T, &T) -> f64,
 ) -> Result<Vec<T>, E> {
-    let steps = count.saturating_sub(1).max(1);
+    spaced_by(count, &[()], |(), shares| at(shares), mixed, distance)
+}
+
+/// `count` things along the first of `ways` that is straight enough. `at` makes what lies on a way at shares of it, 0..=1, both ends among them, and
+/// those of all that were tried are taken between which the largest `distance` is as small as can be. Where much changes at once, places are tried
+/// closer together. Straight enough is a way on which, in 8 steps or as many as are asked for if these are more, no step is above [`LARGEST`]. If none
+/// is, because what lies between two that are alike is unlike both, the one grows into the other from its beginning on: `mixed` makes what is the end
+/// up to shares of its length, 0..=1, and then the beginning.
+///
+/// # Errors
+/// As for `at` and `mixed`.
+pub fn spaced_by<W: Copy, T, E>(
+    count: usize,
+    ways: &[W],
+    mut at: impl FnMut(W, &[f32]) -> Result<Vec<T>, E>,
+    mixed: impl FnOnce(&[f32]) -> Result<Vec<T>, E>,
+    distance: impl Fn(&T, &T) -> f64,
+) -> Result<Vec<T>, E> {
+    if let Some(way) = ways.first().filter(|_| count <= 2) {
+        return at(*way, &[0.0, 1.0]);
+    }
+    let steps = count.saturating_sub(1).max(JUDGED);
+    let mut best: Option<(f64, Vec<T>)> = None;
+    for way in ways {
+        let tried = tried(steps, |shares| at(*way, shares), &distance)?;
+        let whole = distance(&tried[0], &tried[tried.len() - 1]);
+        let (largest, taken) = chosen(tried, count, &distance);
+        if largest <= whole * LARGEST {
+            return Ok(taken);
+        }
+        if best.as_ref().is_none_or(|(least, _)| largest < *least) {
+            best = Some((largest, taken));
+        }
+    }
+    let (largest, grown) = chosen(mixed(&even(steps * MIXED))?, count, &distance);
+    Ok(match best {
+        Some((least, taken)) if least <= largest => taken,
+        _ => grown,
+    })
+}
+
+/// Shares of a way, 0..=1, `last` gaps between them.
+fn even(last: usize) -> Vec<f32> {
+    (0..=last).map(|at| at as f32 / last as f32).collect()
+}
+
+/// What lies on a way at all places that are tried for so many steps, in its order.
+fn tried<T, E>(
+    steps: usize,
+    mut at: impl FnMut(&[f32]) -> Result<Vec<T>, E>,
+    distance: impl Fn(&T, &T) -> f64,
+) -> Result<Vec<T>, E> {
     let last = steps * (MOST / steps).clamp(1, TRIED);
-    let even = |last: usize| (0..=last).map(|at| at as f32 / last as f32).collect::<Vec<_>>();
     let mut tried: Vec<(f32, T)> = even(last).into_iter().zip(at(&even(last))?).collect();
-    let whole = distance(&tried[0].1, &tried[last].1);
-    let far = whole / (2 * steps) as f64;
+    let far = distance(&tried[0].1, &tried[last].1) / (2 * steps) as f64;
     for _ in 0..HALVINGS {
         let wide = tried.windows(2).filter(|pair| distance(&pair[0].1, &pair[1].1) > far);
         let room = last.min(MOST.saturating_sub(tried.len()));
@@ -45,27 +94,25 @@ pub fn spaced<T, E>(
         tried.extend(shares.into_iter().zip(made));
         tried.sort_by(|a, b| a.0.total_cmp(&b.0));
     }
-    let way = chosen(tried.into_iter().map(|(_, made)| made).collect(), count, &distance);
-    let largest = |way: &[T]| way.windows(2).map(|pair| distance(&pair[0], &pair[1])).fold(0.0, f64::max);
-    let found = largest(&way);
-    if found <= whole * LARGEST || steps as f64 * LARGEST <= 1.0 {
-        return Ok(way);
-    }
-    let other = chosen(mixed(&even(steps * MIXED))?, count, &distance);
-    Ok(if largest(&other) < found { other } else { way })
+    Ok(tried.into_iter().map(|(_, made)| made).collect())
 }
 
-/// Those of `all` that [`least_jumps`] finds.
-fn chosen<T>(all: Vec<T>, count: usize, distance: impl Fn(&T, &T) -> f64) -> Vec<T> {
-    let mut places = least_jumps(all.len(), count, |a, b| distance(&all[a], &all[b])).into_iter().peekable();
-    all.into_iter().enumerate().filter(|(at, _)| places.next_if_eq(at).is_some()).map(|(_, made)| made).collect()
+/// Those `count` of `all` that [`least_jumps`] finds, and before them the largest step there is by which the way is judged.
+fn chosen<T>(all: Vec<T>, count: usize, distance: impl Fn(&T, &T) -> f64) -> (f64, Vec<T>) {
+    let row = |to: usize| (0..to).map(|from| distance(&all[from], &all[to])).collect();
+    let apart: Vec<Vec<f64>> = (0..all.len()).map(row).collect();
+    let judged = least_jumps(&apart, count.max(JUDGED + 1));
+    let largest = judged.windows(2).map(|pair| apart[pair[1]][pair[0]]).fold(0.0, f64::max);
+    let mut places = least_jumps(&apart, count).into_iter().peekable();
+    let taken = all.into_iter().enumerate().filter(|(at, _)| places.next_if_eq(at).is_some());
+    (largest, taken.map(|(_, made)| made).collect())
 }
 
-/// `count` of `all` places, rising, the first and the last among them, with the smallest largest step; of those that are alike in this, one
-/// with a small sum of squared steps.
-fn least_jumps(all: usize, count: usize, distance: impl Fn(usize, usize) -> f64) -> Vec<usize> {
+/// `count` places, rising, the first and the last among them, with the smallest largest step; of those that are alike in this, one
+/// with a small sum of squared steps. `apart` tells for each place how far it is from each before it.
+fn least_jumps(apart: &[Vec<f64>], count: usize) -> Vec<usize> {
+    let all = apart.len();
     let steps = count.saturating_sub(1).clamp(1, all - 1);
-    let apart: Vec<Vec<f64>> = (0..all).map(|to| (0..to).map(|from| distance(from, to)).collect()).collect();
     // For each place the largest step and the sum of squares of the best way there so far, and for each step where it came from.
     let mut best: Vec<Option<(f64, f64)>> = vec![None; all];
     best[0] = Some((0.0, 0.0));
@@ -150,8 +197,42 @@ mod tests {
         // From 0 to 1 by way of what is unlike both, or all at once.
         let astray = |t: f32| if t > 0.0 && t < 1.0 { t + 5.0 } else { t };
         for shape in [astray, |t: f32| if t < 0.3 { 0.0 } else { 1.0 }] {
-            let steps = steps(9, shape, <[f32]>::to_vec);
-            assert!(steps.iter().all(|step| (step - 0.125).abs() < 1e-6), "{steps:?}");
+            for count in [3, 5, 9] {
+                let even = 1.0 / (count - 1) as f32;
+                let steps = steps(count, shape, <[f32]>::to_vec);
+                assert!(steps.iter().all(|step| (step - even).abs() < 1e-6), "{count}: {steps:?}");
+            }
+        }
+    }
+
+    /// What goes out of its way by `detour`, and back, while it goes from 0 to 1.
+    fn bent(detour: f32, shares: &[f32]) -> Result<Vec<[f32; 2]>, ()> {
+        Ok(shares.iter().map(|t| [*t, detour * (1.0 - (2.0 * t - 1.0).abs())]).collect())
+    }
+
+    fn apart(a: &[f32; 2], b: &[f32; 2]) -> f64 {
+        f64::from((a[0] - b[0]).abs() + (a[1] - b[1]).abs())
+    }
+
+    /// A quarter of a way that is somewhat longer than straight is more than a third of straight: in five steps, one grew into the other.
+    #[test]
+    fn a_way_leads_over_the_same_places_in_few_steps_as_in_many() {
+        for count in [3, 4, 5, 6, 7, 8, 9, 12] {
+            let way = spaced(count, |shares| bent(0.4, shares), |_| unreachable!("it is straight enough"), apart);
+            let way = way.expect("a way");
+            let even = 1.8 / (count - 1) as f64;
+            assert_eq!(way.len(), count);
+            assert!(way[1..count - 1].iter().all(|place| place[1] > 0.03), "{count}: {way:?}");
+            assert!(way.windows(2).all(|pair| apart(&pair[0], &pair[1]) < 1.3 * even), "{count}: {way:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_way_that_is_straight_enough_is_taken() {
+        for (ways, taken) in [([0.2, 0.1, 0.0], 0.2), ([4.0, 0.3, 0.0], 0.3), ([4.0, 2.0, 0.1], 0.1)] {
+            let way = spaced_by(5, &ways, bent, |_| unreachable!("one is straight enough"), apart).expect("a way");
+            let furthest = way.iter().map(|place| place[1]).fold(0.0, f32::max);
+            assert!(furthest > 0.7 * taken && furthest <= taken, "{ways:?}: {way:?}");
         }
     }
 }

@@ -1,18 +1,80 @@
-//! How far recordings are while `apply` works on them, for its bar: they are worked on as they are read, so who reads them tells.
+//! How far `apply` is, for its bar: by the bytes of its inputs, and by how far recordings are. These are worked on as they are read, so who reads them
+//! tells.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam::channel::{Receiver, Sender, never, unbounded};
+use indicatif::ProgressBar;
 
-use crate::error::Result;
+use super::super::files;
+use crate::error::{Result, show_path};
 use crate::media::audio::{AudioRead, Block, Format};
 use crate::media::{Audio, Media, MediaKind};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Input, Pipeline};
 use crate::stage::{self, Context, Stage};
 
 /// Steps that a file is counted in.
-pub const STEPS: i64 = 1000;
+const STEPS: i64 = 1000;
+/// What every input costs, in bytes that would take as long.
+const LEAST: u64 = 1 << 14;
+
+/// The bar, and what it counts.
+pub struct Bar {
+    pub bar: ProgressBar,
+    takes: MediaKind,
+    /// What is home.
+    home: u64,
+    /// Steps that were read of what is not.
+    reading: i64,
+    /// Weight of an input, on average.
+    usual: u64,
+    done: Arc<AtomicUsize>,
+}
+
+impl Bar {
+    /// Over these jobs.
+    pub fn over(takes: MediaKind, groups: &[Vec<Input>]) -> Bar {
+        let whole = groups.iter().map(|inputs| weight(takes, inputs)).fold(0, u64::saturating_add);
+        let usual = whole / (groups.iter().map(Vec::len).sum::<usize>() as u64).max(1);
+        let done = Arc::new(AtomicUsize::new(0));
+        let bar = files::bar_of_work(groups.len(), whole, Arc::clone(&done));
+        Bar { bar, takes, home: 0, reading: 0, usual, done }
+    }
+
+    /// So many steps more of recordings were read.
+    pub fn read(&mut self, steps: i64) {
+        self.reading += steps;
+        self.advance();
+    }
+
+    /// These inputs are over, well or not.
+    pub fn over_with(&mut self, inputs: &[Input], well: bool) {
+        self.home += weight(self.takes, inputs);
+        self.done.fetch_add(1, Ordering::Relaxed);
+        // What was refused at once is not what all wait for.
+        let name = inputs.first().and_then(|input| input.path.file_name()).filter(|_| well);
+        self.bar.set_message(show_path(Path::new(name.unwrap_or_default())));
+        self.advance();
+    }
+
+    fn advance(&self) {
+        // A recording is read before its result is safe, so the bar would go back at times.
+        let reading = self.reading.max(0).unsigned_abs() as f64 / STEPS as f64 * self.usual as f64;
+        self.bar.set_position(self.bar.position().max(self.home + reading as u64));
+    }
+}
+
+/// How much work inputs are: about as much as they are long, where their names are of files that are worked on at all.
+fn weight(takes: MediaKind, inputs: &[Input]) -> u64 {
+    let weight = |input: &Input| match takes == MediaKind::Audio || takes.reads(&input.relative) {
+        true => input.stamp.length.saturating_add(LEAST),
+        false => LEAST,
+    };
+    inputs.iter().map(weight).fold(0, u64::saturating_add)
+}
 
 /// Has a pipeline for sound tell how many steps further its recordings are, where there is a terminal for a bar; they are taken back once nobody reads the
 /// recording any more, since its ticket follows.

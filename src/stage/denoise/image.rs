@@ -16,13 +16,15 @@ struct Denoise {
     sigma: Option<f32>,
     strength: f32,
     ensemble: bool,
+    /// Whether another `denoise` follows, for what this one finds clean.
+    followed: bool,
 }
 
 pub(super) fn build(component: &Component, model: Arc<Model>) -> std::result::Result<Box<dyn Stage>, Vec<Problem>> {
     let settings = &component.settings;
     let sigma = settings.get("sigma").and_then(Value::as_number).map(|s| s as f32 / 255.0);
     let strength = settings.number("strength") as f32;
-    Ok(Box::new(Denoise { model, sigma, strength, ensemble: settings.flag("ensemble") }))
+    Ok(Box::new(Denoise { model, sigma, strength, ensemble: settings.flag("ensemble"), followed: false }))
 }
 
 impl Stage for Denoise {
@@ -32,6 +34,10 @@ impl Stage for Denoise {
 
     fn takes(&self) -> MediaKind {
         self.model.card.media
+    }
+
+    fn foresee(&mut self, later: &[Component]) {
+        self.followed = later.iter().any(|component| component.description.name == DESCRIPTION.name);
     }
 
     fn rest(&self) {
@@ -46,9 +52,12 @@ impl Stage for Denoise {
                 None if told => match noise::estimate_sigma(&image) {
                     // Even when told of no noise, a network harms a clean picture.
                     clean if clean <= 0.0 => {
-                        tracing::info!(
-                            "it measures clean and stays as it is; for the noise of phones and cameras: `denoise-camera`"
-                        );
+                        match self.followed {
+                            true => tracing::debug!("it measures clean, and the next `denoise` gets it as it is"),
+                            false => tracing::info!(
+                                "it measures clean, and `denoise` leaves it as it is; for the noise of phones and cameras: `denoise-camera`"
+                            ),
+                        }
                         return Ok(image);
                     }
                     sigma => sigma,

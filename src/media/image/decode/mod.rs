@@ -232,7 +232,12 @@ pub fn reads(name: &Path) -> bool {
 /// The format, if latentd reads it and the extension does not contradict it.
 fn identify(head: &[u8], name: &Path) -> Result<Found> {
     let extension = name.extension().map(|e| e.to_string_lossy().to_lowercase());
-    let Some(found) = Found::of_content(head) else {
+    let found = Found::of_content(head);
+    let is_raw = extension.as_deref().is_some_and(|extension| RAW_EXTENSIONS.contains(&extension));
+    if is_raw && matches!(found, None | Some(Found::Written(Format::Tiff))) {
+        return Err(raw("it is a camera's raw file, which latentd does not read"));
+    }
+    let Some(found) = found else {
         let what = foreign(head).unwrap_or("not a picture that latentd knows");
         return Err(Error::new(Kind::Input, format!("the content is {what}"))
             .mend("latentd reads PNG, JPEG, WebP, TIFF, BMP and HEIC; convert the file to one of them"));
@@ -241,7 +246,7 @@ fn identify(head: &[u8], name: &Path) -> Result<Found> {
     let labelled = match Found::of_extension(&extension) {
         Some(labelled) => labelled.name().to_owned(),
         None if FOREIGN_EXTENSIONS.contains(&extension.as_str()) => extension.to_uppercase(),
-        // Raw files of cameras are TIFF inside and would give a tiny preview, so for TIFF the name must agree.
+        // Raw files of other cameras are TIFF inside as well and would give a tiny preview, so for TIFF the name must agree.
         None if found == Found::Written(Format::Tiff) => extension.escape_debug().to_string(),
         None => return Ok(found),
     };
@@ -255,6 +260,15 @@ fn identify(head: &[u8], name: &Path) -> Result<Found> {
 
 /// Extensions of pictures that latentd does not read: under such a name other content is a mistake.
 const FOREIGN_EXTENSIONS: [&str; 11] = ["gif", "avif", "jxl", "jp2", "psd", "ico", "svg", "exr", "tga", "pdf", "mp4"];
+
+/// Extensions of cameras' raw files, of which most are TIFF inside.
+const RAW_EXTENSIONS: [&str; 15] =
+    ["3fr", "arw", "cr2", "cr3", "crw", "dng", "erf", "nef", "nrw", "orf", "pef", "raf", "rw2", "rwl", "srw"];
+
+/// An error for a camera's raw file.
+fn raw(what: &str) -> Error {
+    unsupported(what, "develop it with a raw converter and save it as TIFF or PNG")
+}
 
 /// Makes the metadata true of the upright picture; what cannot be made true is dropped with a warning.
 fn settle_metadata(image: &mut Image, name: &Path) {

@@ -1,6 +1,6 @@
 //! TIFF, by the `tiff` crate itself: through `image` its EXIF, gray with opacity and the other pages are lost.
 
-use super::{Decoded, Header, Limits, samples, truncated, undecodable, unsupported, warn_of_cmyk};
+use super::{Decoded, Header, Limits, raw, samples, truncated, undecodable, unsupported, warn_of_cmyk};
 use crate::error::{Error, Result};
 use crate::media::image::exif_block::{self, Exif};
 use crate::media::image::{Depth, Image, Layout, Metadata, Samples, photoshop};
@@ -110,10 +110,7 @@ impl Kind {
             return Err(unsupported("it is a TIFF with a palette, which latentd does not read", SAVE_PLAIN));
         }
         if let Ok(Some(1)) = decoder.find_tag_unsigned::<u32>(Tag::NewSubfileType) {
-            return Err(unsupported(
-                "the first picture in it is only a preview; it may be a camera's raw file",
-                "develop it with a raw converter and save it as TIFF or PNG",
-            ));
+            return Err(raw("the first picture in it is only a preview; it may be a camera's raw file"));
         }
         let color = decoder.colortype().map_err(failed)?;
         let extra = decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).ok().flatten().unwrap_or_default();
