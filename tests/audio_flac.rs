@@ -88,12 +88,7 @@ fn ffmpeg_agrees(path: &Path, bits: u8) {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    // It looks at covers too, and those here are none.
-    assert!(
-        output.status.success() && told.lines().all(|line| line.is_empty() || line.starts_with("[png @")),
-        "{told}"
-    );
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     let bytes = fs::read(path).unwrap();
     let own: String = blocks(&bytes)[0].1[18..].iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), format!("MD5={own}"), "{}", path.display());
@@ -298,12 +293,16 @@ fn comments(texts: &[&str]) -> Vec<u8> {
     bytes
 }
 
+/// A PNG of one pixel.
+const PIXEL: &[u8] = b"\x89PNG\x0d\x0a\x1a\x0a\x00\x00\x00\x0dIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x02\x00\x00\x00\x90wS\xde\x00\x00\x00\x0cIDATx\x9cc8\x21\x27\x07\x00\x02\xb6\x01\x054\xa6u\xaa\x00\x00\x00\x00IEND\xaeB\x60\x82";
+
 /// A front cover of so many bytes.
 fn cover(size: usize) -> Vec<u8> {
     let numbers = [3, 9].iter().flat_map(|number: &u32| number.to_be_bytes());
     let mut bytes: Vec<u8> = numbers.chain(*b"image/png").collect();
     bytes.extend([0, 1, 1, 24, 0, size as u32].iter().flat_map(|number| number.to_be_bytes()));
-    bytes.extend(std::iter::repeat_n(0x5a, size));
+    // ffmpeg looks at covers, too: it must be one, be it of a single pixel with something behind it.
+    bytes.extend(PIXEL.iter().copied().chain(std::iter::repeat(0x5a)).take(size));
     bytes
 }
 
@@ -320,7 +319,7 @@ fn pictures(bytes: &[u8]) -> Vec<&[u8]> {
 fn titles_and_covers_stay_with_the_sound() {
     let home = Home::new();
     let told = comments(&["TITLE=Käfer = beetle", "ARTIST=x", "REPLAYGAIN_TRACK_GAIN=-3 dB", "no name"]);
-    let song = with_blocks(&[(6, cover(1000)), (4, told), (2, b"made by a program".to_vec()), (6, cover(20))]);
+    let song = with_blocks(&[(6, cover(1000)), (4, told), (2, b"made by a program".to_vec()), (6, cover(100))]);
     fs::write(home.folder("in").join("song.flac"), &song).unwrap();
     let stages = "high_pass, level, resample: {rate: 48000}";
     succeeded(&apply(&home, stages, ""));
@@ -328,7 +327,7 @@ fn titles_and_covers_stay_with_the_sound() {
     assert_eq!(heard(&home, &result).frames(), 24_000);
     assert!(holds(&result, "TITLE=Käfer = beetle") && holds(&result, "ARTIST=x"));
     assert!(!holds(&result, "REPLAYGAIN") && !holds(&result, "no name"), "it is no longer true");
-    assert_eq!(pictures(&result), [cover(1000), cover(20)]);
+    assert_eq!(pictures(&result), [cover(1000), cover(100)]);
     ffmpeg_agrees(&home.path("out/song.flac"), 24);
 
     succeeded(&apply(&home, stages, ", name: \"bare.flac\", metadata: drop"));
