@@ -293,16 +293,12 @@ fn comments(texts: &[&str]) -> Vec<u8> {
     bytes
 }
 
-/// A PNG of one pixel.
-const PIXEL: &[u8] = b"\x89PNG\x0d\x0a\x1a\x0a\x00\x00\x00\x0dIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x02\x00\x00\x00\x90wS\xde\x00\x00\x00\x0cIDATx\x9cc8\x21\x27\x07\x00\x02\xb6\x01\x054\xa6u\xaa\x00\x00\x00\x00IEND\xaeB\x60\x82";
-
 /// A front cover of so many bytes.
 fn cover(size: usize) -> Vec<u8> {
     let numbers = [3, 9].iter().flat_map(|number: &u32| number.to_be_bytes());
     let mut bytes: Vec<u8> = numbers.chain(*b"image/png").collect();
     bytes.extend([0, 1, 1, 24, 0, size as u32].iter().flat_map(|number| number.to_be_bytes()));
-    // ffmpeg looks at covers, too: it must be one, be it of a single pixel with something behind it.
-    bytes.extend(PIXEL.iter().copied().chain(std::iter::repeat(0x5a)).take(size));
+    bytes.extend(std::iter::repeat_n(0x5a, size));
     bytes
 }
 
@@ -328,7 +324,6 @@ fn titles_and_covers_stay_with_the_sound() {
     assert!(holds(&result, "TITLE=Käfer = beetle") && holds(&result, "ARTIST=x"));
     assert!(!holds(&result, "REPLAYGAIN") && !holds(&result, "no name"), "it is no longer true");
     assert_eq!(pictures(&result), [cover(1000), cover(100)]);
-    ffmpeg_agrees(&home.path("out/song.flac"), 24);
 
     succeeded(&apply(&home, stages, ", name: \"bare.flac\", metadata: drop"));
     let bare = fs::read(home.path("out/bare.flac")).unwrap();
