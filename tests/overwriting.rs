@@ -148,3 +148,19 @@ fn png_with_exif<W: std::io::Write>(out: W) -> png::Writer<W> {
     info.exif_metadata = Some(block.to_vec().into());
     png::Encoder::with_info(out, info).unwrap().write_header().unwrap()
 }
+
+/// A pipe, and for root a device as `/dev/null`, was replaced by the picture.
+#[test]
+fn what_is_no_file_is_not_replaced() {
+    use std::os::unix::fs::FileTypeExt;
+
+    let home = Home::new();
+    fs::write(home.path("a.png"), png(20, 20)).unwrap();
+    let pipe = home.path("sheet.png");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let (a, out) = (home.path("a.png"), pipe.to_str().unwrap().to_owned());
+    let output = home.run(&["compare", a.to_str().unwrap(), a.to_str().unwrap(), "--out", &out]);
+    assert_eq!(output.status.code(), Some(73), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no file, and stays"));
+    assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
+}

@@ -9,7 +9,7 @@ use tempfile::TempPath;
 use super::ground;
 use super::moving::{names, open_regular, rename_noreplace, too_many};
 use super::{Collision, any_path, folder_of, sync_after};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// A file that is whole and durable, still under a temporary name; gone if dropped.
 #[derive(Debug)]
@@ -55,7 +55,10 @@ pub fn publish(
                     continue;
                 };
                 let given = match collision {
-                    Collision::Replace => ground::rename(&next.draft, &publication.target),
+                    Collision::Replace => {
+                        replaceable(&publication.target)?;
+                        ground::rename(&next.draft, &publication.target)
+                    }
                     Collision::Rename => rename_noreplace(&next.draft, &publication.target),
                 };
                 match given {
@@ -87,6 +90,18 @@ pub fn publish(
             }
             Err(e)
         }
+    }
+}
+
+/// Sees that what has the name is a file, or a link, or nothing. A pipe or a device such as `/dev/null` is nobody's older result, and would be gone for all
+/// programs that use it.
+fn replaceable(target: &Path) -> Result<()> {
+    match ground::look(target) {
+        Ok(there) if !(there.is_file() || there.is_symlink() || there.is_dir()) => {
+            let e = Error::new(Kind::Output, "what has that name is no file, and stays").at(target);
+            Err(e.mend("choose another name"))
+        }
+        _ => Ok(()),
     }
 }
 
