@@ -89,8 +89,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     }
     for (path, error) in &failures {
         if args.json {
-            let json = serde_json::json!({ "inputs": plain_paths([path]), "error": error.to_string(), "kind": error.kind().name(), "mend": error.mend_text() });
-            say!("{json}");
+            say!("{}", failure([path], error));
         }
         terminal::print_error(error);
     }
@@ -123,6 +122,12 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
             Ok(error.kind().exit_code().into())
         }
     }
+}
+
+/// What `--json` tells of inputs that failed, or will.
+fn failure<'a>(paths: impl IntoIterator<Item = &'a PathBuf>, error: &Error) -> serde_json::Value {
+    let (what, kind, mend) = (error.to_string(), error.kind().name(), error.mend_text());
+    serde_json::json!({ "inputs": plain_paths(paths), "error": what, "kind": kind, "mend": mend })
 }
 
 /// Refuses inputs of one name where results replace what has their name.
@@ -183,9 +188,7 @@ fn foretell(args: &Args, pipeline: &Pipeline, groups: &[Inputs]) {
         if let Some((input, error)) = refused {
             let paths = inputs.iter().map(|input| &input.path);
             if args.json {
-                let (what, kind, mend) = (error.to_string(), error.kind().name(), error.mend_text());
-                let paths = plain_paths(paths);
-                say!("{}", serde_json::json!({ "inputs": paths, "error": what, "kind": kind, "mend": mend }));
+                say!("{}", failure(paths, &error));
             } else {
                 let what = error.to_string();
                 let name = format!("{}: ", show_path(&input.relative));

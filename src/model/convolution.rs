@@ -98,17 +98,9 @@ pub(super) fn replace(model: &mut TypedModel, algorithm: Option<Algorithm>) -> T
             patch(model, node, op, &[input])?;
         }
     }
-    // Sums and ReLUs come after what they are fused into, so one pass over the new order meets them all.
-    for node in model.eval_order()? {
-        if let Some((follower, op, inputs)) = fused(model, node)? {
-            patch(model, follower, op, &inputs)?;
-        }
-    }
-    for node in model.eval_order()? {
-        if let Some((follower, op, inputs)) = fused(model, node)? {
-            patch(model, follower, op, &inputs)?;
-        }
-    }
+    // First the sums, then the ReLUs behind them.
+    fuse(model)?;
+    fuse(model)?;
     model.compact()
 }
 
@@ -120,12 +112,18 @@ pub(super) fn products(model: &mut TypedModel) -> TractResult<()> {
             patch(model, node, op, &[input])?;
         }
     }
+    fuse(model)?;
+    model.compact()
+}
+
+/// Takes into each convolution what reads it, if that can be fused: one reader, which comes later in the order, so that all are met.
+fn fuse(model: &mut TypedModel) -> TractResult<()> {
     for node in model.eval_order()? {
         if let Some((follower, op, inputs)) = fused(model, node)? {
             patch(model, follower, op, &inputs)?;
         }
     }
-    model.compact()
+    Ok(())
 }
 
 /// The operation for a node that is such a product, and the outlet it reads.

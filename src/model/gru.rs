@@ -119,17 +119,18 @@ fn gates(model: &TypedModel, [keep, sum, state]: [OutletId; 3]) -> Option<(Gru, 
             let (hidden, h) = product(model, of_h)?;
             let (same, reset) = rows(model, reset)?;
             let added = turns(binary::<Add>(model, unary(model, gates, "Sigmoid")?)?);
-            let size = *input.output.first()? / 3;
+            let &[rows_of_both, points] = &input.output[..] else { return None };
+            let size = rows_of_both / 3;
+            let shape = tvec![size, points];
             let both = Some((of_x, [0, 2 * size]));
             let fits = same == gates
                 && h == state
+                && rows_of_both == 3 * size
                 && input.output == hidden.output
-                && input.output[..] == [3 * size, *input.output.get(1)?]
                 && (keep, reset) == ([0, size], [size, 2 * size])
                 && [new_of_x, new_of_h] == [[2 * size, 3 * size]; 2]
                 && added.iter().any(|[a, b]| rows(model, *a) == both && rows(model, *b) == Some((of_h, [0, 2 * size])))
-                && model.outlet_fact(state).ok()?.shape.as_concrete() == Some(&[size, *input.output.get(1)?]);
-            let shape = tvec![size, *input.output.get(1)?];
+                && model.outlet_fact(state).ok()?.shape.as_concrete() == Some(&shape);
             fits.then(|| (Gru { input: input.clone(), state: hidden.clone(), shape }, [x, h]))
         })
     })

@@ -188,6 +188,11 @@ struct Place {
 }
 
 impl PianoRolls {
+    /// Where a time, in quarters, lies in a line.
+    fn x(&self, quarters: f64, line: &Range<f64>, place: Place) -> i32 {
+        place.left + ((quarters - line.start) * self.quarter).round() as i32
+    }
+
     fn draw_line<B: DrawingBackend>(
         &self,
         area: &Area<B>,
@@ -196,7 +201,7 @@ impl PianoRolls {
         place: Place,
     ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
         let height = self.line.1 as i32;
-        let x = |quarters: f64| place.left + ((quarters - line.start) * self.quarter).round() as i32;
+        let x = |quarters: f64| self.x(quarters, line, place);
         let y = |row: f64| {
             let share = (row - self.rows.start) / (self.rows.end - self.rows.start);
             place.top + ((1.0 - share) * f64::from(height)).round() as i32
@@ -231,7 +236,7 @@ impl PianoRolls {
         line: &Range<f64>,
         place: Place,
     ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
-        let x = |quarters: f64| place.left + ((quarters - line.start) * self.quarter).round() as i32;
+        let x = |quarters: f64| self.x(quarters, line, place);
         let bottom = place.top + self.line.1 as i32;
         let text = (FONT, SMALL).into_text_style(area).color(&GRAY);
         let bar = match panel.bars.as_slice() {

@@ -42,6 +42,11 @@ pub fn names_tell_nothing(pipeline: &Pipeline) -> Option<&'static str> {
     }
 }
 
+/// Whether results whose name is taken get another, by which it can be told whose they are.
+fn are_numbered(pipeline: &Pipeline) -> bool {
+    pipeline.sink.collision == Collision::Rename && names_tell_nothing(pipeline).is_none()
+}
+
 /// Puts jobs whose results share a name into an order that no run changes: first the input that has the name itself, then by path. The others stay where
 /// they are.
 pub fn order(pipeline: &Pipeline, groups: &mut [Inputs]) {
@@ -124,7 +129,7 @@ fn is_newer(input: &Stamp, result: &Stamp, is_shared: bool) -> bool {
 
 /// Names that results should have and that are taken before the work begins.
 pub fn taken(pipeline: &Pipeline, groups: &[Inputs]) -> HashSet<PathBuf> {
-    if pipeline.sink.collision == Collision::Replace || names_tell_nothing(pipeline).is_some() {
+    if !are_numbered(pipeline) {
         return HashSet::new();
     }
     let results = groups.iter().map(|inputs| expected(pipeline, inputs, 1));
@@ -142,7 +147,7 @@ impl Turns {
     /// The jobs that may begin at once, and the turns of the others.
     pub fn of(pipeline: &Pipeline, groups: Vec<Inputs>) -> (Vec<Inputs>, Turns) {
         let mut turns = Turns::default();
-        if pipeline.sink.collision == Collision::Replace || names_tell_nothing(pipeline).is_some() {
+        if !are_numbered(pipeline) {
             return (groups, turns);
         }
         let mut last: HashMap<PathBuf, Vec<PathBuf>> = HashMap::new();

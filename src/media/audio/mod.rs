@@ -25,6 +25,9 @@ use crate::error::Result;
 /// Frames that a file is read by: 1024 make 21 ms at 48 kHz. No result depends on it.
 pub const BLOCK: usize = 1024;
 
+/// What to do with sound that is too long for one file.
+pub(crate) const SPLIT: &str = "split the file: `ffmpeg -i FILE -f segment -segment_time 3600 part-%d.wav`";
+
 /// Rates that sound may have, in Hz.
 pub const RATES: std::ops::RangeInclusive<u32> = 1_000..=768_000;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::error::{self, Error, Result, show_path};
 use crate::media::Audio;
-use crate::media::audio::{AudioRead, BLOCK, Block, Format};
+use crate::media::audio::{AudioRead, BLOCK, Block, Format, SPLIT};
 
 /// Bytes of sound that are spooled, at most: what the longest WAV file holds, one of 8 bits, as floats.
 pub(super) const MOST: u64 = 4 << 32;
@@ -104,8 +104,7 @@ impl AudioRead for Replay {
 }
 
 fn too_long() -> Error {
-    Error::new(error::Kind::Input, "more sound than the longest WAV file holds")
-        .mend("split the file: `ffmpeg -i FILE -f segment -segment_time 3600 part-%d.wav`")
+    Error::new(error::Kind::Input, "more sound than the longest WAV file holds").mend(SPLIT)
 }
 
 /// The error of a spool that could not be written when it had so many bytes, on a disk that had `free` before. One that filled the disk by itself

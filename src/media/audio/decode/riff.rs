@@ -6,6 +6,7 @@ use std::io::{Seek, SeekFrom};
 
 use super::{damaged, part, unreadable};
 use crate::error::{Error, Kind, Result};
+use crate::media::audio::SPLIT;
 
 /// Samples are integers.
 pub(super) const PCM: u16 = 1;
@@ -98,10 +99,7 @@ fn sound(header: &Header, told: u32, left: u64) -> Result<u32> {
         let what = format!("the file ends early: its header promises {sound} bytes of sound, and there are {left}");
         return Err(damaged(what));
     }
-    u32::try_from(sound).map_err(|_| {
-        Error::new(Kind::Input, "a WAV file with more than 4 GiB of sound")
-            .mend("split the file: `ffmpeg -i FILE -f segment -segment_time 3600 part-%d.wav`")
-    })
+    u32::try_from(sound).map_err(|_| Error::new(Kind::Input, "a WAV file with more than 4 GiB of sound").mend(SPLIT))
 }
 
 /// What the chunk `fmt ` tells, unless it contradicts itself.

@@ -7,10 +7,10 @@ use flac_codec::encode::{FlacSampleWriter, Options, OptionsError};
 use flac_codec::metadata::VorbisComment;
 use flac_codec::metadata::fields::CHANNEL_MASK;
 
-use super::{Quantiser, SPLIT};
+use super::Quantiser;
 use crate::error::{Error, Kind, Result};
 use crate::media::audio::tags::Tags;
-use crate::media::audio::{Audio, Block, Depth, Format};
+use crate::media::audio::{Audio, Block, Depth, Format, SPLIT};
 
 /// Frames a second, at most.
 const MOST_RATE: u32 = 655_350;

@@ -80,9 +80,6 @@ pub fn write_as(audio: Audio, container: Container, out: &mut (impl Write + Seek
     }
 }
 
-/// What to do with sound that is too long for one file.
-const SPLIT: &str = "split the file: `ffmpeg -i FILE -f segment -segment_time 3600 part-%d.wav`";
-
 /// Makes integers of samples, and counts those that it had to clip.
 #[derive(Debug, Default)]
 struct Quantiser {

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use hound::{SampleFormat, WavSpec, WavWriter};
 
-use super::{Quantiser, SPLIT};
+use super::Quantiser;
 use crate::error::{Error, Kind, Result};
-use crate::media::audio::{Audio, Block, Depth};
+use crate::media::audio::{Audio, Block, Depth, SPLIT};
 
 /// What the header of a WAV file can count.
 const MOST_BYTES: u64 = u32::MAX as u64 - 1024;
