@@ -2,6 +2,8 @@
 
 mod melodies;
 
+pub use melodies::lines_between;
+
 use super::codec::{self, Codec};
 use super::spacing::spaced;
 use super::{Context, Site, Stage, model_for};

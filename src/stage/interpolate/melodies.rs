@@ -5,7 +5,7 @@ use super::{Stop, between, cells, leading, places};
 use crate::error::{Error, Result};
 use crate::media::melody::{Line, Score, distance_of};
 use crate::media::{Latent, Media};
-use crate::stage::codec::{MelodyCodec, mixed};
+use crate::stage::codec::{Codec, MelodyCodec, mixed};
 use crate::stage::spacing::spaced_by;
 
 /// What remarks call the pieces that they are about.
@@ -28,8 +28,20 @@ const WAYS: [Way; 5] = [Way::Lead(0.0), Way::Lead(1.0), Way::Lead(3.0), Way::Ove
 /// The walk from one end to the other. Meter, instrument and loudness change in its middle, wherever that lies between the two points.
 pub fn stops(codec: &MelodyCodec, ends: [&Media; 2], steps: usize) -> Result<Vec<Stop>> {
     let (scores, points) = encoded(codec, &ends)?;
-    let (a, b) = (&points[0], &points[1]);
     let heard = Heard::of(codec, [&scores[0], &scores[1]]);
+    let way = way(codec, [&points[0], &points[1]], &heard, steps)?;
+    let places = places(&way, |a, b| distance_of(a, b));
+    let stop = |(number, (lines, place)): (usize, (&Vec<Line>, f64))| {
+        let share = number as f32 / steps.saturating_sub(1).max(1) as f32;
+        let score = codec.score_between(&[(&scores[0], 1.0 - share), (&scores[1], share)]);
+        let piece = score.compose(&score.assemble(&heard.windows(lines)));
+        Stop { piece: Media::Melody(piece), place }
+    };
+    Ok(way.iter().zip(places).enumerate().map(stop).collect())
+}
+
+/// What is heard on the way from one latent to the other, both ends included as the model rebuilds them: for each of `steps` pieces a line a part.
+fn way(codec: &MelodyCodec, [a, b]: [&Latent; 2], heard: &Heard, steps: usize) -> Result<Vec<Vec<Line>>> {
     let at = |way: Way, shares: &[f32]| -> Result<Vec<Vec<Line>>> {
         let over = match way {
             Way::Lead(_) => Vec::new(),
@@ -46,19 +58,26 @@ pub fn stops(codec: &MelodyCodec, ends: [&Media; 2], steps: usize) -> Result<Vec
         let ends = at(Way::Lead(0.0), &[0.0, 1.0])?;
         Ok::<_, Error>(shares.iter().map(|share| mixed(&ends[0], &ends[1], *share)).collect())
     };
-    let distance = |a: &Vec<Line>, b: &Vec<Line>| distance_of(a, b);
     // One point has none to go ahead of.
     let alone = a.rows().len().max(b.rows().len()) < 2;
     let ways = WAYS.into_iter().filter(|way| !(alone && matches!(way, Way::Lead(lead) if *lead > 0.0)));
-    let way = spaced_by(steps, &ways.collect::<Vec<_>>(), at, grown, distance)?;
-    let places = places(&way, distance);
-    let stop = |(number, (lines, place)): (usize, (&Vec<Line>, f64))| {
-        let share = number as f32 / steps.saturating_sub(1).max(1) as f32;
-        let score = codec.score_between(&[(&scores[0], 1.0 - share), (&scores[1], share)]);
-        let piece = score.compose(&score.assemble(&heard.windows(lines)));
-        Stop { piece: Media::Melody(piece), place }
+    spaced_by(steps, &ways.collect::<Vec<_>>(), at, grown, |a, b| distance_of(a, b))
+}
+
+/// The walk from one point to another where all of it is heard, as [`stops`] goes it: for each of `steps` pieces a line a part.
+///
+/// # Errors
+/// Kind input: a point of another size. Kind model: the model failed.
+pub fn lines_between(codec: &MelodyCodec, ends: [&[f32]; 2], steps: usize) -> Result<Vec<Vec<Line>>> {
+    let latent = |values: &[f32]| Latent {
+        values: values.to_vec(),
+        size: codec.space().size,
+        model: codec.name().to_owned(),
+        source: None,
+        frame: None,
     };
-    Ok(way.iter().zip(places).enumerate().map(stop).collect())
+    let heard = Heard { lengths: vec![codec.melody().steps; codec.melody().windows] };
+    way(codec, [&latent(ends[0]), &latent(ends[1])], &heard, steps)
 }
 
 /// Both ends and `count` points between them: what the model finds for the tunes of each point, the second grown so far into the first.
