@@ -4,7 +4,10 @@
 use super::write_line;
 use crate::error::{Error, Kind, Result};
 use crate::media::Image;
-use crate::media::image::{Depth, Layout, Metadata, Samples, Tile};
+use crate::media::image::{Depth, Filter, Layout, Metadata, Samples, Tile, resize_with};
+
+/// The longer side of a picture shown whole, at most: one that is larger is made smaller, but its crops are not.
+const LARGEST: usize = 2048;
 
 /// Side of a crop at least, where the picture has as much, how many there are at most, how many times larger they are shown at least and at most, and
 /// how many times if the crop can be chosen for it.
@@ -21,11 +24,13 @@ const COLUMN: usize = 160;
 const LETTERS: (usize, usize) = (18, 160);
 
 /// Where everything lies, in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 struct Form {
-    /// The picture.
+    /// The picture as it is shown whole.
     width: usize,
     height: usize,
+    /// How much smaller that is than the picture itself.
+    scale: f64,
     /// Side of a crop in the picture, how many, how many times larger.
     side: usize,
     count: usize,
@@ -41,12 +46,14 @@ struct Form {
 }
 
 impl Form {
-    fn of(width: usize, height: usize) -> Form {
+    fn of(whole_width: usize, whole_height: usize) -> Form {
+        let scale = (LARGEST as f64 / whole_width.max(whole_height) as f64).min(1.0);
+        let [width, height] = [whole_width, whole_height].map(|side| ((side as f64 * scale).round() as usize).max(1));
         // The sheet of a large picture is looked at from far away.
         let letters = (width / 40).min(height / 6).clamp(LETTERS.0, LETTERS.1);
         let thick = (letters / 8).max(2);
         let gap = 4 * thick;
-        let shorter = width.min(height);
+        let shorter = whole_width.min(whole_height);
         let least = CROP.min(shorter);
         // As many as fit below a narrow picture, but one, and that at twice its size, even where it is wider.
         let count = ((width + gap) / (ZOOM.0 * least + gap)).clamp(1, CROPS);
@@ -54,7 +61,7 @@ impl Form {
         let side = (strip / GOOD_ZOOM).clamp(least, shorter);
         let zoom = (strip / side).clamp(ZOOM.0, ZOOM.1);
         let column = width.max(count * side * zoom + (count - 1) * gap).max(COLUMN);
-        Form { width, height, side, count, zoom, letters, line: letters * 5 / 4, thick, gap, column }
+        Form { width, height, scale, side, count, zoom, letters, line: letters * 5 / 4, thick, gap, column }
     }
 
     fn size(&self) -> (usize, usize) {
@@ -95,17 +102,28 @@ pub fn side_by_side(pictures: [&Image; 2], names: [&str; 2]) -> Result<Image> {
     let places = differing_places(before, after, form.side, form.count);
     let (width, height) = form.size();
     let mut sheet = Canvas { width, height, pixels: vec![255; width * height * 3] };
+    let shown = |number: usize| match form.scale {
+        scale if scale < 1.0 => resize_with(pictures[number], form.width, form.height, Filter::CatmullRom).map(Some),
+        _ => Ok(None),
+    };
+    let shrunk = |at: usize| (at as f64 * form.scale) as usize;
     for (number, (source, name)) in [first, second].into_iter().zip(names).enumerate() {
         let (left, top) = (form.left(number), form.top());
         let letters = u32::try_from(form.letters).unwrap_or(u32::MAX);
         write_line(&mut sheet.pixels[..top * width * 3], width, name, letters, (left, form.column))?;
-        sheet.put((left, top), source, form.width, (0, 0), (form.width, form.height), 1);
+        let smaller = shown(number)?;
+        let whole = match smaller.as_ref().map(|image| &image.samples) {
+            Some(Samples::U8(whole)) => whole,
+            _ => source,
+        };
+        sheet.put((left, top), whole, form.width, (0, 0), (form.width, form.height), 1);
         let square = (form.side, form.side);
+        let framed = (shrunk(form.side).max(1), shrunk(form.side).max(1));
         for (index, ((y, x), colour)) in places.iter().zip(FRAMES).enumerate() {
-            sheet.frame((left + x, top + y), square, form.thick, colour);
+            sheet.frame((left + shrunk(*x), top + shrunk(*y)), framed, form.thick, colour);
             let large = form.side * form.zoom;
             let at = (left + index * (large + form.gap), form.crops());
-            sheet.put(at, source, form.width, (*x, *y), square, form.zoom);
+            sheet.put(at, source, before.width, (*x, *y), square, form.zoom);
             sheet.frame(at, (large, large), form.thick, colour);
         }
     }
@@ -192,7 +210,8 @@ mod tests {
     #[test]
     fn crops_grow_with_the_picture() {
         for ((width, height), (side, count, zoom)) in [
-            ((6000, 4000), (488, 3, 4)),
+            ((6000, 4000), (166, 3, 4)),
+            ((2000, 1333), (162, 3, 4)),
             ((1200, 667), (98, 3, 4)),
             ((700, 300), (96, 3, 2)),
             ((304, 120), (96, 1, 3)),
@@ -203,7 +222,11 @@ mod tests {
         ] {
             let form = Form::of(width, height);
             assert_eq!((form.side, form.count, form.zoom), (side, count, zoom), "{width} x {height}");
-            assert!(form.column >= width && form.count * (form.side * form.zoom + form.gap) <= form.column + form.gap);
+            assert!(
+                form.column >= form.width
+                    && form.width <= LARGEST
+                    && form.count * (form.side * form.zoom + form.gap) <= form.column + form.gap
+            );
         }
     }
 
