@@ -1,16 +1,16 @@
 //! How smooth the way from one held-out stretch to another is.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use latentd::media::melody::{Line, Step};
-use latentd::stage::codec::{MelodyCodec, mixed};
-use latentd::stage::interpolate::slerp;
-use latentd::stage::spacing::{LARGEST, spaced};
+use latentd::stage::codec::MelodyCodec;
+use latentd::stage::interpolate::lines_between;
+use latentd::stage::spacing::LARGEST;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
 use super::ngram::Ngrams;
-use super::{Finding, decoded, finding, mean, percent, points, steps};
+use super::{Finding, finding, mean, percent, points, steps};
 
 /// Pairs, and pieces from one to the other.
 const PAIRS: usize = 200;
@@ -24,13 +24,8 @@ pub fn measure(codec: &MelodyCodec, stretches: &[Vec<Line>], ngrams: &Ngrams, se
     let all = points(codec, stretches)?;
     let (mut rising, mut largest, mut middle, mut blended, mut ends) = (vec![], vec![], vec![], vec![], vec![]);
     for pair in order.chunks_exact(2).take(PAIRS) {
-        let [a, b] = [&all[pair[0]], &all[pair[1]]];
-        let at = |shares: &[f32]| decoded(codec, &shares.iter().map(|t| slerp(a, b, *t)).collect::<Vec<_>>());
-        let mix = |shares: &[f32]| {
-            let ends = at(&[0.0, 1.0])?;
-            Ok(shares.iter().map(|share| mixed(&ends[0], &ends[1], *share)).collect())
-        };
-        let pieces = spaced(STEPS, at, mix, |a, b| a[0].distance(&b[0]))?;
+        let between = [&all[pair[0]][..], &all[pair[1]][..]];
+        let pieces = lines_between(codec, between, STEPS).map_err(|error| anyhow!("{error}"))?;
         let whole = pieces[0][0].distance(&pieces[STEPS - 1][0]);
         if whole < 0.1 {
             continue;
