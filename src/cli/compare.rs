@@ -149,12 +149,8 @@ fn shown(image: Image, depth: Depth) -> Image {
 
 fn write(image: &Image, path: &Path) -> Result<()> {
     let format = Format::from_extension(path)?;
-    let draft = Draft::new(path).map_err(elsewhere)?.fill(|out| {
-        encode::write(image, format, &EncodeOptions::default(), out).map_err(|e| match e.kind() {
-            // Two pictures side by side are wider than some formats can be.
-            Kind::Input => e.at(path).mend("write a .png or .tif"),
-            _ => e.at(path),
-        })
-    })?;
+    let draft = Draft::new(path)
+        .map_err(elsewhere)?
+        .fill(|out| encode::write(image, format, &EncodeOptions::default(), out).map_err(|e| e.at(path)))?;
     draft.publish(Collision::Replace).map(drop).map_err(elsewhere)
 }

@@ -217,7 +217,7 @@ mod tests {
                 let stroke = |x: usize, y: usize| {
                     let letter = (x / 6 * 2_654_435_761 + y / 9 * 40_503) >> 3;
                     let part = (letter >> (x % 6 * 3 + y % 9)) & 7;
-                    if x % 6 == 0 || y % 9 > 6 { 0.0 } else { [0.0, 0.0, 0.0, 0.0, 0.3, 0.7, 1.0, 1.0][part] }
+                    if x.is_multiple_of(6) || y % 9 > 6 { 0.0 } else { [0.0, 0.0, 0.0, 0.0, 0.3, 0.7, 1.0, 1.0][part] }
                 };
                 let page = picture(layout, 512, Depth::Eight, |x, y, _| paper + (ink - paper) * stroke(x, y));
                 assert_eq!(found(&page), 0.0, "{layout:?} {ink} on {paper}");
