@@ -89,9 +89,6 @@ impl Form {
 /// Kind bug: they are not, or differ in size.
 pub fn side_by_side(pictures: [&Image; 2], names: [&str; 2]) -> Result<Image> {
     let [before, after] = pictures;
-    let (Samples::U8(first), Samples::U8(second)) = (&before.samples, &after.samples) else {
-        return Err(Error::new(Kind::Bug, "pictures of 16 bits are put side by side"));
-    };
     before.check()?;
     after.check()?;
     let shape = |image: &Image| (image.width, image.height, image.layout);
@@ -102,23 +99,19 @@ pub fn side_by_side(pictures: [&Image; 2], names: [&str; 2]) -> Result<Image> {
     let places = differing_places(before, after, form.side, form.count);
     let (width, height) = form.size();
     let mut sheet = Canvas { width, height, pixels: vec![255; width * height * 3] };
-    let shown = |number: usize| match form.scale {
-        scale if scale < 1.0 => resize_with(pictures[number], form.width, form.height, Filter::CatmullRom).map(Some),
-        _ => Ok(None),
-    };
     let shrunk = |at: usize| (at as f64 * form.scale) as usize;
-    for (number, (source, name)) in [first, second].into_iter().zip(names).enumerate() {
+    let square = (form.side, form.side);
+    let framed = (shrunk(form.side).max(1), shrunk(form.side).max(1));
+    for (number, (picture, name)) in pictures.into_iter().zip(names).enumerate() {
+        let source = bytes(picture)?;
         let (left, top) = (form.left(number), form.top());
         let letters = u32::try_from(form.letters).unwrap_or(u32::MAX);
         write_line(&mut sheet.pixels[..top * width * 3], width, name, letters, (left, form.column))?;
-        let smaller = shown(number)?;
-        let whole = match smaller.as_ref().map(|image| &image.samples) {
-            Some(Samples::U8(whole)) => whole,
-            _ => source,
-        };
+        let smaller = (form.scale < 1.0)
+            .then(|| resize_with(picture, form.width, form.height, Filter::CatmullRom))
+            .transpose()?;
+        let whole = smaller.as_ref().map_or(Ok(source), bytes)?;
         sheet.put((left, top), whole, form.width, (0, 0), (form.width, form.height), 1);
-        let square = (form.side, form.side);
-        let framed = (shrunk(form.side).max(1), shrunk(form.side).max(1));
         for (index, ((y, x), colour)) in places.iter().zip(FRAMES).enumerate() {
             sheet.frame((left + shrunk(*x), top + shrunk(*y)), framed, form.thick, colour);
             let large = form.side * form.zoom;
@@ -129,6 +122,13 @@ pub fn side_by_side(pictures: [&Image; 2], names: [&str; 2]) -> Result<Image> {
     }
     let samples = Samples::U8(sheet.pixels);
     Ok(Image { width, height, layout: Layout::Rgb, samples, depth: Depth::Eight, metadata: Metadata::default() })
+}
+
+fn bytes(image: &Image) -> Result<&[u8]> {
+    match &image.samples {
+        Samples::U8(samples) => Ok(samples),
+        Samples::U16(_) => Err(Error::new(Kind::Bug, "pictures of 16 bits are put side by side")),
+    }
 }
 
 /// Rows of RGB.

@@ -55,17 +55,16 @@ pub fn estimate_sigma(image: &Image) -> f32 {
     // Where the sensor was at its limits, noise is cut off. In a picture that is like that all over, the best there is must do.
     patches.sort_by_key(|patch| patch.clipped);
     let colors = image.layout.colors();
-    let (all, open) = (patches.len(), clipped_little(&patches, colors));
-    let usual = usual(&patches);
-    patches.truncate(open.max(3 * FEWEST));
+    let open = clipped_little(&patches, colors);
+    let chosen = &patches[..open.max(3 * FEWEST).min(patches.len())];
     let sigma = match colors {
-        1 => luminance(&patches),
+        1 => luminance(chosen),
         _ => {
-            let (gray, color) = (luminance(&patches), color_difference(&patches));
+            let (gray, color) = (luminance(chosen), color_difference(chosen));
             if gray > COLORLESS && gray > COLORLESS_RATIO * color { gray } else { color }
         }
     };
-    let text = NARROW * open < all && usual > STROKES * sigma;
+    let text = NARROW * open < patches.len() && usual(&patches) > STROKES * sigma;
     if sigma < CLEAN || text { 0.0 } else { sigma as f32 }
 }
 
