@@ -52,25 +52,49 @@ impl Stop {
 pub struct Crew {
     calls: Option<Sender<Call>>,
     helpers: usize,
+    /// Threads of the crew that have work of their own.
+    owners: Arc<AtomicUsize>,
     stop: Stop,
+}
+
+/// Counts a thread among those with work of their own, until it is dropped.
+#[derive(Debug)]
+pub struct Owner(Arc<AtomicUsize>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Crew {
     /// No helpers: the caller does everything.
     pub fn alone() -> Crew {
-        Crew { calls: None, helpers: 0, stop: Stop::default() }
+        Crew { calls: None, helpers: 0, owners: Arc::default(), stop: Stop::default() }
     }
 
     /// A crew of `helpers` threads that answer the calls which the receiver gives out.
     pub fn new(helpers: usize) -> (Crew, Receiver<Call>) {
         let (calls, receiver) = bounded(4 * helpers.max(1));
-        (Crew { calls: Some(calls), helpers, stop: Stop::default() }, receiver)
+        (Crew { calls: Some(calls), helpers, owners: Arc::default(), stop: Stop::default() }, receiver)
     }
 
     /// The same threads, for work that ends between two pieces once `stop` is set.
     #[must_use]
     pub fn until(&self, stop: &Stop) -> Crew {
         Crew { stop: stop.clone(), ..self.clone() }
+    }
+
+    /// Tells that this thread, one of the crew, has work of its own from now on.
+    #[must_use]
+    pub fn own(&self) -> Owner {
+        self.owners.fetch_add(1, Ordering::Relaxed);
+        Owner(Arc::clone(&self.owners))
+    }
+
+    /// How many other threads could help now, as far as those tell which have work of their own ([`Crew::own`]).
+    pub fn idle(&self) -> usize {
+        (self.helpers + 1).saturating_sub(self.owners.load(Ordering::Relaxed).max(1))
     }
 
     /// What tells that the work is given up, for pieces that are long themselves.
@@ -199,6 +223,16 @@ mod tests {
             assert_eq!(square(&crew, 100).unwrap_err().kind(), Kind::Bug);
             drop(crew);
         });
+    }
+
+    #[test]
+    fn those_with_work_of_their_own_are_not_idle() {
+        let (crew, _calls) = Crew::new(3);
+        assert_eq!((Crew::alone().idle(), crew.idle()), (0, 3));
+        let owners: Vec<Owner> = (0..3).map(|_| crew.own()).collect();
+        assert_eq!(crew.until(&Stop::default()).idle(), 1);
+        drop(owners);
+        assert_eq!(crew.idle(), 3);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a pipeline may do to media: one stage a file, and the registry that lists them.
 
 pub mod codec;
+mod cut;
 mod decode;
 mod denoise;
 mod encode;

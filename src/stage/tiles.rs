@@ -3,16 +3,13 @@
 use std::sync::Arc;
 
 use super::Context;
+use super::cut::Shape;
 use super::ensemble::Ensemble;
 use crate::config::{Field, Kind, Presence};
 use crate::error::{self, Error, Result};
 use crate::media::Image;
 use crate::media::image::{Depth, Tile, fill_under_alpha, resize_alpha};
-use crate::model::tune::MARGIN;
 use crate::model::{Choice, Model};
-
-/// Tiles smaller than the tuned size, for small pictures and for what is left at the edge. Few, because each size that occurs costs a plan.
-const LADDER: &[usize] = &[64, 96, 128, 192, 256, 384, 512];
 
 /// What to do with a picture, beside running the network over it.
 #[derive(Debug, Clone, Copy)]
@@ -36,33 +33,6 @@ pub(super) const ENSEMBLE: Field = Field {
 /// What makes planes of a tile's planes; it takes them, so that a tile is copied only where it is needed again.
 type Network = Box<dyn Fn(Vec<f32>) -> Result<Vec<f32>> + Send + Sync>;
 
-/// One axis cut up: `count` tiles of `size` input pixels, of which the middle `step` are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Cut {
-    count: usize,
-    size: usize,
-    step: usize,
-}
-
-impl Cut {
-    /// Cuts `length` pixels into as few tiles of at most `largest` as will do, and takes the smallest size that still does.
-    fn new(length: usize, largest: usize, context: usize, multiple: usize) -> Cut {
-        let round = |n: usize| n.next_multiple_of(multiple);
-        // A tile that is all context would make no progress: a wide reach forces a larger tile.
-        let largest = round(largest.max(2 * context + MARGIN));
-        let count = length.div_ceil(largest - 2 * context);
-        let needed = length.div_ceil(count) + 2 * context;
-        let size = LADDER.iter().map(|&n| round(n)).find(|&n| n >= needed && n <= largest).unwrap_or(largest);
-        Cut { count: length.div_ceil(size - 2 * context), size, step: size - 2 * context }
-    }
-
-    /// Start and length of the part that tile `index` contributes.
-    fn part(&self, index: usize, length: usize) -> (usize, usize) {
-        let start = index * self.step;
-        (start, self.step.min(length - start))
-    }
-}
-
 /// Runs `model` over `image`. The result has the picture's layout and metadata, and `scale` times its size.
 ///
 /// Memory: beside the input and the output (1 or 2 bytes a sample), one tile of floats for each thread that works on it.
@@ -75,8 +45,8 @@ pub fn run(model: &Arc<Model>, image: Image, settings: Settings, context: &Conte
     // A network with strides gives other results where a tile begins at another phase, so tiles begin at multiples.
     let margin = model.card.context().next_multiple_of(multiple);
     super::check_size(image.width * scale, image.height * scale)?;
-    let rows = Cut::new(image.height, tile, margin, multiple);
-    let columns = Cut::new(image.width, tile, margin, multiple);
+    let shape = Shape { largest: tile, context: margin, multiple };
+    let (rows, columns) = shape.cut(image.height, image.width, 1 + context.crew.idle());
     let colors = image.layout.colors();
     let depth = if context.intermediate { Depth::Sixteen } else { image.depth };
 
@@ -147,29 +117,5 @@ fn finite(planes: Vec<f32>) -> Result<Vec<f32>> {
         true => Ok(planes),
         false => Err(Error::new(error::Kind::Model, "the network gave values that are not numbers")
             .mend("check the model with `latentd models verify`")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cuts_cover_every_length_without_gaps() {
-        for length in 1..1500 {
-            for (largest, context, multiple) in [(256, 24, 8), (128, 62, 8), (96, 5, 1), (512, 0, 16)] {
-                let cut = Cut::new(length, largest, context, multiple);
-                assert_eq!(cut.size % multiple, 0);
-                let covered: usize = (0..cut.count).map(|i| cut.part(i, length).1).sum();
-                assert_eq!(covered, length, "{length} {cut:?}");
-                assert!((0..cut.count).all(|i| cut.part(i, length).1 > 0));
-            }
-        }
-    }
-
-    #[test]
-    fn small_pictures_get_small_tiles() {
-        assert_eq!(Cut::new(30, 256, 16, 8).size, 64);
-        assert_eq!(Cut::new(1000, 256, 16, 8).count, 5);
     }
 }
