@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use latentd::media::audio::{Audio, Block, Depth, Memory, encode};
 use latentd::model::{Golden, Kernel, Model, Place, Session, Stream, Training, verify};
-use latentd_train::data::speech::{Corpus, Mixer, RATE, Recording, read};
+use latentd_train::data::speech::{Corpus, Mixer, RATE, Recording, Taught, read};
 use latentd_train::dsp::math::{rms, si_sdr};
 use latentd_train::layers::Init;
 use latentd_train::onnx::Weights;
@@ -29,6 +29,7 @@ fn recipe(width: usize, blocks: usize) -> DenoiseSpeech {
         batch: 1,
         mixer: Mixer::new(HOP * 10),
         longer: Mixer::new(HOP * 20),
+        taught: None,
         loss: Loss::new(loss::Weights::default()),
     }
 }
@@ -241,6 +242,36 @@ fn mixtures_are_speech_and_noise_at_all_levels() {
 }
 
 #[test]
+fn what_a_teacher_made_of_mixtures_is_drawn_beside_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let (speech, noise) = (voice(4.0, 150.0), hiss(4.0));
+    let sum = |share: f32| -> Vec<f32> { speech.iter().zip(&noise).map(|(a, b)| a + share * b).collect() };
+    for (name, share) in [("a.wav", 1.0), ("clean.wav", 0.0)] {
+        write_wav(&at("noisy").join(name), sum(share));
+        write_wav(&at("clean").join(name), speech.clone());
+        write_wav(&at("taught").join(name), sum(0.5 * share));
+    }
+    // Not cleaned yet, or of something else.
+    write_wav(&at("noisy/b.wav"), sum(1.0));
+    write_wav(&at("taught/c.wav"), sum(0.5));
+    let taught = Taught::open(folder.path()).expect("mixtures");
+    assert_eq!(taught.count(), 2);
+    let mut rng = StdRng::seed_from_u64(3);
+    let clips: Vec<_> = (0..20).map(|_| taught.draw(&mut rng, HOP * 50).expect("a clip")).collect();
+    let (lessons, clean): (Vec<_>, Vec<_>) = clips.iter().partition(|clip| clip.taught.is_some());
+    assert!(!lessons.is_empty() && clean.iter().all(|clip| clip.noisy == clip.clean));
+    for clip in lessons {
+        let made = clip.taught.as_ref().expect("a lesson");
+        // Half-way between the two, so all three are of the same time.
+        let apart = made.iter().zip(clip.noisy.iter().zip(&clip.clean)).map(|(m, (n, c))| (m - (n + c) / 2.0).abs());
+        assert!(apart.fold(0.0, f32::max) < 1e-4);
+    }
+    assert!(taught.draw(&mut rng, HOP * 350).is_none(), "longer than what the teacher is known to do well");
+    assert!(Taught::open(&at("noisy")).is_err());
+}
+
+#[test]
 fn opus_files_are_read_in_time() {
     use ogg::PacketWriteEndInfo::{EndPage, EndStream, NormalPacket};
     use ropus::{Application, Channels, Encoder};
@@ -309,6 +340,15 @@ fn the_program_trains_publishes_and_cleans() {
     assert_eq!(read(&at("enhanced/a.wav"), RATE).expect("a file").len(), RATE as usize);
     let card = fs::read_to_string(at("speech-model/card.yaml")).expect("a card");
     assert!(card.contains("SI-SDR") && card.contains("sample_rate: 48000"), "{card}");
+    let (done, text) = run("mixtures --data speech --noise noise --out lessons --hours 0.002 --seconds 3");
+    assert!(done, "{text}");
+    fs::create_dir(at("lessons/taught")).expect("a folder");
+    for name in ["00000000.wav", "00000002.wav"] {
+        fs::copy(at("lessons/clean").join(name), at("lessons/taught").join(name)).expect("a file");
+    }
+    let (done, text) =
+        run(&format!("denoise-speech {} --steps 2 --taught lessons", options.replace("speech-model", "taught-model")));
+    assert!(done && text.contains("2 mixtures"), "{text}");
     let (done, text) = run(&format!("denoise-speech --steps 1 --data nothing --noise noise {}", &options[28..]));
     assert!(!done && text.contains("nothing"), "{text}");
 }

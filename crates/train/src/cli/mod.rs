@@ -9,6 +9,7 @@ mod eval_protocol;
 mod exit;
 mod init;
 mod melody;
+mod mixtures;
 mod recipes;
 mod small;
 mod speech;
@@ -63,6 +64,8 @@ enum Command {
     /// Train a network that takes everything but speech out of 48 kHz sound, live
     #[command(mut_arg("held_out", |arg| arg.help(MIXTURES)))]
     DenoiseSpeech(speech::Speech),
+    /// Write mixtures of speech and noise for another denoiser to clean: `denoise-speech --taught` learns from what it makes of them
+    Mixtures(mixtures::Mixtures),
     /// Train an autoencoder of small pictures: digits (MNIST's files), or any folder of pictures
     #[command(mut_arg("batch", |arg| arg.default_value("128")), mut_arg("held_out", |arg| arg.default_value("0").help(HELD_OUT)), mut_arg("score_every", |arg| arg.default_value("500")))]
     Autoencoder(small::Autoencoder),
@@ -128,6 +131,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::UpscaleCameraX4(upscale) => upscale.run(Input::Camera, 4),
         Command::Melody(melody) => melody.run(),
         Command::DenoiseSpeech(speech) => speech.run(),
+        Command::Mixtures(mixtures) => mixtures.run(),
         Command::Autoencoder(autoencoder) => autoencoder.run(),
         Command::Restore(restore) => restore.run(),
         Command::Digits(digits) => digits.run(),

@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use super::train::{Job, Training};
 use super::{BLOCKS, WIDTHS, within};
 use crate::data;
-use crate::data::speech::{Corpus, Mixer, RATE};
+use crate::data::speech::{Corpus, Mixer, RATE, Taught};
 use crate::publish::data_sets;
 use crate::recipes::denoise_speech::loss::{Loss, Weights};
 use crate::recipes::denoise_speech::zones::HOP;
@@ -34,6 +34,9 @@ pub struct Speech {
     /// More folders of clean speech
     #[arg(long, num_args = 1..)]
     more_speech: Vec<PathBuf>,
+    /// A folder of `mixtures` (below it `noisy`, `clean`), and in `taught` what another denoiser made of them: to learn from
+    #[arg(long, value_name = "FOLDER")]
+    taught: Option<PathBuf>,
     /// A model of how people rate speech to listen to as well: DNSMOS's sig_bak_ovr.onnx
     #[arg(long, value_name = "ONNX")]
     listener: Option<PathBuf>,
@@ -88,6 +91,10 @@ impl Speech {
             corpus.speech.groups(),
             corpus.noise.hours()
         ));
+        let taught = self.taught.as_deref().map(Taught::open).transpose()?;
+        if let Some(taught) = &taught {
+            tell(format_args!("{} mixtures that another denoiser has cleaned", taught.count()));
+        }
         let samples = |seconds: f64| (seconds * f64::from(RATE)) as usize / HOP * HOP;
         let mut rng = StdRng::seed_from_u64(self.training.seed);
         let scored = Mixer::new(samples(SCORED_SECONDS));
@@ -100,6 +107,7 @@ impl Speech {
             batch: self.training.batch,
             mixer: Mixer::new(samples(self.seconds)),
             longer: Mixer::new(samples(2.0 * self.seconds)),
+            taught,
             loss,
         };
         let job = Job {
@@ -121,6 +129,9 @@ impl Speech {
             "--width {} --blocks {} --seconds {} --loudness {}",
             self.width, self.blocks, self.seconds, self.loudness
         );
+        if self.taught.is_some() {
+            options += " --taught mixtures";
+        }
         if self.listener.is_some() {
             options += &format!(" --listener sig_bak_ovr.onnx --rating {}", self.rating);
         }

@@ -21,6 +21,8 @@ pub struct Clip {
     pub noisy: Vec<f32>,
     /// The speech in it.
     pub clean: Vec<f32>,
+    /// What another denoiser made of the mixture, if it is to be learnt from.
+    pub taught: Option<Vec<f32>>,
 }
 
 /// Makes mixtures of one length: speech, alone or of two, in a room or not, at any level, through any microphone, with
@@ -41,6 +43,11 @@ impl Mixer {
         let size = (samples + PREROLL).next_multiple_of(1 << 12);
         let mut planner = RealFftPlanner::new();
         Self { samples, size, forward: planner.plan_fft_forward(size), inverse: planner.plan_fft_inverse(size) }
+    }
+
+    /// Samples of a clip.
+    pub fn samples(&self) -> usize {
+        self.samples
     }
 
     /// A clip of random everything.
@@ -76,7 +83,7 @@ impl Mixer {
         let peak = noisy.iter().chain(&clean).fold(1f32, |most, v| most.max(v.abs()));
         scale(&mut noisy, 1.0 / peak);
         scale(&mut clean, 1.0 / peak);
-        Clip { noisy, clean }
+        Clip { noisy, clean, taught: None }
     }
 
     /// Adds one noise or two to speech of `level`; now and then the sum is clipped.
@@ -104,7 +111,7 @@ impl Mixer {
         let gain = level / loudness(&clean).max(1e-5);
         scale(&mut clean, gain);
         let loud = level / rms(&noise).max(1e-6) / from_db(rng.random_range(0.0..15.0));
-        Clip { noisy: clean.iter().zip(noise).map(|(c, n)| c + loud * n).collect(), clean }
+        Clip { noisy: clean.iter().zip(noise).map(|(c, n)| c + loud * n).collect(), clean, taught: None }
     }
 
     /// One speaker, now and then two at once; and how far up the voice reaches.

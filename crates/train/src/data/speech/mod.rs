@@ -8,7 +8,9 @@ mod hiss;
 mod mix;
 mod noise;
 mod room;
+mod taught;
 
 pub use corpus::{Corpus, Material, RATE, Recording};
 pub use files::{EXTENSIONS, open, read};
 pub use mix::{Clip, Mixer, PREROLL};
+pub use taught::Taught;

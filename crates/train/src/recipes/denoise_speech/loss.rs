@@ -12,6 +12,7 @@ use realfft::num_complex::Complex;
 use super::listener::Listener;
 use super::loudness::Loudness;
 use super::zones::{COMPRESSION, HOP, KEPT, Layout, WINDOW};
+use crate::data::speech::Clip;
 use crate::dsp::math::{power, rms};
 use crate::dsp::{Stft, Window};
 
@@ -55,6 +56,8 @@ pub struct Scene {
     pub spectra: Vec<Complex<f32>>,
     /// The samples to be reached, those that all spectra make whole: `(T - 1) * HOP`.
     pub clean: Vec<f32>,
+    /// What a teacher made of the mixture: it is reached for in place of them, but for what is heard amiss.
+    pub taught: Option<Vec<f32>>,
     /// What brings the mixture to power 1.
     pub gain: f32,
     /// The mixture's samples at the same times, if a listener is asked.
@@ -111,13 +114,15 @@ impl Loss {
     }
 
     /// A mixture and the speech in it, samples of equal number, `(T + 1) * HOP`.
-    pub fn scene(&self, noisy: &[f32], clean: &[f32]) -> Scene {
+    pub fn scene(&self, clip: &Clip) -> Scene {
+        let (noisy, clean) = (&clip.noisy[..], &clip.clean[..]);
         let spectra = self.stft.analyse(noisy);
         let gain = 1.0 / rms(noisy).max(1e-4);
         let rest: Vec<f32> = noisy.iter().zip(clean).map(|(noisy, clean)| noisy - clean).collect();
         let whole = |samples: &[f32]| samples[HOP..samples.len() - HOP].to_vec();
         let judged = gain * rms(clean) >= JUDGED[0] && gain * rms(&rest) >= JUDGED[1];
-        Scene { spectra, clean: whole(clean), gain, judged: judged.then(|| whole(noisy)) }
+        let taught = clip.taught.as_deref().map(whole);
+        Scene { spectra, clean: whole(clean), taught, gain, judged: judged.then(|| whole(noisy)) }
     }
 
     /// The samples that the network's answers (`[outputs, T, positions]` a zone) make of a scene, as long as its `clean`.
@@ -148,7 +153,10 @@ impl Loss {
         let samples = self.stft.synthesise(&self.layout.apply(answers, &scene.spectra));
         let whole = HOP..samples.len() - HOP;
         let mut gradient = vec![0f32; samples.len()];
-        let mut loss = self.waveforms(&samples[whole.clone()], &scene.clean, scene.gain, &mut gradient[whole.clone()]);
+        let found = &samples[whole.clone()];
+        let target = scene.taught.as_ref().unwrap_or(&scene.clean);
+        let mut loss = self.waveforms(found, target, scene.gain, &mut gradient[whole.clone()]);
+        loss += self.heard(found, &scene.clean, &mut gradient[whole.clone()]);
         if let (Some(listener), Some(noisy)) = (&self.listener, &scene.judged) {
             // It hears what is published, with a little of the mixture: what is far below that is nothing to it.
             let published = samples[whole.clone()].iter().zip(noisy).map(|(v, noisy)| v * (1.0 - KEPT) + noisy * KEPT);
@@ -160,7 +168,13 @@ impl Loss {
         (loss, self.layout.apply_transposed(answers, &scene.spectra, &of_spectra))
     }
 
-    /// The loss of `found` where `clean` is wanted; adds its gradient to `gradient`.
+    /// The loss of what is heard amiss of `found` where `clean` is wanted; adds its gradient to `gradient`.
+    fn heard(&self, found: &[f32], clean: &[f32], gradient: &mut [f32]) -> f32 {
+        let weight = self.weights.loudness;
+        weight * self.loudness.measure(found, clean, weight, gradient)
+    }
+
+    /// The loss of `found` by its samples and spectra where `clean` is wanted; adds its gradient to `gradient`.
     pub fn waveforms(&self, found: &[f32], clean: &[f32], gain: f32, gradient: &mut [f32]) -> f32 {
         let step = self.weights.waveform * gain / found.len() as f32;
         let mut loss = 0.0;
@@ -172,8 +186,7 @@ impl Loss {
         for resolution in &self.resolutions {
             loss += self.spectra(resolution, found, clean, gain, gradient) / self.resolutions.len() as f32;
         }
-        let weight = self.weights.loudness;
-        loss + weight * self.loudness.measure(found, clean, weight, gradient)
+        loss
     }
 
     fn spectra(&self, at: &Resolution, found: &[f32], clean: &[f32], gain: f32, gradient: &mut [f32]) -> f32 {
@@ -249,7 +262,7 @@ mod tests {
         let clean = noise(0.1);
         let noisy: Vec<f32> = noise(0.1).iter().zip(&clean).map(|(n, c)| n + c).collect();
         let loss = Loss::new(Weights::default());
-        let scene = [loss.scene(&noisy, &clean)];
+        let scene = [loss.scene(&Clip { noisy, clean, taught: None })];
         let answers = ZONES.map(|zone| -> Vec<f32> {
             (0..zone.outputs() * frames * zone.positions).map(|_| rng.random_range(-1.0..1.2f32)).collect()
         });
@@ -273,8 +286,8 @@ mod tests {
 
     #[test]
     fn clean_speech_costs_nothing_and_lost_speech_more_than_noise_left() {
-        // Without the waveform's part, which knows only how far and not which way, and the loudness', which forgives levels.
-        let loss = Loss::new(Weights { waveform: 0.0, loudness: 0.0, ..Weights::default() });
+        // Without the waveform's part, which knows only how far and not which way.
+        let loss = Loss::new(Weights { waveform: 0.0, ..Weights::default() });
         let clean: Vec<f32> = (0..9600).map(|n| 0.1 * (n as f32 * 0.05).sin()).collect();
         let of = |found: &[f32]| loss.waveforms(found, &clean, 10.0, &mut vec![0.0; found.len()]);
         assert!(of(&clean) < 1e-9);

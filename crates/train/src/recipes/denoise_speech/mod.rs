@@ -18,7 +18,7 @@ use rand::rngs::StdRng;
 use zones::{HOP, ZONES};
 
 use super::Recipe;
-use crate::data::speech::{Clip, Corpus, Mixer};
+use crate::data::speech::{Clip, Corpus, Mixer, Taught};
 use crate::dsp::math::si_sdr;
 use crate::layers::Init;
 
@@ -36,6 +36,8 @@ pub struct DenoiseSpeech {
     pub mixer: Mixer,
     /// Makes twice as long ones.
     pub longer: Mixer,
+    /// Mixtures that another denoiser has cleaned: they are learnt from in place of new ones.
+    pub taught: Option<Taught>,
     /// Judges them.
     pub loss: Loss,
 }
@@ -53,7 +55,7 @@ const LONGER_FROM: f64 = 0.75;
 impl DenoiseSpeech {
     /// A batch of clips of equal length. A listener judges every second one: it costs as much as all else.
     fn gather(&self, clips: &[Clip]) -> Batch {
-        let mut scenes: Vec<Scene> = clips.iter().map(|clip| self.loss.scene(&clip.noisy, &clip.clean)).collect();
+        let mut scenes: Vec<Scene> = clips.iter().map(|clip| self.loss.scene(clip)).collect();
         scenes.iter_mut().skip(1).step_by(2).for_each(|scene| scene.judged = None);
         let frames = clips[0].noisy.len() / HOP - 1;
         let mut features = ZONES.map(|zone| Vec::with_capacity(clips.len() * zone.inputs() * frames * zone.positions));
@@ -96,7 +98,9 @@ impl Recipe for DenoiseSpeech {
     fn batch(&self, rng: &mut StdRng, progress: f64) -> Batch {
         let (mixer, count) =
             if progress < LONGER_FROM { (&self.mixer, self.batch) } else { (&self.longer, (self.batch / 2).max(1)) };
-        let clips: Vec<Clip> = (0..count).map(|_| mixer.draw(rng, &self.corpus)).collect();
+        let taught = |rng: &mut StdRng| self.taught.as_ref()?.draw(rng, mixer.samples());
+        let clips: Vec<Clip> =
+            (0..count).map(|_| taught(rng).unwrap_or_else(|| mixer.draw(rng, &self.corpus))).collect();
         self.gather(&clips)
     }
 

@@ -32,7 +32,7 @@ impl DenoiseSpeech {
     /// Runs the network over `samples`, `(T + 1) * HOP` of them.
     pub fn trace(&self, network: &Network, samples: &[f32], device: &Device) -> Trace {
         let device = device.clone().inner();
-        let clip = Clip { noisy: samples.to_vec(), clean: samples.to_vec() };
+        let clip = Clip { noisy: samples.to_vec(), clean: samples.to_vec(), taught: None };
         let batch = self.gather(&[clip]);
         let (answers, states) = network.trace(batch.features.map(|zone| Tensor::from_data(zone, &device)));
         let answers = answers.map(host);
