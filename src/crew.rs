@@ -3,6 +3,7 @@
 //! The thread that owns a piece of work cuts it up and does the pieces itself, one after another; a helper that has nothing else to do
 //! takes some of them. So one large photo uses all cores, and many small ones cost no coordination.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -55,6 +56,17 @@ pub struct Crew {
     /// Threads of the crew that have work of their own.
     owners: Arc<AtomicUsize>,
     stop: Stop,
+    hearer: Option<Hearer>,
+}
+
+/// Whoever hears how far shared work is.
+#[derive(Clone)]
+struct Hearer(Arc<dyn Fn(usize, usize) + Send + Sync>);
+
+impl fmt::Debug for Hearer {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("Hearer")
+    }
 }
 
 /// Counts a thread among those with work of their own, until it is dropped.
@@ -70,19 +82,25 @@ impl Drop for Owner {
 impl Crew {
     /// No helpers: the caller does everything.
     pub fn alone() -> Crew {
-        Crew { calls: None, helpers: 0, owners: Arc::default(), stop: Stop::default() }
+        Crew { calls: None, helpers: 0, owners: Arc::default(), stop: Stop::default(), hearer: None }
     }
 
     /// A crew of `helpers` threads that answer the calls which the receiver gives out.
     pub fn new(helpers: usize) -> (Crew, Receiver<Call>) {
         let (calls, receiver) = bounded(4 * helpers.max(1));
-        (Crew { calls: Some(calls), helpers, owners: Arc::default(), stop: Stop::default() }, receiver)
+        (Crew { calls: Some(calls), helpers, owners: Arc::default(), stop: Stop::default(), hearer: None }, receiver)
     }
 
     /// The same threads, for work that ends between two pieces once `stop` is set.
     #[must_use]
     pub fn until(&self, stop: &Stop) -> Crew {
         Crew { stop: stop.clone(), ..self.clone() }
+    }
+
+    /// The same threads, for work that tells after each piece how many are done, and of how many.
+    #[must_use]
+    pub fn heard_by(&self, hear: impl Fn(usize, usize) + Send + Sync + 'static) -> Crew {
+        Crew { hearer: Some(Hearer(Arc::new(hear))), ..self.clone() }
     }
 
     /// Tells that this thread, one of the crew, has work of its own from now on.
@@ -143,6 +161,9 @@ impl Crew {
                 };
                 missing -= 1;
                 done(index, result?)?;
+                if let Some(Hearer(hear)) = &self.hearer {
+                    hear(count - missing, count);
+                }
             }
             Ok(())
         })();

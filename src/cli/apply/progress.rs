@@ -1,10 +1,10 @@
-//! How far `apply` is, for its bar: by the bytes of its inputs, and by how far recordings are. These are worked on as they are read, so who reads them
-//! tells.
+//! How far `apply` is, for its bar: by the bytes of its inputs, and by how far those are that are worked on. A recording is worked on as it is read, so
+//! who reads it tells; of a picture its stages and their tiles do.
 
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use crossbeam::channel::{Receiver, Sender, never, unbounded};
 use indicatif::ProgressBar;
@@ -27,8 +27,8 @@ pub struct Bar {
     takes: MediaKind,
     /// What is home.
     home: u64,
-    /// Steps that were read of what is not.
-    reading: i64,
+    /// Steps that were done of what is not.
+    under_way: i64,
     /// Weight of an input, on average.
     usual: u64,
     done: Arc<AtomicUsize>,
@@ -41,12 +41,12 @@ impl Bar {
         let usual = whole / (groups.iter().map(Vec::len).sum::<usize>() as u64).max(1);
         let done = Arc::new(AtomicUsize::new(0));
         let bar = files::bar_of_work(groups.len(), whole, Arc::clone(&done));
-        Bar { bar, takes, home: 0, reading: 0, usual, done }
+        Bar { bar, takes, home: 0, under_way: 0, usual, done }
     }
 
-    /// So many steps more of recordings were read.
-    pub fn read(&mut self, steps: i64) {
-        self.reading += steps;
+    /// So many steps more were done of what is worked on.
+    pub fn further(&mut self, steps: i64) {
+        self.under_way += steps;
         self.advance();
     }
 
@@ -61,9 +61,9 @@ impl Bar {
     }
 
     fn advance(&self) {
-        // A recording is read before its result is safe, so the bar would go back at times.
-        let reading = self.reading.max(0).unsigned_abs() as f64 / STEPS as f64 * self.usual as f64;
-        self.bar.set_position(self.bar.position().max(self.home + reading as u64));
+        // Work is done before its result is safe, so the bar would go back at times.
+        let under_way = self.under_way.max(0).unsigned_abs() as f64 / STEPS as f64 * self.usual as f64;
+        self.bar.set_position(self.bar.position().max(self.home + under_way as u64));
     }
 }
 
@@ -76,22 +76,24 @@ fn weight(takes: MediaKind, inputs: &[Input]) -> u64 {
     inputs.iter().map(weight).fold(0, u64::saturating_add)
 }
 
-/// Has a pipeline for sound tell how many steps further its recordings are, where there is a terminal for a bar; they are taken back once nobody reads the
-/// recording any more, since its ticket follows.
+/// Has a pipeline for sound or pictures tell how many steps further its inputs are, where there is a terminal for a bar; they are taken back once the work
+/// is done, since its ticket follows.
 pub fn watch(pipeline: &mut Pipeline) -> Receiver<i64> {
-    if pipeline.takes != MediaKind::Audio || !std::io::stderr().is_terminal() {
+    if !matches!(pipeline.takes, MediaKind::Audio | MediaKind::Image) || !std::io::stderr().is_terminal() {
         return never();
     }
     let (tell, heard) = unbounded();
-    let watched: Box<dyn Stage> = Box::new(Watched { stages: Arc::clone(&pipeline.stages), tell });
+    let watched: Box<dyn Stage> =
+        Box::new(Watched { stages: Arc::clone(&pipeline.stages), takes: pipeline.takes, tell });
     pipeline.stages = vec![watched].into();
     heard
 }
 
-/// All stages of a pipeline, and in front of them one who tells.
+/// All stages of a pipeline, and one who tells how far they are.
 #[derive(Debug)]
 struct Watched {
     stages: Arc<[Box<dyn Stage>]>,
+    takes: MediaKind,
     tell: Sender<i64>,
 }
 
@@ -101,29 +103,81 @@ impl Stage for Watched {
     }
 
     fn takes(&self) -> MediaKind {
-        MediaKind::Audio
+        self.takes
+    }
+
+    fn yields(&self) -> MediaKind {
+        self.stages.last().map_or(self.takes, |stage| stage.yields())
+    }
+
+    fn size(&self, width: usize, height: usize) -> (usize, usize) {
+        self.stages.iter().fold((width, height), |(width, height), stage| stage.size(width, height))
+    }
+
+    fn pieces(&self, given: usize) -> Result<usize> {
+        self.stages.iter().try_fold(given, |given, stage| stage.pieces(given))
     }
 
     fn run(&self, media: Vec<Media>, context: &Context) -> Result<Vec<Media>> {
         let watched = |piece| match piece {
             Media::Audio(audio) => {
-                let (tell, frames) = (self.tell.clone(), audio.frames());
-                Media::Audio(audio.wrapped(|audio| Reading { audio, tell, frames, read: 0, told: 0 }))
+                let (told, frames) = (Told::nothing(&self.tell), audio.frames());
+                Media::Audio(audio.wrapped(|audio| Reading { audio, told, frames, read: 0 }))
             }
             other => other,
         };
-        stage::process(&self.stages, media.into_iter().map(watched).collect(), &context.crew)
+        if self.takes == MediaKind::Audio {
+            return stage::process(&self.stages, media.into_iter().map(watched).collect(), &context.crew);
+        }
+        // Each stage counts as much as any other: how many tiles those to come will have, none can tell.
+        let (told, over) = (Arc::new(Told::nothing(&self.tell)), Arc::new(AtomicUsize::new(0)));
+        let (stages, hears, behind) = (self.stages.len() as f64, Arc::clone(&told), Arc::clone(&over));
+        let crew = context.crew.heard_by(move |done, of| {
+            hears.share((behind.load(Ordering::Relaxed) as f64 + done as f64 / of as f64) / stages);
+        });
+        stage::process_watched(&self.stages, media, &crew, &mut |_, _| {
+            told.share((over.fetch_add(1, Ordering::Relaxed) + 1) as f64 / stages);
+            Ok(())
+        })
+    }
+}
+
+/// What was told of an input's steps; it is taken back in the end.
+#[derive(Debug)]
+struct Told {
+    tell: Sender<i64>,
+    steps: AtomicI64,
+}
+
+impl Told {
+    fn nothing(tell: &Sender<i64>) -> Told {
+        Told { tell: tell.clone(), steps: AtomicI64::new(0) }
+    }
+
+    /// This share of the input is done, if no more was told before.
+    fn share(&self, share: f64) {
+        let steps = (share.min(1.0) * STEPS as f64) as i64;
+        let before = self.steps.fetch_max(steps, Ordering::Relaxed);
+        if steps > before {
+            // Whoever draws the bar may be gone; the work is done all the same.
+            let _ = self.tell.send(steps - before);
+        }
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        let _ = self.tell.send(-self.steps.load(Ordering::Relaxed));
     }
 }
 
 /// A recording that tells how far it was read.
 struct Reading {
     audio: Audio,
-    tell: Sender<i64>,
+    told: Told,
     /// How long it says that it is.
     frames: Option<u64>,
     read: u64,
-    told: i64,
 }
 
 impl AudioRead for Reading {
@@ -140,19 +194,8 @@ impl AudioRead for Reading {
         self.read += block.frames() as u64;
         // It may be longer than it says, and where it does not say there is nothing to tell.
         let share = self.frames.map_or(0.0, |frames| self.read as f64 / frames.max(1) as f64);
-        let steps = (share.min(1.0) * STEPS as f64) as i64;
-        if steps > self.told {
-            // Whoever draws the bar may be gone; the work is done all the same.
-            let _ = self.tell.send(steps - self.told);
-            self.told = steps;
-        }
+        self.told.share(share);
         Ok(())
-    }
-}
-
-impl Drop for Reading {
-    fn drop(&mut self) {
-        let _ = self.tell.send(-self.told);
     }
 }
 
@@ -167,7 +210,7 @@ mod tests {
     #[test]
     fn a_recording_tells_how_far_it_was_read() {
         let (tell, heard) = unbounded();
-        let stage = Watched { stages: Arc::from(Vec::<Box<dyn Stage>>::new()), tell };
+        let stage = Watched { stages: Arc::from(Vec::<Box<dyn Stage>>::new()), takes: MediaKind::Audio, tell };
         let context = Context { crew: Crew::alone(), intermediate: false };
         let samples = Block::from_planes(vec![vec![0.5; 10 * BLOCK]]);
         let sound = Media::Audio(Audio::new(Memory::new(8_000, samples), Depth::Float));
@@ -183,5 +226,34 @@ mod tests {
         assert!(block.is_empty() && heard.is_empty());
         drop(audio);
         assert_eq!(heard.try_iter().collect::<Vec<_>>(), [-STEPS]);
+    }
+    /// Does its work in so many pieces.
+    #[derive(Debug)]
+    struct Pieces(usize);
+
+    impl Stage for Pieces {
+        fn name(&self) -> &'static str {
+            "pieces"
+        }
+
+        fn takes(&self) -> MediaKind {
+            MediaKind::Image
+        }
+
+        fn run(&self, media: Vec<Media>, context: &Context) -> Result<Vec<Media>> {
+            context.crew.share(self.0, |_| Ok(()), |_, ()| Ok(()))?;
+            Ok(media)
+        }
+    }
+
+    /// The bar stood still for as long as a picture took.
+    #[test]
+    fn a_picture_tells_how_many_of_its_tiles_are_done() {
+        let (tell, heard) = unbounded();
+        let stages: Vec<Box<dyn Stage>> = vec![Box::new(Pieces(4)), Box::new(Pieces(0)), Box::new(Pieces(1))];
+        let stage = Watched { stages: stages.into(), takes: MediaKind::Image, tell };
+        stage.run(Vec::new(), &Context { crew: Crew::alone(), intermediate: false }).unwrap();
+        let told: Vec<i64> = heard.try_iter().collect();
+        assert_eq!(told, [83, 83, 84, 83, 333, 334, -1000]);
     }
 }

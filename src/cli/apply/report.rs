@@ -66,7 +66,7 @@ pub(super) fn report(
                 continue;
             }
             recv(heard) -> steps => {
-                bar.read(steps.unwrap_or(0));
+                bar.further(steps.unwrap_or(0));
                 continue;
             }
             recv(tickets) -> ticket => ticket,
@@ -75,7 +75,7 @@ pub(super) fn report(
         let Ticket { inputs, outcome, elapsed, .. } = ticket;
         queue.go_on_after(&inputs);
         let path = inputs.first().map(|input| input.path.clone()).unwrap_or_default();
-        bar.read(heard.try_iter().sum());
+        bar.further(heard.try_iter().sum());
         bar.over_with(&inputs, matches!(outcome, Outcome::Done(_) | Outcome::Known(_)));
         match outcome {
             Outcome::Done(results) | Outcome::Known(results) => {
