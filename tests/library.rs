@@ -104,6 +104,26 @@ fn a_model_in_the_current_folder_is_taken_only_by_who_asks_for_it() {
     assert!(error.to_string().contains("models/denoise-photo/card.yaml"), "{error}");
 }
 
+/// A model trained anew was not used where the pipeline lay beside the shipped one.
+#[test]
+fn a_folder_that_somebody_names_comes_before_a_projects_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/digits-denoise");
+    for at in ["project/models", "mine"] {
+        let to = folder.path().join(at).join("digits-denoise");
+        std::fs::create_dir_all(&to).unwrap();
+        for file in std::fs::read_dir(&shipped).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
+    }
+    let place = |models: Models| {
+        models.with_projects().get("digits-denoise", &folder.path().join("project")).unwrap().place.to_string()
+    };
+    assert!(place(Models::default()).contains("project"));
+    assert!(place(Models::default().first_in(&[folder.path().join("mine")])).contains("mine"));
+}
+
 /// It was the struct with its fields.
 #[test]
 fn an_error_that_ends_a_program_reads_as_one_for_people() {

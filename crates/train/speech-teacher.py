@@ -3,7 +3,8 @@
 
     latentd-train mixtures --data SPEECH --noise NOISE --out FOLDER --hours 10
     crates/train/speech-teacher.py FOLDER MODEL [--threads N]
-    latentd-train denoise-speech --data SPEECH --noise NOISE --taught FOLDER --init models/denoise-speech --out models/denoise-mine
+    latentd-train denoise-speech --data SPEECH --noise NOISE --taught FOLDER --init models/denoise-speech \\
+        --learning-rate 6e-4 --hours 2 --out models/denoise-mine
 
 MODEL is a folder with `enc.onnx`, `erb_dec.onnx` and `df_dec.onnx`, as the project DeepFilterNet publishes them (MIT or Apache-2.0). Needs Python's numpy, scipy,
 soundfile and onnxruntime. Files that are there already are passed over, so that it goes on where it was stopped. A core does some twenty seconds of sound a second."""
@@ -98,7 +99,7 @@ def teach(task):
         teacher = Teacher(model)
     samples, rate = sf.read(source, dtype="float32")
     if rate != RATE:
-        sys.exit(f"{source}: not {RATE} Hz")
+        raise ValueError(f"{source}: not {RATE} Hz")
     part = target.with_suffix(".part")
     sf.write(part, np.clip(teacher.clean(samples), -1, 32767 / 32768), RATE, subtype="PCM_16", format="WAV")
     part.rename(target)
@@ -111,8 +112,10 @@ def main():
     parser.add_argument("--threads", type=int, default=multiprocessing.cpu_count())
     arguments = parser.parse_args()
     taught = arguments.folder / "taught"
-    taught.mkdir(exist_ok=True)
     sources = sorted((arguments.folder / "noisy").glob("*.wav"))
+    if not sources:
+        sys.exit(f"no WAV files in {arguments.folder / 'noisy'}")
+    taught.mkdir(exist_ok=True)
     tasks = [(arguments.model, source, taught / source.name) for source in sources]
     tasks = [task for task in tasks if not task[2].exists()]
     with multiprocessing.Pool(arguments.threads) as pool:

@@ -70,7 +70,7 @@ struct Cli {
 /// What every verb understands.
 #[derive(Debug, clap::Args)]
 struct Common {
-    /// Look for models in this folder too (may be given more than once)
+    /// Look for models in this folder first (may be given more than once)
     #[arg(long, global = true, value_name = "DIR")]
     models: Vec<PathBuf>,
     /// Say more; twice: everything
@@ -286,9 +286,7 @@ fn find_models(folders: &[PathBuf]) -> Models {
 
 /// [`find_models`] but for those beside a pipeline.
 fn find_models_apart(folders: &[PathBuf]) -> Models {
-    let mut folders = folders.to_vec();
-    folders.extend(paths::models());
-    Models::new(folders).remembering(paths::cache())
+    Models::new(paths::models()).first_in(folders).remembering(paths::cache())
 }
 
 /// Loads a pipeline; its mistakes are printed as a report, and the error tells only how many there are.

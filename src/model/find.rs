@@ -38,6 +38,8 @@ pub fn is_path(name: &str) -> bool {
 /// Finds models by name and keeps those it has loaded, so that pipelines share them.
 #[derive(Debug, Default)]
 pub struct Models {
+    /// Those that somebody named: before all others.
+    named: Vec<PathBuf>,
     folders: Vec<PathBuf>,
     projects: bool,
     cache: Option<PathBuf>,
@@ -47,10 +49,16 @@ pub struct Models {
 impl Models {
     /// Looks in `folders` (each holds folders named like models), in this order, before the built-in models.
     pub fn new(folders: Vec<PathBuf>) -> Models {
-        Models { folders, projects: false, cache: None, loaded: Mutex::default() }
+        Models { folders, ..Models::default() }
     }
 
-    /// Looks first of all in `models/` beside each pipeline and beside its folder, so that a project carries its own. What pipelines are made of
+    /// Looks in these folders before all others, those of a project included: whoever names one means what is in it.
+    #[must_use]
+    pub fn first_in(self, folders: &[PathBuf]) -> Models {
+        Models { named: folders.to_vec(), ..self }
+    }
+
+    /// Looks, before the other folders, in `models/` beside each pipeline and beside its folder, so that a project carries its own. What pipelines are made of
     /// is trusted then: a program that names models itself needs no such folder, and must not take what lies about in its current one.
     #[must_use]
     pub fn with_projects(self) -> Models {
@@ -212,10 +220,10 @@ impl Models {
     }
 
     fn search_folders(&self, beside: &Path) -> Vec<PathBuf> {
-        let mut folders = match self.projects {
-            true => vec![beside.join("models"), beside.join("../models")],
-            false => Vec::new(),
-        };
+        let mut folders = self.named.clone();
+        if self.projects {
+            folders.extend([beside.join("models"), beside.join("../models")]);
+        }
         folders.extend(self.folders.iter().cloned());
         folders
     }

@@ -255,7 +255,7 @@ fn what_a_teacher_made_of_mixtures_is_drawn_beside_them() {
     // Not cleaned yet, or of something else.
     write_wav(&at("noisy/b.wav"), sum(1.0));
     write_wav(&at("taught/c.wav"), sum(0.5));
-    let taught = Taught::open(folder.path()).expect("mixtures");
+    let taught = Taught::open(folder.path(), HOP * 50).expect("mixtures");
     assert_eq!(taught.count(), 2);
     let mut rng = StdRng::seed_from_u64(3);
     let clips: Vec<_> = (0..20).map(|_| taught.draw(&mut rng, HOP * 50).expect("a clip")).collect();
@@ -268,7 +268,8 @@ fn what_a_teacher_made_of_mixtures_is_drawn_beside_them() {
         assert!(apart.fold(0.0, f32::max) < 1e-4);
     }
     assert!(taught.draw(&mut rng, HOP * 350).is_none(), "longer than what the teacher is known to do well");
-    assert!(Taught::open(&at("noisy")).is_err());
+    assert!(Taught::open(folder.path(), HOP * 350).is_err());
+    assert!(Taught::open(&at("noisy"), HOP).is_err());
 }
 
 #[test]
@@ -342,6 +343,8 @@ fn the_program_trains_publishes_and_cleans() {
     assert!(card.contains("SI-SDR") && card.contains("sample_rate: 48000"), "{card}");
     let (done, text) = run("mixtures --data speech --noise noise --out lessons --hours 0.002 --seconds 3");
     assert!(done, "{text}");
+    let (done, text) = run("mixtures --data speech --noise noise --out lessons --hours 0.002 --seconds 3");
+    assert!(done && text.contains("all 3 mixtures are there"), "{text}");
     fs::create_dir(at("lessons/taught")).expect("a folder");
     for name in ["00000000.wav", "00000002.wav"] {
         fs::copy(at("lessons/clean").join(name), at("lessons/taught").join(name)).expect("a file");

@@ -10,16 +10,13 @@ use rand::rngs::StdRng;
 use super::train::{Job, Training};
 use super::{BLOCKS, WIDTHS, within};
 use crate::data;
-use crate::data::speech::{Corpus, Mixer, RATE, Taught};
-use crate::publish::data_sets;
+use crate::data::speech::{Corpus, HELD_OUT, Mixer, RATE, Taught};
+use crate::publish::{SUPPLIED, data_sets};
 use crate::recipes::denoise_speech::loss::{Loss, Weights};
 use crate::recipes::denoise_speech::zones::HOP;
 use crate::recipes::denoise_speech::{DenoiseSpeech, Listener, Shape};
 use crate::refuse;
 use crate::tell;
-
-/// One of so many recordings is held out.
-const HELD_OUT: usize = 12;
 
 /// Seconds of a held-out mixture.
 const SCORED_SECONDS: f64 = 4.0;
@@ -71,11 +68,20 @@ impl Speech {
         if let Some(listener) = &self.listener {
             loss = loss.with_listener(Listener::read(listener)?);
         }
+        let samples = |seconds: f64| (seconds * f64::from(RATE)) as usize / HOP * HOP;
+        let open = |folder| Taught::open(folder, samples(2.0 * self.seconds));
+        let taught = self.taught.as_deref().map(open).transpose()?;
         let mut folders = vec![self.training.data.clone()];
         folders.extend(self.more_speech.iter().cloned());
         let mut corpus = Corpus::load(&folders, &self.noise)?;
         folders.extend(self.noise.iter().cloned());
-        let data = sets(&folders, &corpus);
+        let mut data = sets(&folders, &corpus);
+        if let (Some(folder), Some(taught)) = (&self.taught, &taught) {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            let name = format!("{} mixtures in a folder `{name}`, as another denoiser cleaned them", taught.count());
+            tell(format_args!("learning from {name}"));
+            data.push(DataSet { name, licence: SUPPLIED.to_owned() });
+        }
         let files = corpus.speech.recordings().count() + corpus.noise.recordings().count();
         let mut held = corpus.hold_out(HELD_OUT, self.training.seed);
         let kinds = [(&mut held.speech, &corpus.speech, "speech"), (&mut held.noise, &corpus.noise, "noise")];
@@ -91,11 +97,6 @@ impl Speech {
             corpus.speech.groups(),
             corpus.noise.hours()
         ));
-        let taught = self.taught.as_deref().map(Taught::open).transpose()?;
-        if let Some(taught) = &taught {
-            tell(format_args!("{} mixtures that another denoiser has cleaned", taught.count()));
-        }
-        let samples = |seconds: f64| (seconds * f64::from(RATE)) as usize / HOP * HOP;
         let mut rng = StdRng::seed_from_u64(self.training.seed);
         let scored = Mixer::new(samples(SCORED_SECONDS));
         let development = (0..self.training.held_out).map(|_| scored.draw_scored(&mut rng, &held)).collect();
@@ -129,8 +130,8 @@ impl Speech {
             "--width {} --blocks {} --seconds {} --loudness {}",
             self.width, self.blocks, self.seconds, self.loudness
         );
-        if self.taught.is_some() {
-            options += " --taught mixtures";
+        if let Some(folder) = &self.taught {
+            options += &format!(" --taught {}", folder.file_name().unwrap_or_default().to_string_lossy());
         }
         if self.listener.is_some() {
             options += &format!(" --listener sig_bak_ovr.onnx --rating {}", self.rating);

@@ -52,11 +52,16 @@ fn cost(path: &Path) -> u64 {
 
 /// As many of `files` as fit into memory, which is told where it is not all of them.
 pub(super) fn fitting(costs: Vec<u64>, files: Vec<PathBuf>) -> Vec<PathBuf> {
+    fitting_into(MOST_BYTES, costs, files, "pictures")
+}
+
+/// As many of `files` as fit into so many bytes; `what` they are is told where it is not all of them.
+pub(super) fn fitting_into(most: u64, costs: Vec<u64>, files: Vec<PathBuf>, what: &str) -> Vec<PathBuf> {
     let count = files.len();
-    let files = spread(costs, files, MOST_BYTES);
+    let files = spread(costs, files, most);
     if files.len() < count {
-        let (fit, most) = (files.len(), MOST_BYTES >> 30);
-        tell(format_args!("{fit} of {count} pictures fit into {most} GiB of memory: taken from all over"));
+        let (fit, most) = (files.len(), most >> 30);
+        tell(format_args!("{fit} of {count} {what} fit into {most} GiB of memory: taken from all over"));
     }
     files
 }

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use latentd::media::Image;
 use latentd::media::image::{Depth, Layout, Metadata, Samples, Tile, resize};
 use latentd::model::DataSet;
@@ -15,6 +15,9 @@ use super::{Picture, find, lot, warn_that_none_is_held_out};
 use crate::publish::{SUPPLIED, data_sets};
 use crate::refuse;
 use crate::tell;
+
+/// Classes of pictures at most; where there are more folders, none counts as a class.
+const MOST_CLASSES: usize = 256;
 
 /// Small square pictures of one size, all in memory, with their classes.
 #[derive(Clone, Debug)]
@@ -122,12 +125,9 @@ impl SmallPictures {
         let mut folders: Vec<_> = files.iter().map(|file| file.parent()).collect();
         folders.sort();
         folders.dedup();
-        if folders.len() > 256 {
-            bail!(
-                "there are {} folders of pictures below {}, and 256 classes at most",
-                folders.len(),
-                folder.display()
-            );
+        if folders.len() > MOST_CLASSES {
+            // A library by date, say: whoever wants classes is told that there are none.
+            folders.clear();
         }
         let squares: Vec<_> = files
             .par_iter()

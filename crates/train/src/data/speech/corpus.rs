@@ -6,8 +6,10 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
 
+use super::files::read_pieces;
 use super::hiss::without_hiss;
-use super::{EXTENSIONS, read};
+use super::{EXTENSIONS, open};
+use crate::data::collection::fitting_into;
 use crate::data::find_files;
 use crate::refuse;
 use crate::tell;
@@ -18,7 +20,13 @@ pub const RATE: u32 = 48_000;
 /// Shorter recordings are left out, in samples.
 const SHORTEST: usize = RATE as usize / 2;
 
-/// One file in memory: 16 bits a sample, since there are hours of them.
+/// Longer files become several recordings, in samples: what takes the hiss away needs 28 bytes for each.
+const LONGEST: usize = RATE as usize * 300;
+
+/// Bytes that recordings of one kind take at most: 24 hours.
+const MOST_BYTES: u64 = 8 << 30;
+
+/// One file in memory, or five minutes of it: 16 bits a sample, since there are hours of them.
 #[derive(Clone, Debug)]
 pub struct Recording {
     /// Where it was read from.
@@ -44,6 +52,9 @@ pub struct Group {
     recordings: Vec<Recording>,
 }
 
+/// One of so many recordings is held out.
+pub const HELD_OUT: usize = 12;
+
 /// A table that a folder of recordings may have: of the columns that its first row names, `path` tells a file below the
 /// folder and `speaker` whose voice it is.
 pub const INDEX: &str = "index.csv";
@@ -59,18 +70,12 @@ pub struct Corpus {
 
 impl Corpus {
     /// Reads `speech` and `noise`, folders of audio files, with all their subfolders and whose voices they are. The speech
-    /// loses its steady hiss. Files that cannot be read are passed over with a warning.
+    /// loses its steady hiss. Files that cannot be read are passed over with a warning; of more than 24 hours of one kind, as many as fit are taken.
     ///
     /// # Errors
     /// When a folder has no file that can be read, or none is long enough.
     pub fn load(speech: &[PathBuf], noise: &[PathBuf]) -> Result<Corpus> {
-        let load = |folders: &[PathBuf], mend: fn(&[f32]) -> Vec<f32>| -> Result<Material> {
-            let mut recordings = Vec::new();
-            for folder in folders {
-                recordings.extend(load(folder, mend)?);
-            }
-            Ok(Material::new(recordings))
-        };
+        let load = |folders, mend| anyhow::Ok(Material::new(load(folders, mend)?));
         let corpus = Corpus { speech: load(speech, without_hiss)?, noise: load(noise, <[f32]>::to_vec)? };
         if corpus.speech.is_empty() || corpus.noise.is_empty() {
             refuse!(NoInput, "all recordings of one kind are shorter than half a second");
@@ -84,25 +89,41 @@ impl Corpus {
     }
 }
 
-fn load(folder: &Path, mend: fn(&[f32]) -> Vec<f32>) -> Result<Vec<Recording>> {
-    let files = find_files(folder, &EXTENSIONS)?;
-    if files.is_empty() {
-        refuse!(NoInput, "no audio files ({}) below {}", EXTENSIONS.join(", "), folder.display());
+fn load(folders: &[PathBuf], mend: fn(&[f32]) -> Vec<f32>) -> Result<Vec<Recording>> {
+    let (mut files, mut speakers) = (Vec::new(), BTreeMap::new());
+    for folder in folders {
+        let found = find_files(folder, &EXTENSIONS)?;
+        if found.is_empty() {
+            refuse!(NoInput, "no audio files ({}) below {}", EXTENSIONS.join(", "), folder.display());
+        }
+        files.extend(found);
+        speakers.extend(speakers_of(folder)?);
     }
-    let mut speakers = speakers(folder)?;
+    let count = files.len();
+    let files = fitting_into(MOST_BYTES, files.par_iter().map(|path| cost(path)).collect(), files, "recordings");
     let open = |path: &PathBuf| {
         Recording::open(path, mend).inspect_err(|error| tell(format_args!("warning: {error:#}: passed over"))).ok()
     };
-    let recordings: Vec<Recording> = files.par_iter().filter_map(open).collect();
+    let recordings: Vec<Vec<Recording>> = files.par_iter().filter_map(open).collect();
     if recordings.is_empty() {
-        refuse!(NoInput, "none of the {} audio files below {} can be read", files.len(), folder.display());
+        let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        refuse!(NoInput, "none of the {count} audio files below {} can be read", folders.join(", "));
     }
-    let long = recordings.into_iter().filter(|recording| recording.samples.len() >= SHORTEST);
-    Ok(long.map(|recording| Recording { speaker: speakers.remove(&recording.path), ..recording }).collect())
+    let long = recordings.into_iter().flatten().filter(|recording| recording.samples.len() >= SHORTEST);
+    Ok(long.map(|recording| Recording { speaker: speakers.get(&recording.path).cloned(), ..recording }).collect())
+}
+
+/// Bytes that a file takes in memory, as far as its header tells; where it does not, as those do that pack sound ten times.
+fn cost(path: &Path) -> u64 {
+    let told = open(path).ok().and_then(|audio| Some((audio.frames()?, audio.format().rate)));
+    match told {
+        Some((frames, rate)) => frames.saturating_mul(2 * u64::from(RATE)) / u64::from(rate.max(1)),
+        None => std::fs::metadata(path).map_or(0, |file| 10 * file.len()),
+    }
 }
 
 /// Who speaks in which file, as the folder's [`INDEX`] has it.
-fn speakers(folder: &Path) -> Result<BTreeMap<PathBuf, String>> {
+fn speakers_of(folder: &Path) -> Result<BTreeMap<PathBuf, String>> {
     let path = folder.join(INDEX);
     if !path.is_file() {
         return Ok(BTreeMap::new());
@@ -122,16 +143,19 @@ fn speakers(folder: &Path) -> Result<BTreeMap<PathBuf, String>> {
 }
 
 impl Recording {
-    /// Reads a file, resampled to [`RATE`], and puts it through `mend`.
+    /// Reads a file, resampled to [`RATE`], in pieces of five minutes at most, each put through `mend`.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn open(path: &Path, mend: fn(&[f32]) -> Vec<f32>) -> Result<Recording> {
-        let samples = read(path, RATE)?;
-        let bandwidth = super::colour::bandwidth(&samples);
-        let samples = mend(&samples);
-        let samples = samples.iter().map(|v| (v * 32767.0).round().clamp(-32768.0, 32767.0) as i16).collect();
-        Ok(Recording { path: path.to_owned(), speaker: None, samples, bandwidth })
+    pub fn open(path: &Path, mend: fn(&[f32]) -> Vec<f32>) -> Result<Vec<Recording>> {
+        let mut recordings = Vec::new();
+        read_pieces(path, RATE, LONGEST, |samples| {
+            let bandwidth = super::colour::bandwidth(&samples);
+            let samples = mend(&samples);
+            let samples = samples.iter().map(|v| (v * 32767.0).round().clamp(-32768.0, 32767.0) as i16).collect();
+            recordings.push(Recording { path: path.to_owned(), speaker: None, samples, bandwidth });
+        })?;
+        Ok(recordings)
     }
 }
 

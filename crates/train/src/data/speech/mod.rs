@@ -10,7 +10,7 @@ mod noise;
 mod room;
 mod taught;
 
-pub use corpus::{Corpus, Material, RATE, Recording};
+pub use corpus::{Corpus, HELD_OUT, Material, RATE, Recording};
 pub use files::{EXTENSIONS, open, read};
 pub use mix::{Clip, Mixer, PREROLL};
 pub use taught::Taught;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use rand::RngExt;
 use rand::rngs::StdRng;
+use rayon::prelude::*;
 
-use super::{Clip, RATE, read};
+use super::{Clip, RATE, open, read};
 use crate::data::find_files;
 use crate::dsp::math::rms;
 use crate::refuse;
@@ -32,18 +33,36 @@ impl Taught {
     /// Where lies what a teacher made of them.
     pub const TAUGHT: &str = "taught";
 
-    /// The mixtures that a teacher has cleaned.
+    /// The mixtures that a teacher has cleaned, those that are long enough for clips of so many samples.
     ///
     /// # Errors
     /// When there are none.
-    pub fn open(folder: &Path) -> Result<Taught> {
+    pub fn open(folder: &Path, samples: usize) -> Result<Taught> {
         let taught = find_files(&folder.join(Self::TAUGHT), &["wav"])?;
         let names = taught.iter().filter_map(|path| path.file_name()).map(PathBuf::from);
         let whole =
             |name: &PathBuf| [Self::NOISY, Self::CLEAN].iter().all(|kind| folder.join(kind).join(name).is_file());
-        let names: Vec<PathBuf> = names.filter(whole).collect();
-        if names.is_empty() {
+        let whole: Vec<PathBuf> = names.filter(whole).collect();
+        if whole.is_empty() {
             refuse!(NoInput, "no WAV file is in `noisy`, `clean` and `taught` below {} alike", folder.display());
+        }
+        let (all, least) = (whole.len(), (WARM_UP + samples) as f64 / f64::from(RATE));
+        let lasts = |name: &PathBuf| {
+            // All three are to be of one length; what is not shows when it is drawn.
+            let audio = open(&folder.join(Self::TAUGHT).join(name)).ok()?;
+            Some(audio.frames()? as f64 / f64::from(audio.format().rate))
+        };
+        let names: Vec<PathBuf> =
+            whole.into_par_iter().filter(|name| lasts(name).is_some_and(|s| s >= least)).collect();
+        if names.is_empty() {
+            refuse!(
+                NoInput,
+                "none of the {all} mixtures below {} lasts the {least:.1} s that clips of this length need; make longer ones, or give fewer --seconds",
+                folder.display()
+            );
+        }
+        if names.len() < all {
+            tell(format_args!("{} of {all} mixtures are shorter than {least:.1} s: passed over", all - names.len()));
         }
         Ok(Taught { folder: folder.to_owned(), names })
     }
