@@ -266,3 +266,21 @@ fn a_lost_device_is_found_again() {
     running.join().unwrap().unwrap();
     assert_eq!(watcher.status().state, State::Stopped);
 }
+
+/// ALSA's mixer, `default` on most cards, has one size of buffers and tells a range: it was never opened.
+#[test]
+fn a_device_that_has_its_own_size_of_buffers_is_opened_with_that() {
+    let kindness = Kindness { rate: 48_000, channels: 2, format: SampleFormat::F32 };
+    let host = FakeHost::new(kindness, kindness);
+    host.streams.lock().unwrap().own_buffers = true;
+    let devices = host.devices();
+    let wanted = Wanted { device: "default".into(), rate: 48_000, buffer: 480 };
+    let wake = Arc::new(OnceLock::new());
+    let microphone = devices.microphone(&wanted, |opened| tap(1, opened.rate as usize, &wake).0).unwrap();
+    let speaker = devices.speaker(&wanted, |opened| feed(1, opened.rate as usize).0).unwrap();
+    assert_eq!((microphone.opened.channels, speaker.opened.channels), (2, 2));
+    assert!(devices.tried(Direction::Speaker, &wanted).is_ok());
+    // Where that was not why it refused, it is asked once more and no oftener.
+    host.streams.lock().unwrap().refuses = Some(ErrorKind::UnsupportedConfig);
+    assert!(devices.speaker(&wanted, |opened| feed(1, opened.rate as usize).0).is_err());
+}

@@ -74,6 +74,21 @@ fn the_files_profile_needs_no_device_and_no_network() {
     assert!(threads.contains(" run --watch-config --threads=2 "), "{threads}");
 }
 
+/// The unit was written without a word, and its microphone was not there.
+#[test]
+fn a_live_pipeline_is_told_of_its_profile() {
+    let home = Home::new();
+    let live = "name: live\nsource:\n  microphone: {}\nstages: []\nsink:\n  speaker: {}\n";
+    fs::write(home.path("live.yaml"), live).unwrap();
+    home.pipeline("", "resize: { long_side: 4 }", "");
+    for (profile, file, told) in [("files", "live", true), ("audio", "live", false), ("files", "pipeline", false)] {
+        let file = format!("{file}.yaml");
+        let output = home.run(&["service", "install", "--print", &file, "--profile", profile]);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && text.contains("--profile audio") == told, "{profile} {file}: {text}");
+    }
+}
+
 #[test]
 fn installed_for_a_user_it_goes_where_systemd_looks_and_away_again() {
     let home = Home::new();

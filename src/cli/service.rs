@@ -143,6 +143,12 @@ fn install(install: &Install, common: &Common) -> Result<ExitCode> {
         arguments.push(text(&resolve(path))?);
     }
     let pipelines = run::first_load(&given, common)?.pipelines;
+    if install.profile == Profile::Files && pipelines.iter().any(|loaded| loaded.folder().is_none()) {
+        let kept = if system { "sound devices and realtime" } else { "realtime" };
+        tracing::warn!(
+            "the profile `files` keeps the service from {kept}, which a live pipeline needs: give `--profile audio`"
+        );
+    }
     let mut writes = Vec::new();
     for pipeline in pipelines.iter().filter_map(|loaded| loaded.folder()) {
         writes.push(pipeline.source.root.clone());

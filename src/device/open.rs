@@ -38,7 +38,7 @@ enum Running {
 pub fn microphone(
     found: Found,
     wanted: &Wanted,
-    tap: impl FnOnce(&Opened) -> Tap,
+    mut tap: impl FnMut(&Opened) -> Tap,
     clock: fn() -> Instant,
 ) -> Result<Stream> {
     let (device, (config, format, opened)) = match found.how {
@@ -55,26 +55,27 @@ pub fn microphone(
             return Ok(Stream { _running: Running::Pulse(recording), opened });
         }
     };
-    let mut tap = tap(&opened);
-    let counters = Arc::clone(tap.counters());
     let channels = opened.channels;
-    let callback = move |data: &Data, info: &cpal::InputCallbackInfo| {
-        let time = info.timestamp();
-        let latency = time.callback.saturating_duration_since(time.capture);
-        let moment = Moment { at: clock(), latency };
-        macro_rules! take {
-            ($($format:ident => $type:ty),*) => {
-                match data.sample_format() {
-                    $(SampleFormat::$format => if let Some(s) = data.as_slice::<$type>() { tap.take(s, channels, &moment) },)*
-                    _ => {}
-                }
-            };
-        }
-        take!(F32 => f32, I16 => i16, I24 => cpal::I24, I32 => i32, U8 => u8, U16 => u16, U32 => u32, I8 => i8, F64 => f64);
-    };
-    let stream = device
-        .build_input_stream_raw(config, format, callback, move |e| note(&counters, &e), Some(PATIENCE))
-        .map_err(|e| refused(Direction::Microphone, called(&opened), e.kind(), told(&e)))?;
+    let stream = built(config, |config| {
+        let mut tap = tap(&opened);
+        let counters = Arc::clone(tap.counters());
+        let callback = move |data: &Data, info: &cpal::InputCallbackInfo| {
+            let time = info.timestamp();
+            let latency = time.callback.saturating_duration_since(time.capture);
+            let moment = Moment { at: clock(), latency };
+            macro_rules! take {
+                ($($format:ident => $type:ty),*) => {
+                    match data.sample_format() {
+                        $(SampleFormat::$format => if let Some(s) = data.as_slice::<$type>() { tap.take(s, channels, &moment) },)*
+                        _ => {}
+                    }
+                };
+            }
+            take!(F32 => f32, I16 => i16, I24 => cpal::I24, I32 => i32, U8 => u8, U16 => u16, U32 => u32, I8 => i8, F64 => f64);
+        };
+        device.build_input_stream_raw(config, format, callback, move |e| note(&counters, &e), Some(PATIENCE))
+    })
+    .map_err(|e| refused(Direction::Microphone, called(&opened), e.kind(), told(&e)))?;
     stream.play().map_err(|e| refused(Direction::Microphone, called(&opened), e.kind(), told(&e)))?;
     Ok(Stream { _running: Running::Cpal(stream), opened })
 }
@@ -83,7 +84,7 @@ pub fn microphone(
 pub fn speaker(
     found: Found,
     wanted: &Wanted,
-    feed: impl FnOnce(&Opened) -> Feed,
+    mut feed: impl FnMut(&Opened) -> Feed,
     clock: fn() -> Instant,
 ) -> Result<Stream> {
     let (device, (config, format, opened)) = match found.how {
@@ -100,26 +101,27 @@ pub fn speaker(
             return Ok(Stream { _running: Running::Pulse(playing), opened });
         }
     };
-    let mut feed = feed(&opened);
-    let counters = Arc::clone(feed.counters());
     let channels = opened.channels;
-    let callback = move |data: &mut Data, info: &cpal::OutputCallbackInfo| {
-        let time = info.timestamp();
-        let latency = time.playback.saturating_duration_since(time.callback);
-        let moment = Moment { at: clock(), latency };
-        macro_rules! give {
-            ($($format:ident => $type:ty),*) => {
-                match data.sample_format() {
-                    $(SampleFormat::$format => if let Some(s) = data.as_slice_mut::<$type>() { feed.give(s, channels, &moment) },)*
-                    _ => {}
-                }
-            };
-        }
-        give!(F32 => f32, I16 => i16, I24 => cpal::I24, I32 => i32, U8 => u8, U16 => u16, U32 => u32, I8 => i8, F64 => f64);
-    };
-    let stream = device
-        .build_output_stream_raw(config, format, callback, move |e| note(&counters, &e), Some(PATIENCE))
-        .map_err(|e| refused(Direction::Speaker, called(&opened), e.kind(), told(&e)))?;
+    let stream = built(config, |config| {
+        let mut feed = feed(&opened);
+        let counters = Arc::clone(feed.counters());
+        let callback = move |data: &mut Data, info: &cpal::OutputCallbackInfo| {
+            let time = info.timestamp();
+            let latency = time.playback.saturating_duration_since(time.callback);
+            let moment = Moment { at: clock(), latency };
+            macro_rules! give {
+                ($($format:ident => $type:ty),*) => {
+                    match data.sample_format() {
+                        $(SampleFormat::$format => if let Some(s) = data.as_slice_mut::<$type>() { feed.give(s, channels, &moment) },)*
+                        _ => {}
+                    }
+                };
+            }
+            give!(F32 => f32, I16 => i16, I24 => cpal::I24, I32 => i32, U8 => u8, U16 => u16, U32 => u32, I8 => i8, F64 => f64);
+        };
+        device.build_output_stream_raw(config, format, callback, move |e| note(&counters, &e), Some(PATIENCE))
+    })
+    .map_err(|e| refused(Direction::Speaker, called(&opened), e.kind(), told(&e)))?;
     stream.play().map_err(|e| refused(Direction::Speaker, called(&opened), e.kind(), told(&e)))?;
     Ok(Stream { _running: Running::Cpal(stream), opened })
 }
@@ -136,7 +138,7 @@ pub fn tried(found: Found, direction: Direction, wanted: &Wanted) -> Result<Open
         How::Pulse { channels, .. } => return Ok(converted((found.id, found.name), channels, wanted)),
     };
     let (config, format, opened) = choose(direction, wanted, &device, (found.id, found.name))?;
-    let built = match direction {
+    let built = built(config, |config| match direction {
         Direction::Microphone => {
             let callback = |_: &Data, _: &cpal::InputCallbackInfo| {};
             device.build_input_stream_raw(config, format, callback, |_| {}, Some(PATIENCE))
@@ -145,9 +147,23 @@ pub fn tried(found: Found, direction: Direction, wanted: &Wanted) -> Result<Open
             let callback = |_: &mut Data, _: &cpal::OutputCallbackInfo| {};
             device.build_output_stream_raw(config, format, callback, |_| {}, Some(PATIENCE))
         }
-    };
+    });
     drop(built.map_err(|e| refused(direction, called(&opened), e.kind(), told(&e)))?);
     Ok(opened)
+}
+
+/// Builds a stream, with buffers of the device's own size if it refuses those that were asked for. ALSA tells which sizes there are before a rate is
+/// chosen, and its mixer (dmix, dsnoop), which is `default` on most cards, has a single one at its own rate.
+fn built<S>(
+    config: StreamConfig,
+    mut build: impl FnMut(StreamConfig) -> std::result::Result<S, cpal::Error>,
+) -> std::result::Result<S, cpal::Error> {
+    match build(config) {
+        Err(e) if e.kind() == ErrorKind::UnsupportedConfig && config.buffer_size != BufferSize::Default => {
+            build(StreamConfig { buffer_size: BufferSize::Default, ..config })
+        }
+        built => built,
+    }
 }
 
 /// What a device of a server is opened as: the server converts rate and format, and a device keeps its channels.

@@ -150,7 +150,7 @@ impl Devices {
     ///
     /// # Errors
     /// Kind device: there is no such device, or it refuses.
-    pub fn microphone(&self, wanted: &Wanted, tap: impl FnOnce(&Opened) -> Tap) -> Result<Stream> {
+    pub fn microphone(&self, wanted: &Wanted, tap: impl FnMut(&Opened) -> Tap) -> Result<Stream> {
         open::microphone(self.find(Direction::Microphone, &wanted.device)?, wanted, tap, self.clock)
     }
 
@@ -158,7 +158,7 @@ impl Devices {
     ///
     /// # Errors
     /// Kind device: there is no such device, or it refuses.
-    pub fn speaker(&self, wanted: &Wanted, feed: impl FnOnce(&Opened) -> Feed) -> Result<Stream> {
+    pub fn speaker(&self, wanted: &Wanted, feed: impl FnMut(&Opened) -> Feed) -> Result<Stream> {
         open::speaker(self.find(Direction::Speaker, &wanted.device)?, wanted, feed, self.clock)
     }
 

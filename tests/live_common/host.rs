@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{
-    Data, DeviceDescription, DeviceDescriptionBuilder, DeviceId, Error, ErrorKind, FrameCount, HostId,
+    BufferSize, Data, DeviceDescription, DeviceDescriptionBuilder, DeviceId, Error, ErrorKind, FrameCount, HostId,
     InputCallbackInfo, InputStreamTimestamp, OutputCallbackInfo, OutputStreamTimestamp, Sample, SampleFormat,
     StreamConfig, StreamInstant, SupportedBufferSize, SupportedStreamConfig, SupportedStreamConfigRange,
 };
@@ -34,11 +34,15 @@ pub struct Streams {
     pub unplugged: bool,
     /// Why no stream is opened.
     pub refuses: Option<ErrorKind>,
+    /// Whether buffers are of the device's own size or none, whatever range it tells.
+    pub own_buffers: bool,
 }
 
 impl Streams {
-    fn allow(&self) -> Result<(), Error> {
-        self.refuses.map_or(Ok(()), |kind| Err(Error::new(kind)))
+    fn allow(&self, config: &StreamConfig) -> Result<(), Error> {
+        let fixed = self.own_buffers && config.buffer_size != BufferSize::Default;
+        let refused = self.refuses.or(fixed.then_some(ErrorKind::UnsupportedConfig));
+        refused.map_or(Ok(()), |kind| Err(Error::new(kind)))
     }
 }
 
@@ -217,7 +221,7 @@ impl DeviceTrait for FakeDevice {
     {
         self.expect_own(&config, format);
         let mut streams = self.streams.lock().unwrap();
-        streams.allow()?;
+        streams.allow(&config)?;
         streams.input = Some((config, Box::new(data)));
         streams.errors.insert("input", Box::new(error));
         streams.opened += 1;
@@ -238,7 +242,7 @@ impl DeviceTrait for FakeDevice {
     {
         self.expect_own(&config, format);
         let mut streams = self.streams.lock().unwrap();
-        streams.allow()?;
+        streams.allow(&config)?;
         streams.output = Some((config, Box::new(data)));
         streams.errors.insert("output", Box::new(error));
         Ok(FakeStream)

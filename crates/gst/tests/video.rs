@@ -271,7 +271,8 @@ fn settings_change_while_it_plays() {
     assert_with(&mut run, 5.0);
     let said = complaint(&bus);
     assert!(said.contains("`sigma` must be") && said.contains("auto"), "{said}");
-    denoise.set_property("sigma", "5");
+    // And what is set after it counts: the mistake stayed, and took every later change along.
+    assert_eq!(denoise.property::<String>("sigma"), "5");
     denoise.set_property("strength", 0.0);
     let Samples::U8(before) = &image.samples else { unreachable!() };
     assert_eq!(run(), *before);

@@ -123,9 +123,12 @@ impl Engine {
         })
     }
 
-    /// Gives the stages back, to be used again with other devices.
-    pub fn into_chain(self) -> Chain {
-        self.coming.map_or(self.chain, |coming| coming.chain)
+    /// Gives the stages back, to be used again with other devices, unless they failed or have taken what they have not given yet, which would come
+    /// too late from then on.
+    pub fn into_chain(self) -> Option<Chain> {
+        let (failed, held) = (self.has_failed(), self.held());
+        let (chain, held) = self.coming.map_or((self.chain, held), |coming| (coming.chain, coming.held));
+        (!failed && held == 0).then_some(chain)
     }
 
     /// Works on every whole block that is there when it begins; how many. `now` is the time, which a test may make. What comes meanwhile is for

@@ -203,7 +203,10 @@ pub fn run_on(
                 tracing::info!(pipeline = pipeline.name, "paused; the devices are closed");
                 continue;
             }
-            Ended::Moved => wait,
+            Ended::Moved => {
+                control.set_state(State::Starting, None);
+                BACKOFF.0
+            }
             Ended::Lost(e) => {
                 tell(pipeline, control, &e, end.played.is_some(), &mut told);
                 // Most often the device is still there, as after a call that was interrupted; if not, the next try will tell.

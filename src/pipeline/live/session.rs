@@ -177,7 +177,7 @@ impl Session {
             .mend("see whether it is suspended or switched off: `pactl list short sources`, `pactl list short sinks`")
     }
 
-    /// Stops, and gives the stages back unless they fell with their thread.
+    /// Stops, and gives the stages back if they can be used again.
     fn close(self) -> Option<Chain> {
         self.halt.store(true, Relaxed);
         self.thread.thread().unpark();
@@ -185,8 +185,7 @@ impl Session {
         // Closing a stream of a server that hangs may take for ever; nobody waits for that.
         let streams = self.streams;
         let _ = std::thread::Builder::new().name("closing".into()).spawn(move || drop(streams));
-        // A stage that failed is made anew; so is one that has taken what it has not given yet, which would come too late from now on.
-        engine.ok().filter(|engine| !engine.has_failed() && engine.held() == 0).map(Engine::into_chain)
+        engine.ok().and_then(Engine::into_chain)
     }
 }
 

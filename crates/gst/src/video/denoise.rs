@@ -44,8 +44,8 @@ pub struct VideoDenoise {
     settings: Mutex<Settings>,
     /// Whether a property that may be changed while playing has been.
     changed: AtomicBool,
-    /// What runs, and what it was started with: properties that count from the next start on do not change it.
-    playing: Mutex<Option<(Worker, Common)>>,
+    /// What runs, and by which settings: of those that count from the next start on, the ones that it was started with.
+    playing: Mutex<Option<(Worker, Settings)>>,
 }
 
 impl Default for VideoDenoise {
@@ -148,7 +148,7 @@ impl BaseTransformImpl for VideoDenoise {
         };
         let worker = worker.map_err(|e| error::message(&e))?;
         let warning = settings.common.warning(&[("sigma", settings.sigma != SIGMA)]);
-        *lock(&self.playing) = Some((worker, settings.common));
+        *lock(&self.playing) = Some((worker, settings));
         if let Some(text) = warning {
             gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{text}"));
         }
@@ -172,16 +172,27 @@ impl VideoFilterImpl for VideoDenoise {
         output: &mut VideoFrameRef<&mut gst::BufferRef>,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let mut playing = lock(&self.playing);
-        let (worker, common) = playing.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
+        let (worker, settings) = playing.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
         let mut share = 1.0;
-        if common.choice.pipeline.is_some() {
+        if settings.common.choice.pipeline.is_some() {
             // Its stages do not know of the property.
             share = lock(&self.settings).strength as f32;
         } else if self.changed.swap(false, Ordering::AcqRel) {
-            let settings = Settings { common: common.clone(), ..lock(&self.settings).clone() };
-            if let Err(e) = worker.replace("denoise", &settings.common.choice.model, settings.stage()) {
-                // Somebody who mistypes a number while it plays shall not lose the picture.
+            let wanted = Settings { common: settings.common.clone(), ..lock(&self.settings).clone() };
+            let mut replace =
+                |wanted: &Settings| worker.replace("denoise", &wanted.common.choice.model, wanted.stage());
+            if let Err(e) = replace(&wanted) {
+                // Somebody who mistypes a number while it plays shall not lose the picture, nor what is set after that.
                 gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{}", error::text(&e)));
+                let mut now = lock(&self.settings);
+                if now.sigma == wanted.sigma {
+                    now.sigma.clone_from(&settings.sigma);
+                }
+                drop(now);
+                settings.strength = wanted.strength;
+                replace(settings).map_err(|e| fail(self, &e))?;
+            } else {
+                *settings = wanted;
             }
         }
         worker.run(input, output, share).map(|()| gst::FlowSuccess::Ok).map_err(|e| fail(self, &e))
