@@ -53,8 +53,8 @@ impl Stop {
 pub struct Crew {
     calls: Option<Sender<Call>>,
     helpers: usize,
-    /// Threads of the crew that have work of their own.
-    owners: Arc<AtomicUsize>,
+    /// Those of them that never have other work.
+    spare: usize,
     stop: Stop,
     hearer: Option<Hearer>,
 }
@@ -69,26 +69,16 @@ impl fmt::Debug for Hearer {
     }
 }
 
-/// Counts a thread among those with work of their own, until it is dropped.
-#[derive(Debug)]
-pub struct Owner(Arc<AtomicUsize>);
-
-impl Drop for Owner {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Crew {
     /// No helpers: the caller does everything.
     pub fn alone() -> Crew {
-        Crew { calls: None, helpers: 0, owners: Arc::default(), stop: Stop::default(), hearer: None }
+        Crew { calls: None, helpers: 0, spare: 0, stop: Stop::default(), hearer: None }
     }
 
     /// A crew of `helpers` threads that answer the calls which the receiver gives out.
     pub fn new(helpers: usize) -> (Crew, Receiver<Call>) {
         let (calls, receiver) = bounded(4 * helpers.max(1));
-        (Crew { calls: Some(calls), helpers, owners: Arc::default(), stop: Stop::default(), hearer: None }, receiver)
+        (Crew { calls: Some(calls), helpers, spare: 0, stop: Stop::default(), hearer: None }, receiver)
     }
 
     /// The same threads, for work that ends between two pieces once `stop` is set.
@@ -103,16 +93,16 @@ impl Crew {
         Crew { hearer: Some(Hearer(Arc::new(hear))), ..self.clone() }
     }
 
-    /// Tells that this thread, one of the crew, has work of its own from now on.
+    /// The same threads, which have nothing to do but to help: work is cut up for all of them.
     #[must_use]
-    pub fn own(&self) -> Owner {
-        self.owners.fetch_add(1, Ordering::Relaxed);
-        Owner(Arc::clone(&self.owners))
+    pub fn dedicated(self) -> Crew {
+        Crew { spare: self.helpers, ..self }
     }
 
-    /// How many other threads could help now, as far as those tell which have work of their own ([`Crew::own`]).
-    pub fn idle(&self) -> usize {
-        (self.helpers + 1).saturating_sub(self.owners.load(Ordering::Relaxed).max(1))
+    /// How many other threads there are that have nothing to do but to help. It never hangs on what others do at the moment: one picture
+    /// comes out the same each time.
+    pub fn spare(&self) -> usize {
+        self.spare
     }
 
     /// What tells that the work is given up, for pieces that are long themselves.
@@ -244,16 +234,6 @@ mod tests {
             assert_eq!(square(&crew, 100).unwrap_err().kind(), Kind::Bug);
             drop(crew);
         });
-    }
-
-    #[test]
-    fn those_with_work_of_their_own_are_not_idle() {
-        let (crew, _calls) = Crew::new(3);
-        assert_eq!((Crew::alone().idle(), crew.idle()), (0, 3));
-        let owners: Vec<Owner> = (0..3).map(|_| crew.own()).collect();
-        assert_eq!(crew.until(&Stop::default()).idle(), 1);
-        drop(owners);
-        assert_eq!(crew.idle(), 3);
     }
 
     #[test]

@@ -203,9 +203,7 @@ impl Shared {
         let first = job.inputs.first().map(|input| show_path(&input.relative)).unwrap_or_default();
         let id = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
         let span = tracing::info_span!("job", id, pipeline = job.pipeline.name, file = first);
-        let owner = self.crew.own();
         let ticket = span.in_scope(|| job.run(&self.crew, &flight));
-        drop(owner);
         // Also of one that failed: from here on the watchdog cannot tell of it as well.
         if flight.publish().is_err() {
             return false;

@@ -1,4 +1,4 @@
-//! How a picture is cut into tiles: as few as will do, or as many as keep all idle threads at work.
+//! How a picture is cut into tiles: as few as will do, or as many as keep threads at work that have nothing else to do.
 
 use crate::model::tune::MARGIN;
 
@@ -102,7 +102,7 @@ mod tests {
 
     /// A frame of 320x240 was one tile, of 384x384, and the work of one core.
     #[test]
-    fn a_small_picture_is_the_work_of_all_who_are_idle_and_of_one_where_others_have_their_own() {
+    fn a_small_picture_is_the_work_of_all_who_have_nothing_else_to_do() {
         let tiles = |threads| {
             let (rows, columns) = shape(512, 16, 1).cut(240, 320, threads);
             (rows.count * columns.count, rows.size * columns.size)

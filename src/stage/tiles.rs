@@ -46,7 +46,7 @@ pub fn run(model: &Arc<Model>, image: Image, settings: Settings, context: &Conte
     let margin = model.card.context().next_multiple_of(multiple);
     super::check_size(image.width * scale, image.height * scale)?;
     let shape = Shape { largest: tile, context: margin, multiple };
-    let (rows, columns) = shape.cut(image.height, image.width, 1 + context.crew.idle());
+    let (rows, columns) = shape.cut(image.height, image.width, 1 + context.crew.spare());
     let colors = image.layout.colors();
     let depth = if context.intermediate { Depth::Sixteen } else { image.depth };
 

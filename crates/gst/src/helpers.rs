@@ -16,6 +16,7 @@ impl Helpers {
     pub fn start() -> Helpers {
         let count = std::thread::available_parallelism().map_or(1, usize::from) - 1;
         let (crew, calls) = Crew::new(count);
+        let crew = crew.dedicated();
         let spawn = |_| {
             let calls = calls.clone();
             let help = move || {
