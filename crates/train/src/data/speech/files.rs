@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
-use latentd::media::audio::{Audio, AudioRead, Block, Resample, decode};
+use latentd::media::audio::{Audio, Block, Resample, decode};
 
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 8 << 30;
