@@ -24,9 +24,12 @@ impl Stamp {
     /// Of the entry itself: a link is not followed.
     ///
     /// # Errors
-    /// It is not there, or its folder cannot be read.
+    /// It is not there, or its folder cannot be read. Where a folder has taken a file's place, the file is not there.
     pub fn of(path: &Path) -> io::Result<Stamp> {
-        super::look(path).map(|m| Stamp::from(&m))
+        match super::look(path)? {
+            metadata if metadata.is_dir() => Err(io::ErrorKind::NotFound.into()),
+            metadata => Ok(Stamp::from(&metadata)),
+        }
     }
 
     /// Whether contents and identity are the same, as far as `modified` tells: a try to move a file may leave a trace in `changed`.
@@ -88,5 +91,16 @@ mod tests {
         assert!(super::super::delete(&path, Some(state)).is_err() && path.exists());
         super::super::delete(&path, Some(now)).unwrap();
         assert!(!path.exists());
+    }
+    /// A folder that came in the place of a file under its name was taken for that, and put into quarantine with all in it.
+    #[test]
+    fn a_folder_in_a_files_place_is_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        std::fs::write(&path, "a").unwrap();
+        assert!(Stamp::of(&path).is_ok());
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert_eq!(Stamp::of(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

@@ -57,6 +57,8 @@ impl Feed {
                 continue;
             }
             match durable::look(&path) {
+                // It came in the place of a file, and is told of by itself.
+                Ok(metadata) if metadata.is_dir() => self.settle.forget(&path),
                 // A link or a pipe is as whole as it will ever be.
                 Ok(metadata) if !metadata.is_file() => self.mark(path, Mark::Whole, Stamp::from(&metadata)),
                 Ok(metadata) => self.mark(path, mark, Stamp::from(&metadata)),
