@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use common::{assert_alike, assert_same, noisy_speech, stage};
-use latentd::crew::Crew;
 use latentd::media::audio::{Block, Depth, Memory};
 use latentd::media::image::{Limits, Samples};
 use latentd::media::{self, Audio, Image, Media, MediaKind};
@@ -70,7 +69,7 @@ fn sound(path: PathBuf) -> Audio {
 
 /// What `latentd apply` makes of a file.
 fn apply(stages: &[Box<dyn Stage>], input: Media, out: &Path) {
-    let result = stages::process(stages, vec![input], &Crew::alone()).unwrap().pop().unwrap();
+    let result = stages::process(stages, vec![input], &common::crew()).unwrap().pop().unwrap();
     media::write(result, out, &Default::default(), &mut File::create(out).unwrap()).unwrap();
 }
 

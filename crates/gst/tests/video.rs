@@ -9,7 +9,6 @@ use gst_check::Harness;
 use gst_video::prelude::*;
 use gst_video::{VideoFormat, VideoFrame, VideoInfo};
 use latentd::config::Node;
-use latentd::crew::Crew;
 use latentd::media::image::{Depth, Layout, Samples};
 use latentd::media::{Image, Media};
 use latentd::stage::{self as stages, Stage};
@@ -67,7 +66,7 @@ fn layout(channels: usize) -> Layout {
 }
 
 fn process(stages: &[Box<dyn Stage>], image: Image) -> Image {
-    match stages::process(stages, vec![Media::Image(image)], &Crew::alone()).unwrap().pop() {
+    match stages::process(stages, vec![Media::Image(image)], &common::crew()).unwrap().pop() {
         // A last stage that finds nothing to do passes on the 16 bits that there are between stages.
         Some(Media::Image(image)) => image.to_depth(Depth::Eight),
         other => panic!("{other:?}"),

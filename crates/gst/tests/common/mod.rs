@@ -111,6 +111,12 @@ pub fn assert_alike(got: &[u8], expected: &[u8], what: &str) {
     );
 }
 
+/// A crew as an element has it, so that pictures are cut alike; nobody answers its calls.
+pub fn crew() -> Crew {
+    let helpers = std::thread::available_parallelism().map_or(1, usize::from) - 1;
+    Crew::new(helpers).0.dedicated()
+}
+
 /// Gives the element a bus, for an element outside a pipeline has none.
 pub fn listen(element: &gst::Element) -> gst::Bus {
     let bus = gst::Bus::new();
