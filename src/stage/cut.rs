@@ -34,8 +34,8 @@ impl Shape {
     fn parts(&self, length: usize, count: usize) -> Cut {
         let largest = self.largest();
         let needed = length.div_ceil(count) + 2 * self.context;
-        let sizes = LADDER.iter().map(|n| n.next_multiple_of(self.multiple));
-        let size = sizes.into_iter().find(|&n| n >= needed && n <= largest).unwrap_or(largest);
+        let mut sizes = LADDER.iter().map(|n| n.next_multiple_of(self.multiple));
+        let size = sizes.find(|&n| n >= needed && n <= largest).unwrap_or(largest);
         let step = size - 2 * self.context;
         Cut { count: length.div_ceil(step), size, step }
     }

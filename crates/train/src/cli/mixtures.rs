@@ -11,8 +11,7 @@ use rayon::prelude::*;
 
 use super::within;
 use crate::data::speech::{Corpus, HELD_OUT, Mixer, RATE, Taught};
-use crate::refuse;
-use crate::{own, tell};
+use crate::{own, refuse, tell};
 
 #[derive(Args)]
 pub struct Mixtures {
