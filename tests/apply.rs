@@ -188,6 +188,35 @@ fn a_dry_run_tells_what_will_be_refused() {
     assert!(out.lines().any(|line| line.contains("in/b.png") && line.contains("\"kind\":\"input\"")), "{out}");
 }
 
+#[test]
+fn settings_are_changed_for_once() {
+    let home = home();
+    fs::write(home.path("in/a.png"), png(60, 30)).unwrap();
+    let before = fs::read_to_string(home.path("pipeline.yaml")).unwrap();
+    let (code, _, err) =
+        run(&home, "apply pipeline.yaml in --out out --set resize.long_side=20 --set sink.name={stem}-small.{ext}");
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!((names(&home, "out"), widths(&home, "out")), (vec!["a-small.png".to_owned()], vec![20]));
+    // One that the program carries, and a setting that its text does not name.
+    let (code, _, err) =
+        run(&home, "apply thumbnails in --out carried --set resize.long_side=10 --set sink.quality=50");
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(widths(&home, "carried"), [10]);
+    assert_eq!(fs::read_to_string(home.path("pipeline.yaml")).unwrap(), before);
+    for (set, words) in [
+        ("resize.long_sid=20", &["`resize` has no setting `long_sid`", "did you mean `long_side`?"][..]),
+        ("resize.long_side=many", &["found `many`", "what `--set` makes of the pipeline is not right"]),
+        ("resise.long_side=20", &["the pipeline has no stage `resise`", "did you mean `resize`?"]),
+        ("long_side=20", &["write `resize.long_side=...`"]),
+        ("resize=20", &["`resize` is no setting", "resize.long_side=..."]),
+        ("resize", &["a stage, its setting and a value"]),
+    ] {
+        let (code, _, err) = run(&home, &format!("apply pipeline.yaml in --out none --set {set}"));
+        assert!(code == Some(64) && words.iter().all(|word| err.contains(word)), "{set}: {code:?} {err}");
+    }
+    assert!(!home.path("none").exists());
+}
+
 /// Half-written files in a folder.
 fn partial(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());

@@ -5,6 +5,7 @@ mod interrupt;
 mod plan;
 mod progress;
 mod report;
+mod set;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -15,7 +16,8 @@ use crossbeam::channel::{Receiver, Sender, unbounded};
 use plan::{Inputs, Turns};
 use report::{Summary, report};
 
-use super::{Common, apart, find_models_apart, load, print_mistakes, results, stdout, terminal, threads};
+use super::{Common, apart, find_models_apart, results, stdout, terminal, threads};
+use crate::config;
 use crate::durable::{self, Collision, names};
 use crate::error::{Error, Kind, Result, plain_paths, show_path, show_paths};
 use crate::model::Models;
@@ -34,6 +36,10 @@ pub struct Args {
     /// Where results go; the pipeline's sink if not given
     #[arg(long, short, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Another value for a setting of a stage or the sink, this once: `denoise.sigma=20`, `sink.quality=90`; of the second stage of a name `denoise.2.sigma=20`
+    /// (may be given more than once; paths begin where those in the file do)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = set::parse)]
+    set: Vec<set::Set>,
     /// Worker threads; as many as there are cores if not given
     #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
@@ -151,7 +157,9 @@ fn read(args: &Args, common: &Common) -> Result<(Pipeline, Models)> {
     let Some(shipped) = Shipped::find(&name).filter(|_| missing) else {
         let models = common.models();
         let near = crate::did_you_mean(&name, SHIPPED.iter().map(|shipped| shipped.name));
-        return match (load(&args.pipeline, &models), near) {
+        let pipeline =
+            config::read(&args.pipeline).and_then(|text| set::load(&args.pipeline, text, &args.set, &models));
+        return match (pipeline, near) {
             (Err(e), Some(near)) if missing => Err(e.mend(format!("did you mean `{near}`?"))),
             (pipeline, _) => Ok((pipeline?, models)),
         };
@@ -162,7 +170,7 @@ fn read(args: &Args, common: &Common) -> Result<(Pipeline, Models)> {
         return Err(e.mend(format!("say where they go by `--out DIR`, or make it your own by `latentd new {name}`")));
     }
     let models = find_models_apart(&common.models);
-    Ok((shipped.pipeline(&models).map_err(print_mistakes)?, models))
+    Ok((set::load(&shipped.file(), shipped.text.to_owned(), &args.set, &models)?, models))
 }
 
 /// Inputs in the order in which they were named, `size` to a job.

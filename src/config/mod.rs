@@ -1,6 +1,7 @@
 //! YAML to a checked pipeline. All errors are found at once, each with its place, what is wrong and the mend.
 //! This module knows how settings look, not what they do: each source, stage and sink brings a [`Description`] of its own.
 
+mod change;
 mod check;
 mod decode;
 pub mod fields;
@@ -15,6 +16,7 @@ mod syntax;
 mod words;
 pub mod yaml;
 
+pub use change::change;
 pub use check::audit;
 pub use decode::{Component, Damaged, Parsed, Pipeline, read};
 pub use fields::{Catalog, Description, Field, Kind, Presence};

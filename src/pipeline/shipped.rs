@@ -1,6 +1,6 @@
 //! The pipelines that the program carries, to begin with.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::{LoadError, Loaded, Pipeline};
 use crate::model::Models;
@@ -50,13 +50,18 @@ impl Shipped {
         sentence.trim_end_matches('.').to_owned()
     }
 
+    /// What its file is called in messages.
+    pub fn file(&self) -> PathBuf {
+        format!("{}.yaml", self.name).into()
+    }
+
     /// The pipeline itself, for whoever names folders of their own.
     ///
     /// # Errors
     /// As for [`Pipeline::load`]: it is a live one, or a model of it is not in reach.
     pub fn pipeline(&self, models: &Models) -> std::result::Result<Pipeline, LoadError> {
-        let file = format!("{}.yaml", self.name);
-        Loaded::of_text(Path::new(&file), self.text.to_owned(), models)?.files(Path::new(&file))
+        let file = self.file();
+        Loaded::of_text(&file, self.text.to_owned(), models)?.files(&file)
     }
 }
 

@@ -89,11 +89,14 @@ impl Block {
 
     /// Adds whole frames of interleaved samples; what is left at the end and makes no frame is dropped.
     pub fn append_interleaved(&mut self, samples: impl IntoIterator<Item = f32>) {
-        let channels = self.channels();
-        for (index, sample) in samples.into_iter().enumerate() {
-            self.planes[index % channels].push(sample);
+        let mut samples = samples.into_iter();
+        'all: loop {
+            for plane in &mut self.planes {
+                let Some(sample) = samples.next() else { break 'all };
+                plane.push(sample);
+            }
         }
-        self.truncate(self.planes[channels - 1].len());
+        self.truncate(self.planes[self.channels() - 1].len());
     }
 
     /// Makes numbers of what is none, and bounds all by [`LOUDEST`]: a network that has once seen such gives nothing else for ever.

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -76,8 +77,7 @@ impl Speech {
         let mut corpus = Corpus::load(&folders, &self.noise)?;
         folders.extend(self.noise.iter().cloned());
         let mut data = sets(&folders, &corpus);
-        if let (Some(folder), Some(taught)) = (&self.taught, &taught) {
-            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        if let (Some(name), Some(taught)) = (self.lessons(), &taught) {
             let name = format!("{} mixtures in a folder `{name}`, as another denoiser cleaned them", taught.count());
             tell(format_args!("learning from {name}"));
             data.push(DataSet { name, licence: SUPPLIED.to_owned() });
@@ -124,14 +124,19 @@ impl Speech {
         self.training.run(&recipe, job)
     }
 
+    /// The name of the folder of `--taught`: where it lies is nobody's business.
+    fn lessons(&self) -> Option<Cow<'_, str>> {
+        Some(self.taught.as_ref()?.file_name().unwrap_or_default().to_string_lossy())
+    }
+
     /// The recipe's own options, as they are told on the card.
     fn options(&self) -> String {
         let mut options = format!(
             "--width {} --blocks {} --seconds {} --loudness {}",
             self.width, self.blocks, self.seconds, self.loudness
         );
-        if let Some(folder) = &self.taught {
-            options += &format!(" --taught {}", folder.file_name().unwrap_or_default().to_string_lossy());
+        if let Some(name) = self.lessons() {
+            options += &format!(" --taught {name}");
         }
         if self.listener.is_some() {
             options += &format!(" --listener sig_bak_ovr.onnx --rating {}", self.rating);
