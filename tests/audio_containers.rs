@@ -100,6 +100,66 @@ fn a_streamed_wav_goes_on_to_the_end_of_the_file() {
     }
     bytes.push(1);
     assert_eq!(decoded(&home.path("a.wav"), &bytes).unwrap().plane(0), [0.5, -0.5]);
+    // What SoX and arecord write there.
+    for told in [0x7fff_f000_u32, 0x8000_0000] {
+        bytes[40..44].copy_from_slice(&told.to_le_bytes());
+        assert_eq!(decoded(&home.path("a.wav"), &bytes).unwrap().plane(0), [0.5, -0.5]);
+    }
+    // A recording that was never ended, by a program that writes lengths when it ends; and a file without sound before its list.
+    let zero = |at: usize, bytes: &mut Vec<u8>| bytes[at..at + 4].fill(0);
+    zero(40, &mut bytes);
+    for riff in [0_u32, 36] {
+        bytes[4..8].copy_from_slice(&riff.to_le_bytes());
+        assert_eq!(decoded(&home.path("a.wav"), &bytes).unwrap().plane(0), [0.5, -0.5]);
+    }
+    let empty = wav(&[chunk(b"fmt ", &plain(1, 2, 16)), chunk(b"data", &[]), chunk(b"LIST", b"even")]);
+    assert!(decoded(&home.path("a.wav"), &empty).unwrap_err().to_string().contains("holds no sound"));
+}
+
+#[test]
+fn half_a_frame_at_the_end_is_no_damage() {
+    let home = Home::new();
+    let bytes = wav(&[chunk(b"fmt ", &plain(2, 2, 16)), chunk(b"data", &[0, 0x40, 0, 0xc0, 0, 0x40])]);
+    let found = decoded(&home.path("a.wav"), &bytes).unwrap();
+    assert_eq!([found.plane(0), found.plane(1)], [[0.5], [-0.5]]);
+}
+
+/// Symphonia 0.6 makes another sound of Vorbis with more than two channels.
+#[test]
+fn codecs_of_more_channels_than_are_read_are_told() {
+    let home = Home::new();
+    for (name, codec) in
+        [("three.ogg", "Vorbis of more than two channels"), ("three.m4a", "AAC of more than two channels")]
+    {
+        let error = decoded(&home.path(name), &fixture(name)).unwrap_err();
+        assert!(error.to_string().contains(codec) && error.mend_text().is_some(), "{error}");
+    }
+}
+
+#[test]
+fn depth_is_that_of_the_codec_whatever_it_lies_in() {
+    let home = Home::new();
+    fs::write(home.path("deep.ogg"), fixture("deep.ogg")).unwrap();
+    assert_eq!(open(&home.path("deep.ogg")).unwrap().depth, Depth::Integer(24));
+}
+
+/// The last page is not found where damage lies near it, and what is missing was not told.
+#[test]
+fn sound_that_is_missing_from_an_ogg_file_is_told() {
+    let home = Home::new();
+    home.pipeline("", "high_pass: { frequency: 60 }", "");
+    let whole = fixture("sweep.opus");
+    let pages: Vec<usize> = (0..whole.len()).filter(|at| whole[*at..].starts_with(b"OggS")).collect();
+    for page in &pages[3..] {
+        let mut bytes = whole.clone();
+        bytes[page + 60] ^= 0x10;
+        fs::write(home.path("a.opus"), bytes).unwrap();
+        let (code, _, err) = common::run(&home, "apply pipeline.yaml a.opus --out out");
+        assert!(code != Some(0) || err.contains("damaged and left out"), "page at {page}: {err}");
+    }
+    fs::write(home.path("a.opus"), whole).unwrap();
+    let (code, _, err) = common::run(&home, "apply pipeline.yaml a.opus --out out");
+    assert!(code == Some(0) && !err.contains("damaged"), "{err}");
 }
 
 #[test]

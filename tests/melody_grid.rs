@@ -105,6 +105,24 @@ fn what_accompanies_a_held_note_is_left_out_and_what_is_bound_to_it_is_not() {
     assert_eq!(shown(&quantise(&[note(0, 5, 67), note(4, 8, 64)], 480)), "g4--- e4---");
 }
 
+/// Of all that begin within a step the highest was heard: a short note from above, and then silence.
+#[test]
+fn what_ornaments_a_note_is_left_out_and_told() {
+    for bound in [0, 5] {
+        let quarter = |at: u64, pitch: u8| {
+            let (start, end) = (480 * at, 480 * (at + 1));
+            let ornament = Note { start, end: start + 40 + bound, pitch: pitch + 2, velocity: 90 };
+            [ornament, Note { start: start + 40, end, pitch, velocity: 90 }]
+        };
+        let notes = [quarter(0, 60), quarter(1, 64)].concat();
+        let made = quantise_aloud(&notes, 480);
+        let hold = Step::Hold;
+        assert_eq!(made.steps, [Step::Note(60), hold, hold, hold, Step::Note(64), hold, hold, hold]);
+        assert_eq!((made.ornaments, made.hidden), (2, 0));
+        assert!(made.remark().is_some_and(|said| said.contains("2 that share a 16th with a longer one are left out")));
+    }
+}
+
 #[test]
 fn triplets_go_to_the_nearest_16th_aloud() {
     let triplet = [0, 160, 320].map(|start| Note { start, end: start + 160, pitch: 60, velocity: 80 });

@@ -79,19 +79,27 @@ pub fn onsets(steps: &[Step]) -> impl Iterator<Item = (usize, u8)> {
 
 /// Puts notes on the grid: starts and ends go to the nearest step (halves up), a note lasts at least one step, and where
 /// notes sound together the higher one is heard from its start on (the skyline). A lower one that outlasts a higher one takes over where it
-/// starts, as players bind tones; one that does not accompanies it and is left out. The grid ends with the last note.
+/// starts, as players bind tones; one that does not accompanies it and is left out. Of notes that come one after the other and share a step the longest is
+/// heard: the others ornament it. The grid ends with the last note.
 ///
 /// Pitches beyond the grid's range are moved into it by octaves.
 pub fn quantise(notes: &[Note], ticks_per_quarter: u16) -> Vec<Step> {
+    skyline(notes, ticks_per_quarter).0
+}
+
+/// [`quantise`], and how many notes were left out for others that share their step and do not sound with them.
+fn skyline(notes: &[Note], ticks_per_quarter: u16) -> (Vec<Step>, usize) {
     let nearest = |tick: u64| nearest_step(tick, ticks_per_quarter);
+    let mut sharing: BTreeMap<u64, Vec<&Note>> = BTreeMap::new();
+    notes.iter().for_each(|note| sharing.entry(nearest(note.start)).or_default().push(note));
+    let mut ornaments = 0;
     let mut heard: BTreeMap<u64, (u8, u64)> = BTreeMap::new();
-    for note in notes {
-        let start = nearest(note.start);
-        let end = nearest(note.end).max(start + 1);
-        let entry = heard.entry(start).or_insert((note.pitch, end));
-        if (note.pitch, end) > *entry {
-            *entry = (note.pitch, end);
-        }
+    for (start, notes) in sharing {
+        let end = |note: &Note| nearest(note.end).max(start + 1);
+        let Some(longest) = notes.iter().max_by_key(|note| (lasts(note), note.pitch)) else { continue };
+        let together = notes.iter().filter(|note| sound_together(note, longest));
+        ornaments += notes.len() - together.clone().count();
+        heard.extend(together.map(|note| (note.pitch, end(note))).max().map(|top| (start, top)));
     }
     let mut above: Option<(u8, u64)> = None;
     heard.retain(|_, &mut (pitch, end)| {
@@ -111,7 +119,19 @@ pub fn quantise(notes: &[Note], ticks_per_quarter: u16) -> Vec<Step> {
             steps[*end as usize] = Step::Off;
         }
     }
-    steps
+    (steps, ornaments)
+}
+
+/// How many ticks it lasts, at least one.
+fn lasts(note: &Note) -> u64 {
+    note.end.saturating_sub(note.start).max(1)
+}
+
+/// Whether one sounds while the other does, for more than half of the shorter: players bind what comes one after the other by a little more than nothing.
+fn sound_together(a: &Note, b: &Note) -> bool {
+    let end = |note: &Note| note.start.saturating_add(lasts(note));
+    let both = end(a).min(end(b)).saturating_sub(a.start.max(b.start));
+    both > lasts(a).min(lasts(b)) / 2
 }
 
 /// What [`quantise`] made of notes, and what was lost.
@@ -127,6 +147,8 @@ pub struct Quantised {
     pub triplets: usize,
     /// Notes that sound below a higher one and are not heard.
     pub hidden: usize,
+    /// Notes that share a step with a longer one, before or after it, and are not heard.
+    pub ornaments: usize,
 }
 
 impl Quantised {
@@ -142,17 +164,27 @@ impl Quantised {
         if self.hidden > 0 {
             said.push(format!("{} below others that sound with them are left out", self.hidden));
         }
+        if self.ornaments > 0 {
+            said.push(format!("{} that share a 16th with a longer one are left out", self.ornaments));
+        }
         (!said.is_empty()).then(|| format!("of {} notes {}", self.notes, said.join(", ")))
     }
 }
 
 /// [`quantise`], and an account of what it changed.
 pub fn quantise_aloud(notes: &[Note], ticks_per_quarter: u16) -> Quantised {
-    let steps = quantise(notes, ticks_per_quarter);
+    let (steps, ornaments) = skyline(notes, ticks_per_quarter);
     let heard = onsets(&steps).count();
     let moved: Vec<&Note> = notes.iter().filter(|note| is_off_grid(note.start, ticks_per_quarter)).collect();
     let triplets = moved.iter().filter(|note| off(note.start, ticks_per_quarter, 6) < 1.0 / 64.0).count();
-    Quantised { notes: notes.len(), moved: moved.len(), triplets, hidden: notes.len() - heard, steps }
+    Quantised {
+        notes: notes.len(),
+        moved: moved.len(),
+        triplets,
+        hidden: notes.len() - heard - ornaments,
+        ornaments,
+        steps,
+    }
 }
 
 /// Whether a tick lies off the grid by more than an eighth of a step.

@@ -51,7 +51,7 @@ impl Levelled {
     }
 
     fn measure(mut audio: Audio, level: Level) -> Result<Levelled> {
-        let mut meter = meter(audio.format(), LOUDNESS | Mode::TRUE_PEAK)?;
+        let mut meter = meter(audio.format(), audio.speakers, LOUDNESS | Mode::TRUE_PEAK)?;
         let spool = Spool::fill(&mut audio, MOST, |samples| measured(meter.add_frames_f32(samples)))?;
         let loudness = measured(meter.loudness_global())?;
         let peaks = (0..meter.channels()).map(|channel| measured(meter.true_peak(channel)));
@@ -73,7 +73,12 @@ impl Levelled {
             tell(level, loudness + decibels(gain));
             return Ok(Levelled::Measured { sound, gain: gain as f32 });
         }
-        let (limiter, reached) = limit(&spool, level, decibels(wanted), decibels(room) + level.limit)?;
+        let replay = || {
+            let mut again = Audio::new(spool.replay(), Depth::Float);
+            again.speakers = audio.speakers;
+            again
+        };
+        let (limiter, reached) = limit(replay, level, decibels(wanted), decibels(room) + level.limit)?;
         tell(level, reached);
         Ok(Levelled::Measured { sound: sound.through(limiter), gain: 1.0 })
     }
@@ -81,14 +86,15 @@ impl Levelled {
 
 /// Looks for the limiter that makes spooled sound as loud as is asked, or as loud as it becomes by the gain `most`; `wanted` would do it if nothing had to be
 /// limited. Both in dB. With the loudness that comes out of it, in LUFS.
-fn limit(spool: &Spool, level: Level, wanted: f64, most: f64) -> Result<(Limiter, f64)> {
+fn limit(replay: impl Fn() -> Audio, level: Level, wanted: f64, most: f64) -> Result<(Limiter, f64)> {
     let ceiling = level.peak * from_decibels(-HAIR);
     let mut gain = wanted.min(most);
     let mut before: Option<(f64, f64)> = None;
     let mut tries = 1;
     loop {
-        let audio = Audio::new(spool.replay(), Depth::Float);
-        let limiter = || Limiter::new(spool.format(), from_decibels(gain), ceiling);
+        let audio = replay();
+        let format = audio.format();
+        let limiter = || Limiter::new(format, from_decibels(gain), ceiling);
         let reached = loudness(audio.through(limiter()))?;
         let missing = level.loudness - reached;
         tracing::debug!(gain, reached, "peaks limited");
@@ -107,7 +113,7 @@ fn limit(spool: &Spool, level: Level, wanted: f64, most: f64) -> Result<(Limiter
 
 /// How loud a sound is, in LUFS.
 fn loudness(mut audio: Audio) -> Result<f64> {
-    let mut meter = meter(audio.format(), LOUDNESS)?;
+    let mut meter = meter(audio.format(), audio.speakers, LOUDNESS)?;
     let mut block = Block::new(audio.format().channels);
     let mut samples = Vec::new();
     loop {

@@ -141,7 +141,7 @@ pub(super) struct Follow {
 
 impl Follow {
     pub(super) fn new(level: Level, format: Format) -> Result<Follow> {
-        let meter = meter(format, Mode::M)?;
+        let meter = meter(format, None, Mode::M)?;
         let release = from_decibels(RELEASE / f64::from(format.rate));
         let interleaved = Vec::with_capacity(4 * BLOCK * format.channels);
         Ok(Follow { level, format, meter, interleaved, ear: Ear::new(), gain: 0.0, limit: 1.0, release })

@@ -59,11 +59,6 @@ impl Spool {
         Ok(Spool { file: Arc::new(file), format, frames })
     }
 
-    /// Rate and channels.
-    pub(super) fn format(&self) -> Format {
-        self.format
-    }
-
     /// All of it once more, from the start.
     pub(super) fn replay(&self) -> Replay {
         Replay { file: Arc::clone(&self.file), format: self.format, frames: self.frames, at: 0, bytes: Vec::new() }

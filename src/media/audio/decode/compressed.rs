@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Seek;
 
 use symphonia::core::audio::Channels;
-use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_FLAC, CODEC_ID_OPUS, CODEC_ID_VORBIS};
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as Trouble;
 use symphonia::core::formats::probe::Hint;
@@ -59,14 +59,15 @@ impl Codec {
             let header = parameters.extra_data.as_deref().unwrap_or_default();
             return Ok(Codec::Opus(Box::new(opus::Decoder::new(header)?)));
         }
-        let unread = |_| {
-            Error::new(Kind::Input, format!("a codec in {} that latentd does not read", container.name()))
-                .mend("latentd reads Vorbis and Opus in Ogg and AAC in M4A; convert it: `ffmpeg -i FILE new.wav`")
-        };
-        symphonia::default::get_codecs()
+        let decoder = symphonia::default::get_codecs()
             .make_audio_decoder(parameters, &AudioDecoderOptions::default())
-            .map(Codec::Symphonia)
-            .map_err(unread)
+            .map_err(|_| unread(parameters, container))?;
+        // Of more channels Symphonia 0.6 undoes the coupling in the wrong order: another sound comes out.
+        let channels = decoder.codec_params().channels.as_ref().map_or(0, Channels::count);
+        match parameters.codec == CODEC_ID_VORBIS && channels > 2 {
+            true => Err(unread(parameters, container)),
+            false => Ok(Codec::Symphonia(decoder)),
+        }
     }
 
     fn rate(&self) -> Option<u32> {
@@ -116,8 +117,8 @@ pub(super) fn open(mut file: File, size: u64, container: Container) -> Result<Op
     let parameters = track.codec_params.as_ref().and_then(|p| p.audio());
     let parameters = parameters.ok_or_else(|| damaged("the file does not tell how its sound is coded"))?;
     let codec = Codec::new(parameters, container)?;
-    let depth = match (container, parameters.bits_per_sample) {
-        (Container::Flac, Some(bits @ 1..=32)) => Depth::Integer(bits.div_ceil(8) as u16 * 8),
+    let depth = match (parameters.codec, parameters.bits_per_sample) {
+        (CODEC_ID_FLAC, Some(bits @ 1..=32)) => Depth::Integer(bits.div_ceil(8) as u16 * 8),
         _ => Depth::Integer(16),
     };
     let begin = u64::try_from(track.start_ts.get()).unwrap_or(0);
@@ -274,13 +275,15 @@ impl Compressed {
     /// The end of the file; `cut_off` where the reader expected more.
     fn end(&self, cut_off: bool) -> Result<bool> {
         let told = self.frames.unwrap_or(0);
+        // Where damage lies near the end, Symphonia does not find the last page, which is whole, either.
+        let is_short = self.frames.is_none_or(|told| self.decoded + OGG_SLACK < told);
         let early = match self.container {
             Container::Flac => self.decoded < told,
             // Some tags count themselves.
             Container::Mp3 => self.tagged && self.decoded + PACKET < told,
             // The last page is marked. Pages that are damaged in between are passed over by Symphonia without a word.
             Container::Ogg => {
-                if !cut_off && self.decoded + OGG_SLACK < told {
+                if !cut_off && is_short {
                     tracing::warn!("some of the file's sound is damaged and left out: the result is shorter");
                 }
                 cut_off
@@ -314,6 +317,18 @@ impl AudioRead for Compressed {
         }
         Ok(())
     }
+}
+
+/// The error of a codec that is not read, or not with so many channels.
+fn unread(parameters: &AudioCodecParameters, container: Container) -> Error {
+    let what = match parameters.codec {
+        CODEC_ID_VORBIS => "Vorbis of more than two channels".to_owned(),
+        CODEC_ID_AAC => "AAC of more than two channels, or of a kind".to_owned(),
+        _ => format!("a codec in {}", container.name()),
+    };
+    Error::new(Kind::Input, format!("{what} that latentd does not read")).mend(
+        "latentd reads Opus in Ogg, and Vorbis in Ogg and AAC in M4A of one or two channels; convert it: `ffmpeg -i FILE new.wav`",
+    )
 }
 
 /// The error of a file that has too much that is no sound.

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
+use std::ops::RangeInclusive;
 
 use super::{damaged, part, unreadable};
 use crate::error::{Error, Kind, Result};
@@ -16,8 +17,8 @@ pub(super) const FLOAT: u16 = 3;
 const EXTENSIBLE: u16 = 0xfffe;
 /// How identifiers of samples end whose first two bytes are a tag.
 const OF_TAGS: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71];
-/// What programs write that cannot go back to tell the length.
-const STREAMED: u32 = u32::MAX;
+/// Lengths that programs tell which cannot go back to tell the true one: those just below 4 GiB (ffmpeg) and around 2 GiB (SoX, arecord).
+const STREAMED: [RangeInclusive<u32>; 2] = [0x7fff_f000..=0x8000_0000, 0xffff_f000..=u32::MAX];
 const MOST_CHUNKS: usize = 4096;
 
 /// What a WAV file tells before its sound.
@@ -60,6 +61,7 @@ impl Header {
 
 /// Looks for the sound in a file of `size` bytes, and leaves the file where it begins.
 pub(super) fn find(file: &mut File, size: u64) -> Result<Header> {
+    let riff = long(&part(file, 4, 4).map_err(unreadable)?, 0).unwrap_or(0);
     let mut at = 12;
     let mut header = None;
     for _ in 0..MOST_CHUNKS {
@@ -75,7 +77,13 @@ pub(super) fn find(file: &mut File, size: u64) -> Result<Header> {
             b"data" => {
                 let untold = || damaged("the WAV header is damaged: it does not tell what the samples are");
                 let mut header = header.ok_or_else(untold)?;
-                header.sound = sound(&header, length, size.saturating_sub(at))?;
+                let left = size.saturating_sub(at);
+                // A recording that was never ended: by the header nothing follows.
+                let unended = length == 0 && u64::from(riff) + 8 <= at;
+                let streamed =
+                    unended || STREAMED.iter().any(|range| range.contains(&length)) && u64::from(length) > left;
+                let told = if streamed { left } else { u64::from(length) };
+                header.sound = sound(&header, told, left)?;
                 file.seek(SeekFrom::Start(at)).map_err(unreadable)?;
                 return Ok(header);
             }
@@ -90,16 +98,16 @@ pub(super) fn find(file: &mut File, size: u64) -> Result<Header> {
     Err(damaged("the WAV header is damaged: it does not come to the sound"))
 }
 
-/// Bytes of sound where the header tells of `told` and the file has `left`.
-fn sound(header: &Header, told: u32, left: u64) -> Result<u32> {
-    let frame = (u64::from(header.bytes) * u64::from(header.channels)).max(1);
-    let sound = if told == STREAMED { left - left % frame } else { u64::from(told) };
+/// Bytes of sound, in whole frames, where the header tells of `told` and the file has `left`.
+fn sound(header: &Header, told: u64, left: u64) -> Result<u32> {
     // A copy that was cut off, or a program that never wrote the true length.
-    if sound > left {
-        let what = format!("the file ends early: its header promises {sound} bytes of sound, and there are {left}");
+    if told > left {
+        let what = format!("the file ends early: its header promises {told} bytes of sound, and there are {left}");
         return Err(damaged(what));
     }
-    u32::try_from(sound).map_err(|_| Error::new(Kind::Input, "a WAV file with more than 4 GiB of sound").mend(SPLIT))
+    let frame = (u64::from(header.bytes) * u64::from(header.channels)).max(1);
+    u32::try_from(told - told % frame)
+        .map_err(|_| Error::new(Kind::Input, "a WAV file with more than 4 GiB of sound").mend(SPLIT))
 }
 
 /// What the chunk `fmt ` tells, unless it contradicts itself.

@@ -10,6 +10,8 @@ use tiff::tags::{ByteOrder, SampleFormat, Tag};
 use tiff::{ColorType, TiffError};
 
 const SAVE_PLAIN: &str = "open it in an image editor and save it with 8 or 16 bits as gray or RGB";
+/// The compression that is JPEG.
+const JPEG: u16 = 7;
 const XMP: Tag = Tag::Unknown(700);
 const PHOTOSHOP: Tag = Tag::Unknown(34377);
 const CAPTION: Tag = Tag::Unknown(33723);
@@ -112,16 +114,33 @@ impl Kind {
         if let Ok(Some(1)) = decoder.find_tag_unsigned::<u32>(Tag::NewSubfileType) {
             return Err(raw("the first picture in it is only a preview; it may be a camera's raw file"));
         }
+        let compression = decoder.find_tag_unsigned::<u16>(Tag::Compression).ok().flatten().unwrap_or(1);
+        // JPEG has an order of its own.
+        if compression != JPEG && matches!(decoder.find_tag_unsigned::<u16>(Tag::FillOrder), Ok(Some(2))) {
+            return Err(unsupported(
+                "the bits of each of its bytes are stored in reverse order (FillOrder 2), which latentd does not read",
+                SAVE_PLAIN,
+            ));
+        }
         let color = decoder.colortype().map_err(failed)?;
         let extra = decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).ok().flatten().unwrap_or_default();
         let (layout, stored_channels) = match color {
             ColorType::Gray(1 | 2 | 4 | 8 | 16) => (Layout::Gray, 1),
             ColorType::RGB(8 | 16) => (Layout::Rgb, 3),
-            ColorType::YCbCr(8) if is_jpegs(decoder) => (Layout::Rgb, 3),
+            ColorType::YCbCr(8) if compression == JPEG && is_jpegs(decoder) => (Layout::Rgb, 3),
             ColorType::RGBA(8 | 16) => (Layout::Rgba, 4),
             ColorType::CMYK(8 | 16) => (Layout::Rgb, 4),
-            ColorType::Multiband { bit_depth: 8 | 16, num_samples: 2 } if matches!(extra[..], [1 | 2]) => {
+            // As JPEG the crate makes another picture of it.
+            ColorType::Multiband { bit_depth: 8 | 16, num_samples: 2 }
+                if matches!(extra[..], [1 | 2]) && compression != JPEG =>
+            {
                 (Layout::GrayAlpha, 2)
+            }
+            ColorType::Multiband { num_samples: 2, .. } if compression == JPEG => {
+                return Err(unsupported(
+                    "it is a TIFF of gray with opacity, compressed as JPEG, which latentd does not read",
+                    SAVE_PLAIN,
+                ));
             }
             other => {
                 return Err(unsupported(
@@ -144,7 +163,7 @@ impl Kind {
     }
 }
 
-/// Whether luma and chroma are those of JPEG (compression 7), by the usual coefficients and over the whole range. Without JPEG chroma is
+/// Whether luma and chroma are those of JPEG, by the usual coefficients and over the whole range. Without JPEG chroma is
 /// mostly coarser than the pixels, and laid out as no reader here knows.
 fn is_jpegs<R: Read + Seek>(decoder: &mut Decoder<R>) -> bool {
     const COEFFICIENTS: (Tag, &[f64]) = (Tag::Unknown(529), &[0.299, 0.587, 0.114]);
@@ -153,9 +172,7 @@ fn is_jpegs<R: Read + Seek>(decoder: &mut Decoder<R>) -> bool {
         let told = decoder.get_tag_f64_vec(tag).ok();
         told.is_none_or(|told| told.len() == usual.len() && told.iter().zip(usual).all(|(a, b)| (a - b).abs() < 1e-3))
     };
-    is_usual(COEFFICIENTS)
-        && is_usual(BLACK_AND_WHITE)
-        && matches!(decoder.find_tag_unsigned::<u16>(Tag::Compression), Ok(Some(7)))
+    is_usual(COEFFICIENTS) && is_usual(BLACK_AND_WHITE)
 }
 
 /// Of luma and chroma (ITU-R BT.601, full range, as in JFIF).
