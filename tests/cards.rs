@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use audio_common::constant;
-use common::{Home, png};
+use common::{Home, png, run};
 use latentd::Kind;
 use latentd::model::{Card, Models, sha256_hex};
 use latentd::pipeline::Pipeline;
@@ -185,4 +185,30 @@ fn a_card_that_is_too_large_is_told_by_its_size() {
     let output = home.run(&["models", "verify", "two", "--models", "models"]);
     let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!(!output.status.success() && told.contains("larger than 256 KiB"), "{told}");
+}
+
+/// It was the YAML, a shape of four numbers over six lines.
+#[test]
+fn a_card_is_shown_to_people_and_to_programs() {
+    let home = Home::new();
+    let (code, text, _) = run(&home, "models show denoise-speech");
+    assert_eq!(code, Some(0));
+    for said in [
+        "denoise-speech  (built in)",
+        "task      denoise, of sound",
+        "takes     spectrum [1, 2, 481], 4 states",
+        "48000 Hz, frames of 960 samples, 480 apart, 20 ms of delay",
+        "166,780 parameters",
+        "DNSMOS OVRL",
+        "measured by `latentd-train eval",
+        "where it fails",
+        "LibriSpeech",
+    ] {
+        assert!(text.contains(said), "{said:?} in\n{text}");
+    }
+    let (_, yaml, _) = run(&home, "models show denoise-speech --yaml");
+    let (_, json, _) = run(&home, "models show denoise-speech --json");
+    let card = Card::from_yaml(&yaml).unwrap();
+    assert_eq!(card.name, "denoise-speech");
+    assert_eq!(serde_json::from_str::<Card>(&json).unwrap(), card);
 }

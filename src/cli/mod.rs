@@ -7,6 +7,7 @@ macro_rules! say {
 
 mod apart;
 mod apply;
+mod card;
 mod check;
 mod compare;
 mod daemon;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Common, terminal};
+use super::{Common, card, terminal};
 use crate::error::{Error, Kind, Result};
 use crate::media::MediaKind;
 use crate::media::audio::{Block, Process};
@@ -28,6 +28,9 @@ pub enum Verb {
         /// Print one JSON object
         #[arg(long)]
         json: bool,
+        /// Print the card itself, as it lies beside the network
+        #[arg(long, conflicts_with = "json")]
+        yaml: bool,
     },
     /// Check the hash, and hold the output to the one that training computed
     Verify {
@@ -52,7 +55,7 @@ pub enum Verb {
 pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode> {
     match verb {
         Verb::List { json } => list(common, *json),
-        Verb::Show { name, json } => show(common, name, *json),
+        Verb::Show { name, json, yaml } => show(common, name, *json, *yaml),
         Verb::Verify { names, json } => verify_all(common, names, *json),
         Verb::Bench { names, json } => bench(common, names, *json),
     }
@@ -110,14 +113,14 @@ fn summary(card: &Card, place: &str) -> String {
     format!("{}  ({size}{place})", card.summary.as_deref().unwrap_or(""))
 }
 
-fn show(common: &Common, name: &str, json: bool) -> Result<ExitCode> {
+fn show(common: &Common, name: &str, json: bool, yaml: bool) -> Result<ExitCode> {
     let model = find(common, name)?;
-    let text = match json {
-        true => serde_json::to_string(&model.card)
-            .map_err(|e| Error::new(Kind::Bug, "the card cannot be written").because(e))?,
-        false => model.card.to_yaml()?,
-    };
-    say!("{}", text.trim_end());
+    let unwritten = |e| Error::new(Kind::Bug, "the card cannot be written").because(e);
+    match (json, yaml) {
+        (true, _) => say!("{}", serde_json::to_string(&model.card).map_err(unwritten)?),
+        (_, true) => say!("{}", model.card.to_yaml()?.trim_end()),
+        _ => card::print(&model.card, &model.place.to_string()),
+    }
     Ok(ExitCode::SUCCESS)
 }
 
