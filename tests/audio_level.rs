@@ -9,7 +9,7 @@ use std::slice::from_ref;
 
 use audio_common::{Dice, noise, pipeline, speech, through, write_wav};
 use common::Home;
-use ebur128::{EbuR128, Mode};
+use ebur128::{Channel, EbuR128, Mode};
 use latentd::media::Audio;
 use latentd::media::audio::{Block, Depth, Memory};
 use proptest::prelude::*;
@@ -25,6 +25,10 @@ fn levelled(rate: u32, planes: &[Vec<f32>], settings: &str) -> Block {
 /// Loudness in LUFS and highest true peak in dB, as the crate `ebur128` measures them, without the histogram that is quick and less exact.
 fn measured(rate: u32, sound: &Block) -> (f64, f64) {
     let mut meter = EbuR128::new(sound.channels() as u32, rate, Mode::I | Mode::TRUE_PEAK).unwrap();
+    if sound.channels() > 2 {
+        // Nobody told where their speakers stand.
+        meter.set_channel_map(&vec![Channel::Center; sound.channels()]).unwrap();
+    }
     meter.add_frames_f32(&sound.interleaved().collect::<Vec<_>>()).unwrap();
     let peak = (0..meter.channels()).map(|channel| meter.true_peak(channel).unwrap()).fold(0.0, f64::max);
     (meter.loudness_global().unwrap(), 20.0 * peak.log10())

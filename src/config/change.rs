@@ -263,9 +263,8 @@ mod tests {
             ("[a", "\"[a\""),
             ("1 # 2", "\"1 # 2\""),
             ("a\nb: c", "\"a\\nb: c\""),
-            ("", "null"),
+            ("", "\"\""),
         ] {
-            let written = if value.is_empty() { "" } else { written };
             assert_eq!(
                 stage("denoise: { sigma: 1 }", "denoise.sigma", value).trim_end(),
                 format!("denoise: {{ sigma: {written} }}")

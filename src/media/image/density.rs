@@ -74,8 +74,7 @@ impl Density {
         let mut source = Cursor::new(block);
         let (order, at) = header(&mut source).ok()?;
         let main = directory(&mut source, order, at).ok()?;
-        // Inches, where nothing is told.
-        let unit = match main.number(RESOLUTION[2], order).unwrap_or(2) {
+        let unit = match main.number(RESOLUTION[2], order)? {
             2 => 1.0,
             3 => 2.54,
             _ => return None,

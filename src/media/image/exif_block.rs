@@ -3,7 +3,7 @@
 //! they hold cannot be mended, which readers such as ExifTool know how to deal with.
 
 use super::exif::{
-    Directory, EXIF_DIRECTORY, Entry, GPS_DIRECTORY, INTEROPERABILITY_DIRECTORY, LONG, Order, SHORT, directory, header,
+    Directory, EXIF_DIRECTORY, Entry, GPS_DIRECTORY, INTEROPERABILITY_DIRECTORY, LONG, Order, directory, header,
     type_size,
 };
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
@@ -65,15 +65,9 @@ pub(super) fn take(source: &mut (impl Read + Seek)) -> io::Result<Exif> {
     let mut budget = MAX_BYTES;
     let mut exif = Exif::default();
     exif.main = tags(source, order, &main, &mut budget, &mut exif.broken, |tag| DESCRIPTIVE.contains(&tag));
-    match main.number(RESOLUTION_UNIT, order) {
-        Some(2 | 3) => {}
-        // Inches, where nothing is told (TIFF 6.0; EXIF 2.32 says the same).
-        None if exif.main.iter().any(|tag| RESOLUTION.contains(&tag.tag)) => {
-            exif.main.push(Tag { tag: RESOLUTION_UNIT, kind: SHORT, count: 1, bytes: vec![2, 0] });
-            exif.main.sort_by_key(|tag| tag.tag);
-        }
-        // With no unit the resolution is only a ratio, which TIFF writers put there because the tag is obligatory.
-        _ => exif.main.retain(|t| !RESOLUTION.contains(&t.tag)),
+    // Without a unit the resolution is only a ratio, which TIFF writers put there because the tag is obligatory.
+    if !matches!(main.number(RESOLUTION_UNIT, order), Some(2 | 3)) {
+        exif.main.retain(|t| !RESOLUTION.contains(&t.tag));
     }
     let mut below = |above: &Directory, tag: u16, broken: &mut bool| {
         let found = directory(source, order, above.number(tag, order)?).ok();

@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
-use std::ops::RangeInclusive;
 
 use super::{damaged, part, unreadable};
 use crate::error::{Error, Kind, Result};
@@ -17,8 +16,8 @@ pub(super) const FLOAT: u16 = 3;
 const EXTENSIBLE: u16 = 0xfffe;
 /// How identifiers of samples end whose first two bytes are a tag.
 const OF_TAGS: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71];
-/// Lengths that programs tell which cannot go back to tell the true one: those just below 4 GiB (ffmpeg) and around 2 GiB (SoX, arecord).
-const STREAMED: [RangeInclusive<u32>; 2] = [0x7fff_f000..=0x8000_0000, 0xffff_f000..=u32::MAX];
+/// What programs write that cannot go back to tell the length: SoX, arecord, ffmpeg.
+const STREAMED: [u32; 3] = [0x7fff_f000, 0x8000_0000, u32::MAX];
 const MOST_CHUNKS: usize = 4096;
 
 /// What a WAV file tells before its sound.
@@ -80,8 +79,7 @@ pub(super) fn find(file: &mut File, size: u64) -> Result<Header> {
                 let left = size.saturating_sub(at);
                 // A recording that was never ended: by the header nothing follows.
                 let unended = length == 0 && u64::from(riff) + 8 <= at;
-                let streamed =
-                    unended || STREAMED.iter().any(|range| range.contains(&length)) && u64::from(length) > left;
+                let streamed = unended || STREAMED.contains(&length) && u64::from(length) > left;
                 let told = if streamed { left } else { u64::from(length) };
                 header.sound = sound(&header, told, left)?;
                 file.seek(SeekFrom::Start(at)).map_err(unreadable)?;
