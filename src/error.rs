@@ -124,6 +124,16 @@ impl Error {
         self
     }
 
+    /// Names the thing that it happened to by another path, where [`Error::at`] has put `from` before the message: what is known within a folder by one, is known
+    /// outside by another.
+    #[must_use]
+    pub fn renamed(mut self, from: &Path, to: &Path) -> Self {
+        if let Some(rest) = self.message.strip_prefix(&show_path(from)).filter(|rest| rest.starts_with(": ")) {
+            self.message = format!("{}{rest}", show_path(to));
+        }
+        self
+    }
+
     /// Tells which of several pieces it is about, counted from 0.
     #[must_use]
     pub fn of_part(mut self, part: usize) -> Self {

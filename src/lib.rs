@@ -59,11 +59,27 @@ pub mod stage;
 
 pub use error::{Error, Kind, Result};
 
-/// The word among `words` that somebody who wrote `word` most likely meant, if any is near.
+/// The word among `words` that somebody who wrote `word` most likely meant, if any is near: one that differs by a slip, or else the first that it begins.
 pub fn did_you_mean<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    words
-        .map(|w| (strsim::damerau_levenshtein(&word.to_lowercase(), &w.to_lowercase()), w))
-        .filter(|(distance, w)| *distance <= 1.max(w.len().min(word.len()) / 3))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, w)| w)
+    let (word, words) = (word.to_lowercase(), words.collect::<Vec<_>>());
+    let distances = words.iter().map(|w| (strsim::damerau_levenshtein(&word, &w.to_lowercase()), *w));
+    let near = distances.filter(|(distance, w)| *distance <= 1.max(w.len().min(word.len()) / 3));
+    let nearest = near.min_by_key(|(distance, _)| *distance).map(|(_, w)| w);
+    // Of fewer letters many words are the beginning.
+    let begun = || words.iter().copied().find(|w| word.len() >= 4 && w.to_lowercase().starts_with(&word));
+    nearest.or_else(begun)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::did_you_mean;
+
+    #[test]
+    fn slips_and_beginnings_are_guessed() {
+        let meant = |word| did_you_mean(word, ["denoise-photo", "melody-16bar", "melody-2bar"].into_iter());
+        assert_eq!(meant("denoise-foto"), Some("denoise-photo"));
+        assert_eq!(meant("melody-3bar"), Some("melody-2bar"));
+        assert_eq!(meant("Melody"), Some("melody-16bar"));
+        assert_eq!((meant("mel"), meant("photo")), (None, None));
+    }
 }

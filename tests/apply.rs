@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use common::{Home, encoded, files, png, run, wait_for};
+use common::{Home, count, encoded, files, png, run, wait_for};
 use image::ImageFormat;
 
 /// Later than what was written before, also for clocks that go in steps.
@@ -182,7 +182,8 @@ fn a_dry_run_tells_what_will_be_refused() {
         "in/c.png -> nothing: the file is empty",
         "in/notes.txt -> nothing: the content is not a picture",
     ];
-    assert!(code == Some(0) && lines.len() == begins.len(), "{out}{err}");
+    // As the run itself would end.
+    assert!(code == Some(65) && lines.len() == begins.len(), "{out}{err}");
     assert!(lines.iter().zip(begins).all(|(line, begin)| line.starts_with(begin)), "{out}");
     let (_, out, _) = run(&home, "apply pipeline.yaml in --out out --dry-run --json");
     assert!(out.lines().any(|line| line.contains("in/b.png") && line.contains("\"kind\":\"input\"")), "{out}");
@@ -242,4 +243,61 @@ fn an_interruption_is_told_and_leaves_nothing_half_written() {
     assert_eq!(status.code(), Some(130), "{err}");
     assert!(err.contains("of 200 done; the same with `--skip-existing` goes on"), "{err}");
     assert!(partial(&home.path("out")).is_empty());
+}
+
+/// A folder was made that is called like the picture that was wanted.
+#[test]
+fn a_picture_is_no_folder_for_results() {
+    let home = home();
+    fs::write(home.path("a.png"), png(20, 20)).unwrap();
+    let (code, _, err) = run(&home, "apply pipeline.yaml a.png --out better.png");
+    assert!(code == Some(64) && err.contains("better.png: results go into a folder"), "{err}");
+    assert!(!home.path("better.png").exists());
+    home.folder("better.png");
+    assert_eq!(run(&home, "apply pipeline.yaml a.png --out better.png").0, Some(0));
+    assert!(home.path("better.png/a.png").is_file());
+}
+
+/// Of files in folders only the path within was told, which is nowhere else.
+#[test]
+fn what_fails_in_a_folder_is_named_with_it() {
+    let home = home();
+    fs::write(home.path("a.png"), png(20, 20)).unwrap();
+    fs::write(home.folder("holiday/deep").join("bad.png"), "no picture").unwrap();
+    let (code, _, err) = run(&home, "apply pipeline.yaml holiday a.png");
+    assert!(code == Some(65) && err.contains("error: holiday/deep/bad.png: "), "{err}");
+    assert!(err.contains("1 done, in") && err.contains("1 failed"), "{err}");
+}
+
+/// The report was followed by the same mistake once more, and by a command for a file that is not there.
+#[test]
+fn mistakes_in_a_pipeline_are_told_once() {
+    let home = home();
+    fs::write(home.path("a.png"), png(20, 20)).unwrap();
+    let text = fs::read_to_string(home.path("pipeline.yaml")).unwrap();
+    fs::write(home.path("wrong.yaml"), text.replace("long_side", "lon_side")).unwrap();
+    let (code, _, err) = run(&home, "apply wrong.yaml a.png");
+    assert!(code == Some(78) && err.contains("wrong.yaml:"), "{err}");
+    assert!(err.matches("unknown key").count() == 1 && !err.contains("latentd check"), "{err}");
+    assert!(err.ends_with("error: 1 error in wrong.yaml\n"), "{err}");
+}
+
+/// Mends that had nothing to do with what was wrong, or none at all.
+#[test]
+fn slips_of_the_command_line_are_told_as_what_they_are() {
+    let home = home();
+    fs::write(home.path("a.png"), png(20, 20)).unwrap();
+    for (line, mend) in [
+        ("apply a.png pipeline.yaml", "write `latentd apply pipeline.yaml a.png`"),
+        ("apply a.png denoise-photos --out x", "write `latentd apply denoise-photos a.png`"),
+        ("apply a.png --out x b.png", "write `latentd apply PIPELINE a.png`"),
+        ("apply phone-photos.yaml a.png --out x", "did you mean `phone-photos`?"),
+        ("apply something a.png --out x", "one that the program carries: clean-microphone, clean-photos"),
+        ("apply pipeline.yaml -", "save it to a file"),
+        ("apply clean-recordings a.png --out x", "it is a picture, which `denoise-photos` takes"),
+    ] {
+        let (code, _, err) = run(&home, line);
+        assert!(code != Some(0) && err.contains(mend), "{line}: {err}");
+    }
+    assert!(!home.path("x").exists() || count(&home.path("x")) == 0);
 }

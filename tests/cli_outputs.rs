@@ -277,3 +277,21 @@ fn a_sheet_shows_where_pictures_differ_and_larger() {
         assert!((1..one.len()).all(|at| !one[..at].contains(&one[at])), "{one:?}");
     }
 }
+
+/// A plot that was mistyped was told as a recording that is not there; the name of a sheet stood twice in its error.
+#[test]
+fn what_was_mistyped_is_told_as_such() {
+    let home = Home::new();
+    for (line, told) in [
+        ("plot scater digits-ae in -o x.png", "did you mean `latentd plot scatter`?"),
+        ("plot recons", "did you mean `latentd plot reconstruct`?"),
+        ("compare a.png b.png --out x.xyz", "error: x.xyz: latentd does not write .xyz files"),
+        ("models show melody", "did you mean `melody-2bar`?"),
+        ("models show models/none", "models/none: there is no model here"),
+        ("models show ./none.onnx", "./none.onnx: there is no model here"),
+    ] {
+        let (code, _, err) = run(&home, line);
+        assert!(code != Some(0) && err.contains(told), "{line}: {err}");
+    }
+    assert!(run(&home, "plot talk.wav").2.contains("cannot open talk.wav"));
+}

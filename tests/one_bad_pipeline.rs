@@ -200,3 +200,28 @@ fn one_whose_journal_cannot_be_opened_waits_alone() {
     assert!(daemon.log().contains("`stuck` cannot be started"), "{}", daemon.log());
     assert_eq!(daemon.stop(), Some(0));
 }
+
+/// Its journal was by the link's name until the next start, which then knew of nothing that was done and did all of it again.
+#[test]
+fn one_behind_a_link_to_a_share_that_is_away_is_the_same_when_it_is_back() {
+    let home = Home::new();
+    write(&home, "share", "link/in");
+    fs::create_dir_all(home.path("mount/in")).unwrap();
+    std::os::unix::fs::symlink(home.path("mount"), home.path("link")).unwrap();
+    let daemon = home.daemon(&home.path("pipelines"), &[]);
+    fs::write(home.path("mount/in/a.png"), png(6, 6)).unwrap();
+    wait_for("the result", LONG, || home.path("share-out/a.png").is_file());
+    assert_eq!(daemon.stop(), Some(0));
+    fs::rename(home.path("mount"), home.path("away")).unwrap();
+    let log = home.path("second.txt");
+    let mut command = home.latentd();
+    command.args(["run", "pipelines"]).stdout(Stdio::null()).stderr(fs::File::create(&log).unwrap());
+    let daemon = Daemon::of(command.spawn().unwrap(), log);
+    wait_for("it to wait", LONG, || state(&home, "share").0 == "waiting");
+    fs::rename(home.path("away"), home.path("mount")).unwrap();
+    wait_for("it to run", LONG, || state(&home, "share").0 == "running");
+    fs::write(home.path("mount/in/b.png"), png(6, 6)).unwrap();
+    wait_for("the new one", LONG, || home.path("share-out/b.png").is_file());
+    assert_eq!(common::files(&home.path("share-out")).len(), 2, "{}", daemon.log());
+    assert_eq!(daemon.stop(), Some(0));
+}

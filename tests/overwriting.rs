@@ -164,3 +164,50 @@ fn what_is_no_file_is_not_replaced() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("no file, and stays"));
     assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
 }
+
+/// Side by side, an older and larger one was done last, and stayed.
+#[test]
+fn the_newest_of_one_name_is_the_one_that_stays() {
+    let home = Home::new();
+    let pipeline = home.pipeline("", "resize: { scale: 0.5 }", ", name: last.png, overwrite: true");
+    // The older, the larger, and the later by name.
+    for n in 1..=6u32 {
+        let path = home.path(&format!("inbox/{}.png", 9 - n));
+        fs::write(&path, png(2800 / n, 2800 / n)).unwrap();
+        let time = std::time::SystemTime::now() - Duration::from_secs(u64::from(1000 - 10 * n));
+        fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+    }
+    let daemon = home.daemon(&pipeline, &["-j", "4"]);
+    wait_for("all six", LONG, || {
+        let status = home.run(&["status", "--json"]).stdout;
+        let status: serde_json::Value = serde_json::from_slice(&status).unwrap_or_default();
+        status["pipelines"][0]["counts"]["done"] == 6
+    });
+    assert_eq!(side(&home, "last.png"), 2800 / 6 / 2);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// Of many files one was left, with `originals: delete`; and originals that were moved to where results go were replaced by those of later ones.
+#[test]
+fn what_would_lose_originals_is_refused() {
+    let home = Home::new();
+    for (sink, mistake) in [
+        (", overwrite: true, name: last.png, originals: delete", Some("nothing is left of that")),
+        (", overwrite: true, name: last.png, originals: { move: ./done }", None),
+        (", overwrite: true, originals: delete", None),
+        (", name: last.png, originals: delete", None),
+        (
+            ", overwrite: true, originals: { move: ./outbox }",
+            Some("`originals: move` puts files where results may replace them"),
+        ),
+        (", overwrite: true, quarantine: ./outbox", Some("`quarantine` puts files where results may replace them")),
+        (", overwrite: true, name: \"deep/{stem}.png\", originals: { move: ./outbox/deep }", Some("may replace them")),
+        (", overwrite: true, originals: { move: ./outbox/done }", None),
+        (", originals: { move: ./outbox }", None),
+    ] {
+        home.pipeline("", "resize: { long_side: 4 }", sink);
+        let (code, out, err) = common::run(&home, "check pipeline.yaml");
+        assert_eq!(code, Some(if mistake.is_some() { 78 } else { 0 }), "{sink}: {out}{err}");
+        assert!(err.contains(mistake.unwrap_or_default()), "{sink}: {err}");
+    }
+}

@@ -179,3 +179,27 @@ fn names_hold_the_local_date_and_time() {
     // As text they are in the order of time.
     assert!(before <= name && name <= after, "{before}, {name}, {after}");
 }
+
+/// Each was accepted, and then no file was ever taken, or each given up, or the folder looked at all the time.
+#[test]
+fn settings_that_cannot_work_are_refused_with_what_was_meant() {
+    let home = common::Home::new();
+    for (source, mend) in [
+        ("include: []", "write patterns like `*.jpg`, or leave it out for all"),
+        ("include: [\"./*.png\"]", "did you mean `*.png`?"),
+        ("include: [jpg, \"*.png\"]", "did you mean `*.jpg`?"),
+        ("recursive: false, include: [\"sub/*.png\"]", "did you mean `*.png`?"),
+        ("max_size: 0", "a size such as"),
+        ("max_size: 5", "write the unit: `5MB`"),
+        ("max_memory: 5M", "did you mean `5MB`?"),
+        ("max_memory: 2 gib", "did you mean `2GiB`?"),
+        ("max_size: 12B", "the least is `1kB`"),
+        ("max_time: 0", "`100ms` or more"),
+        ("poll: 0", "`100ms` or more"),
+        ("poll: 5", "write the unit: `5s`"),
+    ] {
+        home.pipeline(&format!(", {source}"), "", "");
+        let (code, _, err) = common::run(&home, "check pipeline.yaml");
+        assert!(code == Some(78) && err.contains("pipeline.yaml:3:") && err.contains(mend), "{source}: {err}");
+    }
+}

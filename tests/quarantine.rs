@@ -203,3 +203,15 @@ fn what_a_note_tells_drives_no_terminal() {
     }
     assert!(text(&home, &[&["quarantine", "list"], &of[..]].concat(), 0).len() < 2_000);
 }
+
+/// It asked for names alone, and did not tell of the other way.
+#[test]
+fn purging_nothing_tells_of_all() {
+    let home = Home::new();
+    for verb in ["purge", "retry"] {
+        let output = home.run(&["quarantine", verb]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(64) && text.contains("--all"), "{text}");
+        assert_eq!(home.run(&["quarantine", verb, "a.png", "--all"]).status.code(), Some(64));
+    }
+}

@@ -351,3 +351,17 @@ fn a_link_that_leads_elsewhere_by_now_is_noticed() {
     assert_eq!(size_of(&home.path("first-out/b.png")), 10);
     assert_eq!(daemon.stop(), Some(0));
 }
+
+/// The status told the old name until the next start.
+#[test]
+fn a_file_that_was_renamed_is_shown_by_its_new_name() {
+    let home = Home::new();
+    let old = write(&home, "first", "10");
+    let daemon = home.daemon(&home.path("pipelines"), &[]);
+    let new = old.with_file_name("renamed.yaml");
+    fs::rename(&old, &new).unwrap();
+    assert_eq!(String::from_utf8_lossy(&home.run(&["reload"]).stdout), "nothing has changed\n");
+    assert!(status(&home)["pipelines"][0]["file"].as_str().unwrap().ends_with("pipelines/renamed.yaml"));
+    assert_eq!(watched(&daemon, "first"), 1);
+    assert_eq!(daemon.stop(), Some(0));
+}

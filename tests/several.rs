@@ -166,3 +166,59 @@ fn a_quarantine_is_nobodys_inbox() {
     fs::write(&second, text).unwrap();
     assert!(refused(&home).contains("which would take bad files as inputs"));
 }
+
+/// What one could not read it took into its quarantine, and the other, which could, never saw it.
+#[test]
+fn what_one_cannot_read_stays_for_another() {
+    let home = Home::new();
+    write(&home, "pictures", "a", "pictures-out", "keep");
+    let daemon = home.daemon(&home.path("pipelines"), &[]);
+    // One that comes later, and so is not known to the other at its start.
+    write(&home, "sound", "a", "sound-out", "keep");
+    let sound = home.path("pipelines/1.yaml");
+    let text = fs::read_to_string(&sound).unwrap().replace("resize: { long_side: 4 }", "high_pass");
+    fs::write(&sound, text.replace("../bad", "../sound-bad")).unwrap();
+    assert_eq!(String::from_utf8_lossy(&home.run(&["reload"]).stdout), "added: sound\n");
+    let tone =
+        hound::WavSpec { channels: 1, sample_rate: 8000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let mut wav = hound::WavWriter::create(home.path("tone.wav"), tone).unwrap();
+    (0..800).for_each(|n| wav.write_sample(if n % 20 < 10 { 3000i16 } else { -3000 }).unwrap());
+    wav.finalize().unwrap();
+    fs::write(home.path("a/x.png"), png(6, 6)).unwrap();
+    fs::rename(home.path("tone.wav"), home.path("a/tone.wav")).unwrap();
+    fs::write(home.path("a/neither.txt"), "words").unwrap();
+    let notes = ["bad/tone.wav", "bad/neither.txt", "sound-bad/x.png", "sound-bad/neither.txt"];
+    let is_told = |name: &&str| home.path(&format!("{name}.error.txt")).is_file();
+    wait_for("both results", LONG, || {
+        home.path("pictures-out/x.png").is_file() && home.path("sound-out/tone.wav").is_file()
+    });
+    wait_for("the reasons", LONG, || notes.iter().all(is_told));
+    assert!(count(&home.path("a")) == 3 && notes.iter().all(|name| !home.path(name).exists()));
+    // Told once: the next start leaves them alone, too.
+    assert_eq!(daemon.stop(), Some(0));
+    let times = home.daemon(&home.path("pipelines"), &[]);
+    fs::write(home.path("a/y.png"), png(6, 6)).unwrap();
+    wait_for("the next one", LONG, || {
+        home.path("pictures-out/y.png").is_file() && home.path("sound-bad/y.png.error.txt").is_file()
+    });
+    assert_eq!(count(&home.path("bad")), 2);
+    // Alone again, it puts aside what it cannot read.
+    fs::remove_file(&sound).unwrap();
+    assert_eq!(String::from_utf8_lossy(&home.run(&["reload"]).stdout), "removed: sound\n");
+    fs::write(home.path("a/words.txt"), "words").unwrap();
+    wait_for("it to be put aside", LONG, || home.path("bad/words.txt").is_file());
+    assert_eq!(times.stop(), Some(0));
+}
+
+/// By a folder that is mirrored into the other's sink.
+#[test]
+fn nobody_replaces_what_another_has_made_in_a_folder_below() {
+    let home = Home::new();
+    write(&home, "first", "a", "out", "keep, overwrite: true");
+    write(&home, "second", "b", "out/deep", "keep");
+    assert!(refused(&home).contains("write results of the same names into the same folder"));
+    let first = home.path("pipelines/0.yaml");
+    let text = fs::read_to_string(&first).unwrap();
+    fs::write(&first, text.replace("quiet:", "recursive: false, quiet:")).unwrap();
+    assert!(home.run(&["check", "pipelines"]).status.success());
+}

@@ -358,3 +358,37 @@ fn a_folder_that_is_made_anew_at_once_is_watched_again() {
     wait_for("the result", LONG, || home.path("outbox/a.png").is_file());
     assert_eq!(daemon.stop(), Some(0));
 }
+
+/// What came in a folder called as the inbox was mirrored into the inbox, and its result taken as the next input.
+#[test]
+fn a_result_that_would_be_the_next_input_is_refused() {
+    let home = Home::new();
+    home.folder("photos/inbox/inbox");
+    let text = "name: around\nsource:\n  folder: { path: ./photos/inbox }\nstages: [resize: { long_side: 4 }]\nsink:\n  folder: { path: ./photos }\n";
+    fs::write(home.path("pipeline.yaml"), text).unwrap();
+    let daemon = home.daemon(&home.path("pipeline.yaml"), &[]);
+    fs::write(home.path("photos/inbox/inbox/a.png"), png(6, 6)).unwrap();
+    fs::write(home.path("photos/inbox/b.png"), png(6, 6)).unwrap();
+    let note = home.path("quarantine/inbox/a.png.error.txt");
+    wait_for("it to be put aside", LONG, || note.is_file() && home.path("photos/b.png").is_file());
+    assert!(fs::read_to_string(note).unwrap().contains("taken as an input"));
+    assert!(!home.path("photos/inbox/a.png").exists());
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// A file that was never closed kept it from ending.
+#[test]
+fn draining_waits_for_nobody_who_still_writes() {
+    let home = Home::new();
+    let pipeline = home.pipeline("", SMALL, "");
+    let mut daemon = home.daemon(&pipeline, &[]);
+    let bytes = png(60, 60);
+    let mut open = fs::File::create(home.path("inbox/open.png")).unwrap();
+    std::io::Write::write_all(&mut open, &bytes[..100]).unwrap();
+    fs::write(home.path("inbox/whole.png"), &bytes).unwrap();
+    assert_eq!(home.run(&["drain"]).status.code(), Some(0));
+    assert_eq!(daemon.end(), Some(0));
+    assert!(home.path("outbox/whole.png").is_file() && home.path("inbox/open.png").is_file());
+    assert_eq!(count(&home.path("outbox")) + count(&home.path("quarantine")), 1);
+    drop(open);
+}

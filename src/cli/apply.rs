@@ -16,7 +16,7 @@ use crossbeam::channel::{Receiver, Sender, unbounded};
 use plan::{Inputs, Turns};
 use report::{Summary, report};
 
-use super::{Common, apart, find_models_apart, results, stdout, terminal, threads};
+use super::{Common, apart, files, find_models_apart, results, stdout, terminal, threads};
 use crate::config;
 use crate::durable::{self, Collision, names};
 use crate::error::{Error, Kind, Result, plain_paths, show_path, show_paths};
@@ -43,7 +43,8 @@ pub struct Args {
     /// Worker threads; as many as there are cores if not given
     #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// Pass over inputs whose results are there, as of a run that was interrupted; what was changed after its result was made is worked on again
+    /// Pass over inputs whose results are there, as of a run that was interrupted; what was changed after its result was made is worked on again, and what
+    /// the pipeline was when it was made is not asked
     #[arg(long)]
     skip_existing: bool,
     /// Only tell what would be done
@@ -85,8 +86,9 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     }
     let (mark, count) = (interrupt::mark(), groups.len());
     let mut summary = Summary::default();
+    let mut refused = None;
     if args.dry_run {
-        foretell(args, &pipeline, &groups);
+        refused = foretell(args, &pipeline, &groups);
     } else if count > 0 {
         models.tune();
         // By which files are known that are half-written when it is interrupted.
@@ -113,18 +115,20 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
         // Those under way may take long, and nobody waits for them.
         std::process::exit(128 + signal);
     }
-    match failures.first() {
+    match failures.first().map(|(_, error)| error).or(refused.as_ref()) {
         None if nothing => {
             Err(Error::new(Kind::NoInput, "there is nothing to do: no file fits the pipeline's patterns"))
         }
+        Some(error) if args.dry_run => Ok(error.kind().exit_code().into()),
         None => {
             if !args.dry_run {
                 tracing::info!("{done} done, in {}", show_path(&pipeline.sink.root));
             }
             Ok(ExitCode::SUCCESS)
         }
-        Some((_, error)) => {
-            terminal::note(&format!("{done} done, {} failed", failures.len()));
+        Some(error) => {
+            let there = if done > 0 { format!(", in {}", show_path(&pipeline.sink.root)) } else { String::new() };
+            terminal::note(&format!("{done} done{there}, {} failed", failures.len()));
             Ok(error.kind().exit_code().into())
         }
     }
@@ -156,12 +160,12 @@ fn read(args: &Args, common: &Common) -> Result<(Pipeline, Models)> {
     let missing = args.pipeline.symlink_metadata().map_or(true, |metadata| metadata.is_dir());
     let Some(shipped) = Shipped::find(&name).filter(|_| missing) else {
         let models = common.models();
-        let near = crate::did_you_mean(&name, SHIPPED.iter().map(|shipped| shipped.name));
         let pipeline =
             config::read(&args.pipeline).and_then(|text| set::load(&args.pipeline, text, &args.set, &models));
-        return match (pipeline, near) {
-            (Err(e), Some(near)) if missing => Err(e.mend(format!("did you mean `{near}`?"))),
-            (pipeline, _) => Ok((pipeline?, models)),
+        return match pipeline {
+            Ok(pipeline) => Ok((pipeline, models)),
+            Err(e) if missing => Err(e.mend(match_of(&name))),
+            Err(e) => Err(swapped(args).unwrap_or(e)),
         };
     };
     // It lies in no folder, beside which models or results could be.
@@ -171,6 +175,27 @@ fn read(args: &Args, common: &Common) -> Result<(Pipeline, Models)> {
     }
     let models = find_models_apart(&common.models);
     Ok((set::load(&shipped.file(), shipped.text.to_owned(), &args.set, &models)?, models))
+}
+
+/// The mend for a pipeline that is not there.
+fn match_of(name: &str) -> String {
+    let known = || SHIPPED.iter().map(|shipped| shipped.name);
+    let bare = name.strip_suffix(".yaml").or(name.strip_suffix(".yml")).unwrap_or(name);
+    match crate::did_you_mean(bare, known()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("name a file, or one that the program carries: {}", known().collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// What is wrong where an input stands in the pipeline's place.
+fn swapped(args: &Args) -> Option<Error> {
+    if !files::is_media(&args.pipeline) {
+        return None;
+    }
+    let is_pipeline = |path: &&PathBuf| super::is_yaml(path) || path.to_str().and_then(Shipped::find).is_some();
+    let meant = args.inputs.iter().find(is_pipeline).map_or("PIPELINE".into(), |path| show_path(path));
+    let e = Error::new(Kind::Usage, "the pipeline is named first, and this is called like an input").at(&args.pipeline);
+    Some(e.mend(format!("write `latentd apply {meant} {}`", show_path(&args.pipeline))))
 }
 
 /// Inputs in the order in which they were named, `size` to a job.
@@ -186,11 +211,11 @@ fn group(inputs: Vec<Input>, size: usize) -> Result<Vec<Inputs>> {
 }
 
 /// Tells where results would go: under names that are free, also of one another, unless older ones are written over; and which inputs would be refused, as far
-/// as their first bytes tell.
-fn foretell(args: &Args, pipeline: &Pipeline, groups: &[Inputs]) {
+/// as their first bytes tell, the first of these errors in the end.
+fn foretell(args: &Args, pipeline: &Pipeline, groups: &[Inputs]) -> Option<Error> {
     let sink = &pipeline.sink;
     let mut chosen: HashSet<PathBuf> = HashSet::new();
-    let mut open = false;
+    let (mut open, mut first) = (false, None);
     for inputs in groups {
         let refused = inputs.iter().find_map(|input| Some((input, collect::refusal(pipeline.takes, input)?)));
         if let Some((input, error)) = refused {
@@ -204,6 +229,7 @@ fn foretell(args: &Args, pipeline: &Pipeline, groups: &[Inputs]) {
                 let what = if inputs.len() == 1 { what.strip_prefix(&name).unwrap_or(&what) } else { what.as_str() };
                 say!("{} -> nothing: {what}", show_paths(paths));
             }
+            first.get_or_insert(error);
             continue;
         }
         let mut result = expected(pipeline, inputs, 1);
@@ -226,6 +252,7 @@ fn foretell(args: &Args, pipeline: &Pipeline, groups: &[Inputs]) {
             "sizes in braces are known when the results are; one whose name is taken then gets another, as `-1`"
         );
     }
+    first
 }
 
 fn work(

@@ -31,7 +31,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     if let Some(out) = &args.out {
         Format::from_extension(out).map_err(|e| {
             let mend = e.mend_text().unwrap_or("name a .png").to_owned();
-            Error::new(Kind::Usage, e.message()).at(out).mend(mend)
+            Error::new(Kind::Usage, e.message()).mend(mend)
         })?;
         files::check_apart(out, [args.before.as_path(), args.after.as_path()])?;
     }

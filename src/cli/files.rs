@@ -58,6 +58,12 @@ pub fn read_for_model(kind: MediaKind, path: &Path, option: &str) -> Result<Medi
     })
 }
 
+/// Whether a file of this name could hold media of some kind.
+pub fn is_media(path: &Path) -> bool {
+    const KINDS: [MediaKind; 4] = [MediaKind::Image, MediaKind::Audio, MediaKind::Melody, MediaKind::Latent];
+    KINDS.iter().any(|kind| kind.reads(path))
+}
+
 /// Encodes what a file holds, and says what is to be known of the way there.
 pub fn encode(codec: &dyn Codec, media: &Media, path: &Path) -> Result<Latent> {
     let (latent, remarks) = codec.encode_aloud(media)?;

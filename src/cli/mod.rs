@@ -52,7 +52,7 @@ use std::sync::atomic::AtomicBool;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, show_path};
 use crate::model::Models;
 use crate::pipeline::{LoadError, Pipeline, Shipped};
 
@@ -296,10 +296,15 @@ fn load(file: &Path, models: &Models) -> Result<Pipeline> {
 }
 
 fn print_mistakes(e: LoadError) -> Error {
-    if let LoadError::Report(report) = &e {
-        terminal::print_report(report);
+    match e {
+        LoadError::Report(report) => {
+            terminal::print_report(&report);
+            let count = report.problems.len();
+            let errors = if count == 1 { "error" } else { "errors" };
+            Error::new(Kind::Config, format!("{count} {errors} in {}", show_path(&report.file)))
+        }
+        LoadError::Other(error) => error,
     }
-    Error::from(e)
 }
 
 /// The pipelines in a file, or in all `.yaml` and `.yml` files of a folder, by name.

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::Subcommand;
+
 use super::results::elsewhere;
 use super::voice::Voice;
 use super::{Common, files, models, plot_compare, plot_sound};
@@ -29,8 +31,19 @@ pub struct Args {
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     match &args.verb {
         Some(verb) => draw(verb, common),
-        None => plot_sound::run(&args.sound, common),
+        None => match args.sound.sounds.first().filter(|first| !first.exists()).and_then(|first| mistyped(first)) {
+            Some(e) => Err(e),
+            None => plot_sound::run(&args.sound, common),
+        },
     }
+}
+
+/// What is wrong where a recording is not there, and one of the other plots was meant.
+fn mistyped(recording: &Path) -> Option<Error> {
+    let (name, plots) = (show_path(recording), Verb::augment_subcommands(clap::Command::new("plot")));
+    let near = crate::did_you_mean(&name, plots.get_subcommands().map(clap::Command::get_name))?;
+    let e = Error::new(Kind::Usage, format!("there is no recording, and no other plot, called `{name}`"));
+    Some(e.mend(format!("did you mean `latentd plot {near}`?")))
 }
 
 #[derive(Debug, clap::Subcommand)]

@@ -18,7 +18,7 @@ use crate::plot::{self, Format};
 pub struct Args {
     /// Recordings, drawn one below the other
     #[arg(value_name = "SOUND")]
-    sounds: Vec<PathBuf>,
+    pub sounds: Vec<PathBuf>,
     /// Draw each recording again after the stages of this pipeline: a file, or the name of one that comes with the program
     #[arg(long, value_name = "FILE|NAME")]
     pipeline: Option<PathBuf>,

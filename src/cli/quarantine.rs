@@ -68,12 +68,12 @@ pub struct Of {
 
 /// Which of its files.
 #[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
 pub struct What {
     /// Names, as `list` shows them
-    #[arg(required_unless_present = "all")]
     names: Vec<PathBuf>,
     /// All of them
-    #[arg(long, conflicts_with = "names")]
+    #[arg(long)]
     all: bool,
 }
 

@@ -46,8 +46,12 @@ pub fn tell(path: &Path, what: Option<&str>, json: bool) {
     });
 }
 
-/// Refuses a folder for results that cannot be one: a file, or in a file.
+/// Refuses a folder for results that cannot be one, a file or in a file, or that was hardly meant to be one.
 pub fn check_folder(folder: &Path) -> Result<()> {
+    if !folder.exists() && files::is_media(folder) {
+        let e = Error::new(Kind::Usage, "results go into a folder, and this is called like a file").at(folder);
+        return Err(e.mend("name a folder after `--out`; one that is to have such a name must be there before"));
+    }
     match folder.ancestors().find(|path| path.exists()) {
         Some(path) if !path.is_dir() => Err(Error::new(Kind::Usage, "a file, and results go into a folder")
             .at(path)

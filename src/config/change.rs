@@ -17,49 +17,47 @@ pub fn change(text: &str, key: &str, value: &str, catalog: &Catalog) -> Result<S
     let Some(pipeline) = yaml::load(text, &mut Vec::new()) else { return Ok(text.to_owned()) };
     let parts = parts(&pipeline, catalog);
     let (name, path) = key.split_once('.').unwrap_or((key, ""));
-    let mut named = parts.iter().filter(|part| part.called(name));
-    let first = named.next().ok_or_else(|| unknown(&parts, name))?;
-    let count = 1 + named.count();
-    let (place, path) = match path.split_once('.').and_then(|(place, path)| Some((place.parse::<usize>().ok()?, path)))
-    {
-        Some((place, path)) => (Some(place), path),
-        None => (None, path),
-    };
-    let part = match place {
-        None if count > 1 => {
-            let mend = format!("say which of them: `{name}.1.{path}` is the first");
-            return Err(problem(format!("the pipeline has {count} stages `{name}`")).mend(mend));
-        }
-        None => first,
-        Some(place) => parts.iter().filter(|part| part.called(name)).nth(place.wrapping_sub(1)).ok_or_else(|| {
-            let there_are = if count == 1 { "one".to_owned() } else { count.to_string() };
-            problem(format!("there is no `{name}` number {place}, the pipeline has {there_are}"))
-        })?,
-    };
+    let (part, path) = meant(&parts, name, path)?;
     if path.is_empty() {
-        let settings = part.description.map_or(&[][..], |description| description.fields);
-        let mend = match settings.first() {
-            Some(one) => format!(
-                "write `{name}.{}=...`; its settings are {}",
-                one.name,
-                names(settings.iter().map(|field| field.name))
-            ),
-            None => format!("`{name}` has no settings"),
-        };
-        return Err(problem(format!("`{name}` is no setting")).mend(mend));
+        return Err(no_setting(part, name));
     }
     let path: Vec<&str> = path.split('.').collect();
-    if let Some(fields) = part.description.map(|description| description.fields) {
-        let settings = || fields.iter().map(|field| field.name);
-        if settings().all(|setting| setting != path[0]) {
-            let mend = match nearest(path[0], settings()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("its settings are {}", names(settings())),
-            };
-            return Err(problem(format!("`{name}` has no setting `{}`", shown(path[0]))).mend(mend));
-        }
-    }
+    part.check(name, path[0])?;
     Ok(part.with(text, &path, &written(value)))
+}
+
+/// The part that a key tells, and what of the key is left: the setting.
+fn meant<'p, 'k>(parts: &'p [Part<'p>], name: &str, path: &'k str) -> Result<(&'p Part<'p>, &'k str), Problem> {
+    let named: Vec<&Part> = parts.iter().filter(|part| part.called(name)).collect();
+    let place = path.split_once('.').and_then(|(place, path)| Some((place.parse::<usize>().ok()?, path)));
+    match (named.as_slice(), place) {
+        ([], _) => Err(unknown(parts, name)),
+        ([one], None) => Ok((one, path)),
+        (several, None) => {
+            let mend = format!("say which of them: `{name}.1.{path}` is the first");
+            Err(problem(format!("the pipeline has {} stages `{name}`", several.len())).mend(mend))
+        }
+        (all, Some((place, path))) => match all.get(place.wrapping_sub(1)) {
+            Some(part) => Ok((part, path)),
+            None => {
+                let there_are = if all.len() == 1 { "one".to_owned() } else { all.len().to_string() };
+                Err(problem(format!("there is no `{name}` number {place}, the pipeline has {there_are}")))
+            }
+        },
+    }
+}
+
+/// Of a key that is the name of a part alone.
+fn no_setting(part: &Part, name: &str) -> Problem {
+    let settings = part.description.map_or(&[][..], |description| description.fields);
+    let mend = match settings.first() {
+        Some(one) => {
+            let all = names(settings.iter().map(|field| field.name));
+            format!("write `{name}.{}=...`; its settings are {all}", one.name)
+        }
+        None => format!("`{name}` has no settings"),
+    };
+    problem(format!("`{name}` is no setting")).mend(mend)
 }
 
 /// A source, stage or sink as it stands in the text.
@@ -100,6 +98,20 @@ impl Part<'_> {
     /// Sources and sinks have the same names, and there is one of each.
     fn called(&self, name: &str) -> bool {
         name == if self.role == "stage" { self.name } else { self.role }
+    }
+
+    /// Whether it has such a setting, as far as anybody knows what it is.
+    fn check(&self, name: &str, setting: &str) -> Result<(), Problem> {
+        let Some(fields) = self.description.map(|description| description.fields) else { return Ok(()) };
+        let settings = || fields.iter().map(|field| field.name);
+        if settings().any(|known| known == setting) {
+            return Ok(());
+        }
+        let mend = match nearest(setting, settings()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("its settings are {}", names(settings())),
+        };
+        Err(problem(format!("`{name}` has no setting `{}`", shown(setting))).mend(mend))
     }
 
     fn with(&self, text: &str, path: &[&str], value: &str) -> String {

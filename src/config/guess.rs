@@ -1,6 +1,6 @@
 //! What was probably meant by a value that does not fit, and how to write it.
 
-use super::check::{SECONDS, with_unit};
+use super::check::{BYTES, SECONDS, with_unit};
 use super::fields::Kind;
 use super::report::shown;
 use super::words::{any_of, nearest};
@@ -52,13 +52,34 @@ pub(super) fn guess(name: &str, kind: &Kind, node: &Node) -> Option<String> {
         (Kind::Duration { .. }, Content::Number(n)) if *n > 0.0 => Some(format!("write the unit: `{n}s`")),
         (Kind::Duration { .. }, Content::Text(text)) if with_unit(text, SECONDS).is_some() => None,
         (Kind::Duration { .. }, _) => Some("the units are `ms`, `s`, `min` and `h`".to_owned()),
-        (Kind::Size, _) => Some("the units are `kB`, `MB` and `GB`, or `KiB`, `MiB` and `GiB`".to_owned()),
+        (Kind::Size, Content::Integer(n)) if *n > 0 => Some(format!("write the unit: `{n}MB`")),
+        (Kind::Size, Content::Text(text)) if with_unit(text, BYTES).is_some() => Some("the least is `1kB`".to_owned()),
+        (Kind::Size, content) => {
+            let meant = if let Content::Text(text) = content { size(text) } else { None };
+            meant.or_else(|| Some("the units are `kB`, `MB` and `GB`, or `KiB`, `MiB` and `GiB`".to_owned()))
+        }
         (Kind::List(_), Content::Text(text)) => Some(format!("put it in brackets: `[\"{}\"]`", shown(text))),
         (Kind::List(_), Content::Integer(_) | Content::Number(_) | Content::Flag(_)) => {
             Some("put it in brackets: `[...]`".to_owned())
         }
         _ => None,
     }
+}
+
+/// A mend for a size whose unit is written another way: `5M`, `5 mb`, `5gib`.
+fn size(text: &str) -> Option<String> {
+    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
+    let (number, written) = text.split_at(end);
+    let written = written.trim().to_lowercase();
+    let is = |unit: &str| {
+        let unit = unit.to_lowercase();
+        unit == written || (written.len() == 1 && unit.len() > 1 && unit.starts_with(&written))
+    };
+    let (unit, _) = BYTES.iter().find(|(unit, _)| is(unit))?;
+    let meant = format!("{number}{unit}");
+    with_unit(&meant, BYTES)
+        .filter(|bytes| *bytes >= Kind::LEAST_SIZE as f64)
+        .map(|_| format!("did you mean `{meant}`?"))
 }
 
 /// A word where settings in braces are the other choice: those settings without their braces, or all that may stand there.

@@ -2,8 +2,8 @@
 
 use super::report::{Problem, Span, shown};
 
-/// The longest name of a pipeline, in characters: with four bytes each, files can still be named after it.
-pub(super) const MAX_NAME: usize = 60;
+/// The longest name of a pipeline, in characters: with four bytes each, its journal's file, `NAME-0123456789ab.redb`, can still be named after it.
+pub(super) const MAX_NAME: usize = 59;
 
 /// What makes a name unfit, if anything does. The schema's pattern says the same.
 pub(super) fn check_name(name: &str, span: Span) -> Option<Problem> {

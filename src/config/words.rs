@@ -41,7 +41,10 @@ fn alternatives(kind: &Kind, out: &mut Vec<String>) {
             let least = if min.is_zero() { String::new() } else { format!("from `{min:?}` ") };
             out.push(format!("a length of time {least}up to `{max:?}`"));
         }
-        Kind::Duration { .. } => out.push("a length of time such as `500ms` or `5s`".to_owned()),
+        Kind::Duration { min, .. } => {
+            let least = if min.is_zero() { String::new() } else { format!(", `{min:?}` or more") };
+            out.push(format!("a length of time such as `500ms` or `5s`{least}"));
+        }
         Kind::Size => out.push("a size such as `100MB` or `2GiB`".to_owned()),
         Kind::List(item) => out.push(match item {
             Kind::Text => "a list of texts".to_owned(),

@@ -1,6 +1,7 @@
 //! What the supervisor shows to whoever asks: read without waiting for anybody's work.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -79,6 +80,13 @@ impl Board {
     pub fn replace(&self, name: &str, status: PipelineStatus) {
         if let Some((slot, _)) = self.lock().pipelines.get(name) {
             *slot.lock() = status;
+        }
+    }
+
+    /// Shows that a pipeline is in this file by now.
+    pub fn set_file(&self, name: &str, file: &Path) {
+        if let Some((slot, _)) = self.lock().pipelines.get(name) {
+            slot.lock().file = file.to_string_lossy().into_owned();
         }
     }
 

@@ -57,6 +57,8 @@ impl Live {
             Order::Bypass => self.control.set_bypass(true),
             Order::Engage => self.control.set_bypass(false),
             Order::Strength(strength) => self.control.set_strength(strength),
+            // It has no files.
+            Order::Share(_) => {}
             Order::Drain | Order::Halt => drop(self.halt.take()),
         }
     }

@@ -29,6 +29,7 @@ use crate::error::{Error, Kind, Result};
 #[cfg(feature = "live")]
 use crate::pipeline::live::LivePipeline;
 use crate::pipeline::{Pipeline, outputs};
+use crate::source::resolve;
 use status::Reload;
 use supervisor::Supervisor;
 
@@ -101,11 +102,26 @@ impl Loaded {
 /// Whether two pipelines of the same settings have the same folders: a link on the way may lead elsewhere by now. One that leads to nothing, as to a
 /// share that is away, is none that was turned.
 fn leads_to(a: &Pipeline, b: &Pipeline) -> bool {
-    let folders = |pipeline: &Pipeline| {
-        let outputs = outputs(&pipeline.sink).into_iter().map(|(.., path)| path.to_path_buf());
-        std::iter::once(pipeline.source.root.clone()).chain(outputs).collect::<Vec<_>>()
-    };
     folders(a).iter().zip(folders(b)).all(|(before, now)| *before == now || !now.exists())
+}
+
+/// The folders of a pipeline, the source's first.
+fn folders(pipeline: &Pipeline) -> Vec<PathBuf> {
+    let outputs = outputs(&pipeline.sink).into_iter().map(|(.., path)| path.to_path_buf());
+    std::iter::once(pipeline.source.root.clone()).chain(outputs).collect()
+}
+
+/// A pipeline that could not be started, as it is by now: a link that led nowhere, to a share that was away, may lead to a folder again, and the journal is
+/// by the folder's true name.
+fn renewed(loaded: Loaded, load: &Load) -> Loaded {
+    let is_true = |folder: &PathBuf| resolve(folder) == *folder;
+    if loaded.folder().is_none_or(|pipeline| folders(pipeline).iter().all(is_true)) {
+        return loaded;
+    }
+    let all = load().ok().filter(|all| check_together(all).is_ok());
+    let whole = |loaded: &Loaded| loaded.folder().map(|pipeline| pipeline.fingerprint.whole.clone());
+    let mut same = all.into_iter().flatten().filter(|new| new.name() == loaded.name() && whole(new) == whole(&loaded));
+    same.next().unwrap_or(loaded)
 }
 
 /// Reads all pipelines, at the start and at each reload. The error lists all that is wrong.

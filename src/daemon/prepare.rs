@@ -1,11 +1,13 @@
-//! What takes long before the start: meanwhile the daemon is heard and answers.
+//! What takes long before the start: meanwhile the daemon is heard and answers, or the pipelines begin.
 
 use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, bounded, select};
 
 use super::{Board, Event, notify};
+use crate::durable;
 use crate::error::{Error, Kind, Result};
+use crate::pipeline::{Pipeline, outputs};
 
 /// How often to say that it lives.
 const PULSE: Duration = Duration::from_secs(5);
@@ -43,4 +45,13 @@ pub fn prepare(
     };
     asked.into_iter().for_each(|event| drop(events.0.send(event)));
     Ok(wanted)
+}
+
+/// Clears away what earlier runs have left unfinished, beside everything else: there may be many files to pass by.
+pub fn sweep(pipeline: &Pipeline, mark: String) {
+    let folders: Vec<_> = outputs(&pipeline.sink).into_iter().map(|(.., path)| path.to_path_buf()).collect();
+    let work = move || folders.iter().for_each(|folder| durable::sweep(folder, &mark));
+    if let Err(e) = std::thread::Builder::new().name("sweep".into()).spawn(work) {
+        tracing::debug!("{e}");
+    }
 }

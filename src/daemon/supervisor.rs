@@ -12,12 +12,13 @@ use super::feed::{Feed, Order, Tools};
 #[cfg(feature = "live")]
 use super::live::Live;
 use super::member::{Member, Running, shown};
+use super::prepare::sweep;
 use super::status::{self, PipelineStatus, Reload, Slot};
+use super::together::is_shared;
 use super::wishes::Wishes;
-use super::{Board, Event, Load, Loaded, Options, Work, check_together, journal, notify};
-use crate::durable;
+use super::{Board, Event, Load, Loaded, Options, Work, check_together, journal, notify, renewed};
 use crate::error::{Error, Kind, Result};
-use crate::pipeline::{Pipeline, Pool, outputs, prepare_folders};
+use crate::pipeline::{Pool, prepare_folders};
 
 /// After this a pipeline that could not be started, or has failed, is started again.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -31,6 +32,8 @@ pub struct Supervisor {
     /// Until the end.
     pool: Option<Pool>,
     members: BTreeMap<String, Member>,
+    /// All that are to run, by the last configuration that was right.
+    all: Vec<Loaded>,
     /// What somebody has told of them by name; it counts for what takes their place as well.
     wishes: BTreeMap<String, Wishes>,
     /// Names of those that are still to begin by doing again what is done.
@@ -52,7 +55,7 @@ impl Supervisor {
     ) -> Result<Supervisor> {
         let pool = Some(Pool::new(options.threads)?);
         let (members, wishes, again, next_id, ending) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new(), 0, false);
-        Ok(Supervisor { load, options, board, events, pool, members, wishes, again, next_id, ending })
+        Ok(Supervisor { load, options, board, events, pool, members, all: Vec::new(), wishes, again, next_id, ending })
     }
 
     /// Starts the pipelines; one whose folders or journal the system refuses waits by itself.
@@ -63,6 +66,7 @@ impl Supervisor {
         if self.options.again {
             self.again = pipelines.iter().map(|loaded| loaded.name().to_owned()).collect();
         }
+        self.all.clone_from(&pipelines);
         // All are made before one begins, so that a mistake in the last does not stop the first in mid-work.
         let (mut all, mut refused, mut unmade) = (Vec::new(), Vec::new(), Vec::new());
         for loaded in pipelines {
@@ -184,6 +188,7 @@ impl Supervisor {
             lane: pool.lane(pipeline.source.weight),
             limit: 2 * pool.size(),
             book: (book.clone(), found),
+            shared: is_shared(pipeline, &self.all),
             orders: ordered,
             slot: slot.clone(),
             metrics: self.board.metrics.clone(),
@@ -266,7 +271,7 @@ impl Supervisor {
         let due = |member: &Member| matches!(member.running, Running::Not(at) if at <= Instant::now());
         let names: Vec<String> = self.members.iter().filter(|(_, m)| due(m)).map(|(name, _)| name.clone()).collect();
         for member in names.iter().filter_map(|name| self.members.remove(name)).collect::<Vec<_>>() {
-            self.start_one(member.loaded);
+            self.start_one(renewed(member.loaded, &self.load));
         }
     }
 
@@ -335,6 +340,7 @@ impl Supervisor {
             }
             stays
         });
+        self.all.clone_from(&pipelines);
         for loaded in pipelines {
             let name = loaded.name().to_owned();
             let Some(member) = self.members.get_mut(&name) else {
@@ -344,6 +350,11 @@ impl Supervisor {
             };
             let newest = member.successor.as_ref().unwrap_or(&member.loaded);
             if newest.is_same(&loaded) && (!member.halting || member.successor.is_some()) {
+                // Others may have come to its folder or gone from it, and its file may have another name.
+                if let Some(pipeline) = loaded.folder() {
+                    member.tell(Order::Share(is_shared(pipeline, &self.all)));
+                }
+                self.board.set_file(&name, &loaded.file);
                 continue;
             }
             match member.change(&loaded) {
@@ -378,14 +389,5 @@ fn prepare(loaded: &Loaded) -> Result<()> {
     match loaded.folder() {
         Some(pipeline) => prepare_folders(pipeline, &format!("{}.probe", journal::owner(pipeline))),
         None => Ok(()),
-    }
-}
-
-/// Clears away what earlier runs have left unfinished, beside everything else: there may be many files to pass by.
-fn sweep(pipeline: &Pipeline, mark: String) {
-    let folders: Vec<_> = outputs(&pipeline.sink).into_iter().map(|(.., path)| path.to_path_buf()).collect();
-    let work = move || folders.iter().for_each(|folder| durable::sweep(folder, &mark));
-    if let Err(e) = std::thread::Builder::new().name("sweep".into()).spawn(work) {
-        tracing::debug!("{e}");
     }
 }

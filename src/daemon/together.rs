@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Loaded;
 use crate::durable::Collision;
+use crate::error::show_path;
 use crate::pipeline::{Pipeline, named_folder, outputs};
 use crate::sink::Originals;
 use crate::source::{FolderSource, resolve};
@@ -12,16 +13,19 @@ use crate::source::{FolderSource, resolve};
 pub fn misfits(all: &[Loaded]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (index, a) in all.iter().enumerate() {
-        if all[..index].iter().any(|b| a.name() == b.name()) {
-            wrong.push(format!("two pipelines are called `{}`; give each a `name` of its own", a.name()));
+        if let Some(b) = all[..index].iter().find(|b| a.name() == b.name()) {
+            let [one, other] = [b, a].map(|loaded| show_path(&loaded.file));
+            wrong.push(format!(
+                "two pipelines are called `{}`, in {one} and {other}; give each a `name` of its own",
+                a.name()
+            ));
         }
     }
     let pipelines: Vec<&Pipeline> = all.iter().filter_map(|loaded| Some(loaded.folder()?.as_ref())).collect();
     for (index, a) in pipelines.iter().enumerate() {
         for b in &pipelines[..index] {
             let takes = |p: &Pipeline| p.sink.originals != Originals::Keep;
-            let overlap = watches(&a.source, &b.source.root) || watches(&b.source, &a.source.root);
-            if overlap && (takes(a) || takes(b)) {
+            if overlap(a, b) && (takes(a) || takes(b)) {
                 let text = format!(
                     "`{}` and `{}` take files from the same folder, and one of them takes the originals away; let both keep them",
                     b.name, a.name
@@ -51,23 +55,35 @@ pub fn misfits(all: &[Loaded]) -> Vec<String> {
     wrong
 }
 
-/// Whether a result of one pipeline may take the place of one of the other: whether inputs of one name have results of one name.
+/// Whether another of `all` watches files of this pipeline's.
+pub fn is_shared(pipeline: &Pipeline, all: &[Loaded]) -> bool {
+    let others = all.iter().filter_map(Loaded::folder).filter(|other| other.name != pipeline.name);
+    others.into_iter().any(|other| overlap(pipeline, other))
+}
+
+fn overlap(a: &Pipeline, b: &Pipeline) -> bool {
+    watches(&a.source, &b.source.root) || watches(&b.source, &a.source.root)
+}
+
+/// Whether a result of one pipeline may take the place of one of the other: whether inputs of one name have results of one name, those in folders that
+/// are mirrored into the other's sink among them.
 fn replace_each_others(a: &Pipeline, b: &Pipeline) -> bool {
     let replaces = |p: &Pipeline| p.sink.collision == Collision::Replace;
-    let results = |p: &Pipeline| -> Vec<PathBuf> {
-        let names = ENDINGS.map(|ending| format!("cat.{ending}"));
-        let inputs = names.iter().map(Path::new).filter(|name| p.takes.check_extension(name).is_ok());
+    let results = |p: &Pipeline, other: &Pipeline| -> Vec<PathBuf> {
+        let between = other.sink.root.strip_prefix(&p.sink.root).ok().filter(|_| p.source.recursive);
+        let names = ENDINGS.map(|ending| between.unwrap_or(Path::new("")).join(format!("cat.{ending}")));
+        let inputs = names.iter().map(PathBuf::as_path).filter(|name| p.takes.check_extension(name).is_ok());
         inputs.map(|input| resolve(&p.sink.named(&vec![input; p.source.group], &p.name))).collect()
     };
     let tables = a.sink.gathers() || b.sink.gathers();
     !tables && (replaces(a) || replaces(b)) && {
-        let others = results(b);
-        results(a).iter().any(|path| others.contains(path))
+        let others = results(b, a);
+        results(a, b).iter().any(|path| others.contains(path))
     }
 }
 
 /// Those of inputs that names are tried with.
-const ENDINGS: [&str; 9] = ["png", "jpg", "jpeg", "tif", "webp", "bmp", "wav", "flac", "mid"];
+const ENDINGS: [&str; 10] = ["png", "jpg", "jpeg", "tif", "webp", "bmp", "wav", "flac", "mid", "safetensors"];
 
 /// A circle of pipelines, each of which writes into the folder that the next one watches.
 fn circle(pipelines: &[&Pipeline]) -> Option<String> {

@@ -28,7 +28,7 @@ impl Wishes {
             Order::Bypass => self.bypassed = true,
             Order::Engage => self.bypassed = false,
             Order::Strength(strength) => self.strength = strength,
-            Order::Drain | Order::Halt => {}
+            Order::Share(_) | Order::Drain | Order::Halt => {}
         }
     }
 }

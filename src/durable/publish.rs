@@ -19,6 +19,13 @@ pub struct Sealed {
     pub(super) digest: [u8; 32],
 }
 
+impl Sealed {
+    /// The name that it is to get, if that is free or may be taken.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+}
+
 /// A result that is about to get its true name, or has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Publication {

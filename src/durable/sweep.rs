@@ -8,10 +8,15 @@ use super::{PARTIAL, PREFIX, ground};
 /// What somebody else began may be work in progress for this long.
 const STALE: Duration = Duration::from_secs(86_400);
 
-/// Removes unfinished files below `folder`: those of earlier runs of the owner of `mark` (`OWNER.RUN`) at once, those of anybody else when
-/// they are a day old. Links are not followed.
+/// Removes unfinished files below `folder`: those of earlier runs of the owner of `mark` (`OWNER.RUN`) at once, those of anybody else, a later run among
+/// them, when they are a day old. Links are not followed.
 pub fn sweep(folder: &Path, mark: &str) {
-    let owner = mark.split('.').next().unwrap_or_default();
+    // Of a probe at the start there is no number, and it is before all of them.
+    let parts = |mark: &str| -> (String, u64) {
+        let (owner, run) = mark.split_once('.').unwrap_or((mark, ""));
+        (owner.to_owned(), run.parse().unwrap_or(0))
+    };
+    let (owner, run) = parts(mark);
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -24,8 +29,8 @@ pub fn sweep(folder: &Path, mark: &str) {
             let Some(own) = name.to_str().and_then(|n| n.strip_prefix(PREFIX)).filter(|n| n.ends_with(PARTIAL)) else {
                 continue;
             };
-            let theirs = own.split('-').next().unwrap_or_default();
-            let ours = theirs.split('.').next() == Some(owner) && theirs != mark;
+            let theirs = parts(own.split('-').next().unwrap_or_default());
+            let ours = theirs.0 == owner && theirs.1 < run;
             let old = || {
                 let changed = entry.metadata().and_then(|m| m.modified());
                 changed.is_ok_and(|time| time.elapsed().unwrap_or_default() > STALE)
@@ -47,13 +52,16 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let deep = home.path().join("a/b");
         std::fs::create_dir_all(&deep).unwrap();
-        for name in ["x.1", "x.2", "x.3", "y.1"] {
+        // One that began while this one was still under way is at work.
+        for name in ["x.1", "x.2", "x.3", "x.4", "x.probe", "y.1"] {
             std::fs::write(deep.join(format!(".latentd-{name}-q8f.partial")), "").unwrap();
         }
         std::fs::write(deep.join("result.partial"), "").unwrap();
         sweep(home.path(), "x.3");
         let mut left: Vec<_> = std::fs::read_dir(&deep).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, [".latentd-x.3-q8f.partial", ".latentd-y.1-q8f.partial", "result.partial"]);
+        let stays =
+            [".latentd-x.3-q8f.partial", ".latentd-x.4-q8f.partial", ".latentd-y.1-q8f.partial", "result.partial"];
+        assert_eq!(left, stays);
     }
 }

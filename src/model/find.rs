@@ -186,7 +186,12 @@ impl Models {
 
     fn locate(&self, name: &str, beside: &Path, task: Option<Task>) -> Result<Place> {
         if is_path(name) {
-            return Ok(Place::Folder(beside.join(name)));
+            let path = beside.join(name);
+            if path.symlink_metadata().is_ok() {
+                return Ok(Place::Folder(path));
+            }
+            let e = Error::new(Kind::Model, "there is no model here").at(&path);
+            return Err(e.mend("a path is that of a model's folder, or of an ONNX file with its card.yaml beside it"));
         }
         for folder in self.search_folders(beside) {
             let path = folder.join(name);

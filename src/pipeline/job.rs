@@ -16,7 +16,7 @@ use super::flight::{Flight, Watched, watched};
 use super::ledger::{Claim, Key, Ledger, Verdict};
 use super::open::open;
 use crate::crew::Crew;
-use crate::durable::{self, Publication, Stamp};
+use crate::durable::{self, Publication, Sealed, Stamp};
 use crate::error::{Error, Kind, Result};
 use crate::media::image::{Depth, Layout, Samples};
 use crate::media::{self, Media};
@@ -191,7 +191,10 @@ impl Attempt<'_> {
                 (error, culprit)
             };
             match written.map_err(blame)? {
-                Written::Sealed(file) => sealed.push(file),
+                Written::Sealed(file) => {
+                    self.see_that_it_ends(&file).map_err(|error| (error, (job.inputs.len() == 1).then_some(0)))?;
+                    sealed.push(file);
+                }
                 Written::Gathered(table) => gathered.push(table),
             }
         }
@@ -203,11 +206,22 @@ impl Attempt<'_> {
         let stay = pipeline.sink.originals == Originals::Keep;
         match ledger.done(claim.key, &results, begin.elapsed().as_secs_f64(), stay) {
             Ok(()) => self.dispose(claim.key),
-            // The next start sees by the names that were intended that the results are there.
-            Err(e) => tracing::warn!(mend = e.mend_text(), "the originals stay: {e}"),
+            // The results are there, under names that are noted as intended: the originals have not to wait for the next start to see that.
+            Err(e) => self.unsettled = Some((claim.key, e)),
         }
         gathered.extend(results.into_iter().map(|r| r.target));
         Ok(Outcome::Done(gathered))
+    }
+
+    /// Refuses a result that would be the next input: a sink above a watched folder mirrors a folder of that name into it.
+    fn see_that_it_ends(&self, result: &Sealed) -> Result<()> {
+        let target = result.target();
+        if !self.job.ledger.remembers() || !self.job.pipeline.source.accepts(target) {
+            return Ok(());
+        }
+        let e = Error::new(Kind::Input, "its result would lie in the folder that is watched, and be taken as an input")
+            .at(target);
+        Err(e.mend("give the folder in which it came another name, or have the sink beside the source"))
     }
 
     /// Whether a result is still what it was when it got its name.

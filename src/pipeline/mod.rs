@@ -14,14 +14,14 @@ mod places;
 mod pool;
 mod shipped;
 #[cfg(test)]
-mod stub;
+pub(crate) mod stub;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::{self, Catalog, Component, Problem, Report, Settings, Value};
 use crate::crew::Crew;
-use crate::durable;
+use crate::durable::{self, Collision};
 use crate::error::{Error, Kind, Result};
 use crate::media::image::Work;
 use crate::media::{Media, MediaKind};
@@ -237,6 +237,11 @@ fn assemble(
                 .mend("use a folder beside the source's"),
         );
     }
+    for (what, setting, path) in overwritten_outputs(&sink) {
+        let text = format!("{what} puts files where results may replace them");
+        let problem = Problem::new(component.settings.span(setting), text).label(crate::error::show_path(&path));
+        problems.push(problem.mend("use another folder, or leave `overwrite` out"));
+    }
     for (setting, path) in linked_outputs(&source, &component.settings) {
         let text = "a link that lies in the folder that the source watches leads there, and others may put another in its place";
         let problem = Problem::new(component.settings.span(setting), text).label(crate::error::show_path(&path));
@@ -304,6 +309,15 @@ fn watched_outputs(source: &FolderSource, sink: &FolderSink) -> Vec<(&'static st
         watched.push((what, setting, folder));
     }
     watched
+}
+
+/// Places of the sink's, beside that of results, where results would take the place of what lies there.
+fn overwritten_outputs(sink: &FolderSink) -> Vec<(&'static str, &'static str, PathBuf)> {
+    let replaces = sink.collision == Collision::Replace && !sink.gathers();
+    let (named, root) = (named_folder(sink).0, resolve(&sink.root));
+    let others = outputs(sink).into_iter().filter(|(_, setting, _)| replaces && *setting != "path");
+    let others = others.map(|(what, setting, path)| (what, setting, resolve(path)));
+    others.filter(|(.., path)| *path == root || *path == named).collect()
 }
 
 /// Links below the source's folder on the way to where the sink writes: a stranger may have made them, and after the start none is followed.

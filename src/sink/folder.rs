@@ -166,7 +166,8 @@ impl FolderSink {
                 let what = format!("a table gathers latents, and the last stage yields {}", takes.with_article());
                 return Err(vec![Problem::new(span, what).mend("end the stages in `encode`, or leave `gather` out")]);
             }
-            let plain = table.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+            let plain = table.components().all(|part| matches!(part, std::path::Component::Normal(_)))
+                && !table.as_os_str().as_encoded_bytes().contains(&0);
             if !plain || table.extension().is_none_or(|ending| ending != "csv") {
                 let problem = Problem::new(span, "the table is a CSV file below the sink's folder");
                 return Err(vec![problem.mend("write a name like `latents.csv`")]);
@@ -181,6 +182,12 @@ impl FolderSink {
             _ => Originals::Keep,
         };
         sink.collision = if settings.flag("overwrite") { Collision::Replace } else { Collision::Rename };
+        if sink.has_one_name() && sink.originals == Originals::Delete {
+            let text =
+                "each result takes the place of the one before, and with its original deleted nothing is left of that";
+            let mend = "write `{stem}` in `name`, or keep or move the originals";
+            return Err(vec![Problem::new(settings.span("originals"), text).mend(mend)]);
+        }
         sink.options.quality = u8::try_from(settings.integer("quality")).unwrap_or(92);
         let is = |name: &str, choice: &str| matches!(settings.get(name), Some(Value::Choice(one)) if *one == choice);
         sink.options.chroma = if is("chroma", "half") { Chroma::Half } else { Chroma::Full };
@@ -282,6 +289,11 @@ impl FolderSink {
         let names =
             Names { inputs, ext: self.takes.extension_for(relative), pipeline, now: (&date, &time), size, index };
         self.root.join(relative.parent().unwrap_or(Path::new(""))).join(self.name.fill(&names))
+    }
+
+    /// Whether results of different inputs have one name, and each takes the place of the one before.
+    pub fn has_one_name(&self) -> bool {
+        self.collision == Collision::Replace && !self.name.tells_inputs() && !self.gathers()
     }
 
     /// Whether results replace others, and names tell of inputs. One name for all, as of a camera's last picture, is meant to be replaced.

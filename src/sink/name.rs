@@ -81,6 +81,10 @@ impl NameTemplate {
         if !rest.is_empty() {
             pieces.push(Piece::Text(rest.to_owned()));
         }
+        if text.contains('\0') {
+            let what = "a file's name cannot hold the character of the code 0".to_owned();
+            return Err((what, "take it out, as written by `\\0` in quotes".into()));
+        }
         let plain = text.replace(['{', '}'], "");
         let mut parts = Path::new(&plain).components().peekable();
         if parts.peek().is_none() || !parts.all(|c| matches!(c, Component::Normal(_))) || text.ends_with('/') {
@@ -203,6 +207,7 @@ mod tests {
         assert!(NameTemplate::parse("{stem.png").is_err());
         assert!(NameTemplate::parse("stem}.png").is_err());
         assert!(NameTemplate::parse("").is_err());
+        assert!(NameTemplate::parse("a\0{stem}.png").is_err());
     }
 
     #[test]

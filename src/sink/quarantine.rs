@@ -45,24 +45,43 @@ impl Quarantine<'_> {
     /// # Errors
     /// Kind output or transient: not even the reason could be written, or the file has changed, or cannot be moved just now.
     pub fn put(&self, input: &Path, relative: &Path, stamp: Stamp, error: &Error) -> Result<PathBuf> {
-        let put = self.put_as(&self.0.join(relative), input, stamp, error);
-        match put {
+        let put = |target: PathBuf| self.put_as(&target, input, stamp, error);
+        match put(self.0.join(relative)) {
             // A file may lie where a folder would have to be, and a path be longer than paths can be.
-            Err(e) if is_in(stamp, input) => {
-                self.put_as(&self.0.join(flat(relative)), input, stamp, error).map_err(|_| e)
-            }
+            Err(e) if is_in(stamp, input) => put(self.0.join(flat(relative))).map_err(|_| e),
             put => put,
         }
     }
 
+    /// Writes the reason alone: the file stays, since others watch the folder too and may have use for it.
+    ///
+    /// # Errors
+    /// Kind output or transient: it cannot be written.
+    pub fn note(&self, input: &Path, relative: &Path, error: &Error) -> Result<()> {
+        let note = |target: PathBuf| self.note_as(&target, input, error);
+        note(self.0.join(relative)).or_else(|e| note(self.0.join(flat(relative))).map_err(|_| e))
+    }
+
+    fn note_as(&self, target: &Path, input: &Path, error: &Error) -> Result<()> {
+        let mut free = self.free_names(target, input);
+        let (_, note) = free.next().ok_or_else(|| durable::too_many(target))?;
+        durable::write(&note, text(input, input, error).as_bytes())
+    }
+
+    /// The names like `target` that no other input has here, each with that of its reason.
+    fn free_names(&self, target: &Path, input: &Path) -> impl Iterator<Item = (PathBuf, PathBuf)> {
+        let places = durable::names(target).filter(|place| !is_there(place));
+        let named = places.map(|place| {
+            let note = note_of(&place);
+            (place, note)
+        });
+        // A file of that name that tells of another input, or is itself in quarantine, is not ours to write over.
+        named.filter(|(_, note)| !is_there(note) || (!is_there(&note_of(note)) && tells_of(note, input)))
+    }
+
     /// [`Quarantine::put`] by this name, or one with a number.
     fn put_as(&self, target: &Path, input: &Path, stamp: Stamp, error: &Error) -> Result<PathBuf> {
-        for place in durable::names(target).filter(|place| !is_there(place)) {
-            let note = note_of(&place);
-            // A file of that name that tells of another input, or is itself in quarantine, is not ours to write over.
-            if is_there(&note) && (is_there(&note_of(&note)) || !tells_of(&note, input)) {
-                continue;
-            }
+        for (place, note) in self.free_names(target, input) {
             durable::write(&note, text(input, &place, error).as_bytes())?;
             match durable::move_to(input, &place, Some(stamp)) {
                 Ok(()) => return Ok(place),
@@ -246,10 +265,11 @@ fn text(input: &Path, kept: &Path, error: &Error) -> String {
     if let Some(mend) = error.mend_text() {
         text += &format!("mend:   {}\n", one_line(mend));
     }
-    text + &format!(
-        "\n{UNCHANGED}{}\nDrop it into the folder again, or `latentd quarantine retry`, to have another try.\n",
-        show_path(kept)
-    )
+    let again = match input == kept {
+        true => "It stays where it is: mend it, or `touch` it,",
+        false => "Drop it into the folder again, or `latentd quarantine retry`,",
+    };
+    text + &format!("\n{UNCHANGED}{}\n{again} to have another try.\n", show_path(kept))
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::GlobSet;
 
+use super::patterns::{glob_set, misfit};
 use crate::config::{Component, Description, Field, Kind, Presence, Problem, Value};
 use crate::durable::{PARTIAL, Stamp};
 use crate::media::MediaKind;
@@ -72,7 +73,7 @@ pub const DESCRIPTION: Description = Description {
         Field {
             name: "poll",
             doc: "Look into the folder at this interval instead of relying on the system's messages; for network shares, which send none. Left out, the messages count.",
-            kind: Kind::ANY_DURATION,
+            kind: Kind::Duration { min: Duration::from_millis(100), max: Duration::MAX },
             presence: Presence::Optional,
         },
         Field {
@@ -96,7 +97,7 @@ pub const DESCRIPTION: Description = Description {
         Field {
             name: "max_time",
             doc: "Work on a file that takes longer than this is given up.",
-            kind: Kind::ANY_DURATION,
+            kind: Kind::Duration { min: Duration::from_millis(100), max: Duration::MAX },
             presence: Presence::Default("1h"),
         },
         Field {
@@ -151,9 +152,14 @@ impl FolderSource {
     /// A pattern that cannot be read.
     pub fn build(component: &Component, takes: MediaKind) -> Result<FolderSource, Vec<Problem>> {
         let settings = &component.settings;
+        let recursive = settings.flag("recursive");
         let patterns = |name: &str| -> Result<GlobSet, Vec<Problem>> {
-            glob_set(&settings.list_of_text(name))
-                .map_err(|why| vec![Problem::new(settings.span(name), why).mend("write patterns like `*.jpg`")])
+            let problem = |why, mend| vec![Problem::new(settings.span(name), why).mend(mend)];
+            let patterns = settings.list_of_text(name);
+            if let Some((why, mend)) = misfit(&patterns, name == "include", recursive) {
+                return Err(problem(why, mend));
+            }
+            glob_set(&patterns).map_err(|why| problem(why, "write patterns like `*.jpg`".to_owned()))
         };
         let (include, exclude) = match (patterns("include"), patterns("exclude")) {
             (Ok(include), Ok(exclude)) => (include, exclude),
@@ -162,7 +168,7 @@ impl FolderSource {
         let path = settings.path("path");
         Ok(FolderSource {
             root: resolve(path),
-            recursive: settings.flag("recursive"),
+            recursive,
             group: usize::try_from(settings.integer("group")).unwrap_or(1),
             settle: settings.duration("settle"),
             quiet: settings.duration("quiet"),
@@ -302,15 +308,6 @@ pub fn resolve(path: &Path) -> PathBuf {
 pub fn identity(folder: &Path) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata(folder).ok().map(|m| (m.dev(), m.ino()))
-}
-
-fn glob_set(patterns: &[&str]) -> Result<GlobSet, String> {
-    let mut set = GlobSetBuilder::new();
-    for pattern in patterns {
-        let glob = GlobBuilder::new(pattern).case_insensitive(true).literal_separator(true).build();
-        set.add(glob.map_err(|e| format!("the pattern `{pattern}` cannot be read: {}", e.kind()))?);
-    }
-    set.build().map_err(|e| e.to_string())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod folder;
 #[cfg(feature = "live")]
 pub mod microphone;
+mod patterns;
 mod settle;
 mod watch;
 mod writers;

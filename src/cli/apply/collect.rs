@@ -46,6 +46,10 @@ pub fn inputs(named: &[PathBuf], pipeline: &Pipeline, failures: &mut Vec<(PathBu
                     let relative = named.file_name().map_or_else(|| path.clone(), PathBuf::from);
                     inputs.push(input(path, relative));
                 }
+                Err(_) if named.as_os_str() == "-" => {
+                    let e = Error::new(Kind::NoInput, "there is no file `-`, and standard input is not read");
+                    failures.push((named.clone(), e.mend("save it to a file, and name that")));
+                }
                 Err(e) => failures.push((named.clone(), Error::io("read", named, e))),
             }
         }
@@ -80,6 +84,30 @@ fn is_foreign(kind: MediaKind, path: &Path) -> bool {
     let glance = |mut file| media::glance(kind, &mut file, Path::new("file")).is_err_and(|e| e.kind() == Kind::Input);
     let file = || open_to_read(path).ok().filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file()));
     !kind.reads(path) && file().is_some_and(glance)
+}
+
+/// The error with the pipeline that takes the file, if this one does not for what the file is.
+pub fn elsewhere(error: Error, kind: MediaKind, path: &Path) -> Error {
+    const TAKERS: [(MediaKind, &str); 3] = [
+        (MediaKind::Image, "it is a picture, which `denoise-photos` takes, for one"),
+        (MediaKind::Audio, "it is sound, which `clean-recordings` takes, for one"),
+        (MediaKind::Melody, "it is a melody, which `melody-reconstruct` takes, for one"),
+    ];
+    let holds = |kind: MediaKind| match kind {
+        // Without a name, whose ending could contradict the content.
+        MediaKind::Image | MediaKind::Audio => {
+            open_to_read(path).is_ok_and(|mut file| media::glance(kind, &mut file, Path::new("file")).is_ok())
+        }
+        MediaKind::Melody | MediaKind::Latent => kind.reads(path),
+    };
+    let is_file = path.metadata().is_ok_and(|metadata| metadata.is_file());
+    if error.kind() != Kind::Input || !is_file || holds(kind) {
+        return error;
+    }
+    match TAKERS.into_iter().find(|(other, _)| *other != kind && holds(*other)) {
+        Some((_, mend)) => error.mend(mend),
+        None => error,
+    }
 }
 
 /// Why an input will be refused, as far as its first bytes tell.

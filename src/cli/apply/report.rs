@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use crossbeam::channel::{Receiver, never, select};
 
 use super::super::files;
+use super::collect;
 use super::plan::{self, Inputs, expected};
 use super::progress::Bar;
 use super::{Args, Queue};
 use crate::error::{Error, Kind, plain_paths, show_path};
-use crate::pipeline::{Outcome, Ticket};
+use crate::pipeline::{Input, Outcome, Ticket};
 
 /// What has come of all jobs.
 #[derive(Debug, Default)]
@@ -93,7 +94,9 @@ pub(super) fn report(
             }
             Outcome::Failed { error, culprit } => {
                 let path = culprit.and_then(|i| inputs.get(i)).map_or(path, |input| input.path.clone());
-                let error = files::naming(error, &path);
+                let known = |error: Error, input: &Input| error.renamed(&input.relative, &input.path);
+                let error = files::naming(inputs.iter().fold(error, known), &path);
+                let error = collect::elsewhere(error, pipeline.takes, &path);
                 failures.push((path, error));
             }
             Outcome::Vanished | Outcome::Dropped => {

@@ -111,7 +111,10 @@ impl Feed {
                 }
             }
         }
-        for (path, later) in std::mem::take(&mut self.later) {
+        let mut later: Vec<_> = std::mem::take(&mut self.later).into_iter().collect();
+        // By name, as they came: those of a group that failed together are due together.
+        later.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        for (path, later) in later {
             match Stamp::of(&path) {
                 Ok(stamp) if later.at.is_some_and(|at| at <= now) => {
                     // Kept in the map until it succeeds, without a time, so that the count of tries stays.
@@ -187,8 +190,10 @@ impl Feed {
 
     pub(super) fn take_ready(&mut self) {
         let mut ear = Ear::new(&self.orders);
-        // Once it is told to end it needs to know of none.
-        let look = |path: &Path| (!ear.is_called_away()).then(|| Stamp::of(path).ok()).flatten();
+        // Once it is told to end it needs to know of none, and while it is to work off what has arrived, of none that is still to come.
+        let draining = self.draining;
+        let arrives = |path: &Path| draining && has_writer(path) == Some(true);
+        let look = |path: &Path| (!ear.is_called_away() && !arrives(path)).then(|| Stamp::of(path).ok()).flatten();
         let mut ready = self.settle.ready(Instant::now(), look);
         let orders = ear.heard();
         if orders.contains(&Order::Halt) {
@@ -196,6 +201,10 @@ impl Feed {
         }
         // By name, so that groups do not depend on the order of a map; what the program ended with last, so that the others are safe first.
         ready.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        if self.pipeline.sink.has_one_name() {
+            // The newest is the one that is to stay.
+            ready.sort_by_key(|(_, stamp)| stamp.modified);
+        }
         if !self.interrupted.is_empty() {
             ready.sort_by_cached_key(|(path, stamp)| self.interrupted.contains(&sign_of(path, *stamp)));
         }

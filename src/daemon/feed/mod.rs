@@ -1,6 +1,7 @@
 //! One pipeline's inputs: watches its folder, waits until files are whole, hands them to the workers, and sees to what became of them.
 
 mod ear;
+mod hold;
 mod intake;
 mod originals;
 mod outcome;
@@ -19,9 +20,10 @@ use crate::durable::Stamp;
 use crate::error::show_path;
 use crate::pipeline::{Input, Job, Lane, Ledger, Pipeline, Ticket};
 use crate::source::{Mark, Settle, Watch, identity};
+use hold::Hold;
 use intake::Look;
 use originals::Stuck;
-use outcome::{Hold, Later};
+use outcome::Later;
 
 /// Models let go of what they can make again when there was no work for this long.
 const REST: Duration = Duration::from_secs(60);
@@ -39,6 +41,8 @@ pub enum Order {
     Engage,
     /// Let the stages' share of the sound be this, 0..=1.
     Strength(f32),
+    /// Others watch its files too, or none does any more.
+    Share(bool),
     /// Work off what has arrived by now, then end.
     Drain,
     /// Finish what is begun, then end.
@@ -53,6 +57,8 @@ pub struct Tools {
     pub limit: usize,
     /// Its journal, and what the start found in it.
     pub book: (Book, Found),
+    /// Whether others watch its files too: one that it cannot work on stays for them.
+    pub shared: bool,
     /// What it is told.
     pub orders: Receiver<Order>,
     /// Where it shows how it is.
@@ -66,6 +72,8 @@ pub struct Feed {
     pipeline: Arc<Pipeline>,
     lane: Lane,
     limit: usize,
+    /// Others watch its files too.
+    shared: bool,
     book: Book,
     ledger: Arc<dyn Ledger>,
     orders: Receiver<Order>,
@@ -126,7 +134,9 @@ impl Feed {
             Some(Err(e)) => (None, Some(e)),
             None => (None, None),
         };
-        let Tools { lane, limit, book: (book, found), orders, slot, metrics } = tools;
+        let Tools { lane, limit, book: (book, found), shared, orders, slot, metrics } = tools;
+        // Side by side, an older one might be done last and take the place of a newer one.
+        let limit = if pipeline.sink.has_one_name() { 1 } else { limit.max(1) };
         let (home, tickets) = unbounded();
         let mut feed = Feed {
             settle: Settle::new(source.settle, source.quiet.max(source.poll.unwrap_or_default())),
@@ -137,7 +147,8 @@ impl Feed {
             unreadable: HashSet::new(),
             pipeline,
             lane,
-            limit: limit.max(1),
+            limit,
+            shared,
             book,
             orders,
             slot,
@@ -231,6 +242,7 @@ impl Feed {
             Order::Pause => self.paused = true,
             Order::Resume => self.paused = false,
             Order::Bypass | Order::Engage | Order::Strength(_) => {}
+            Order::Share(shared) => self.shared = shared,
             Order::Drain => self.begin_draining(),
             Order::Halt => self.halted = true,
         }
@@ -245,7 +257,7 @@ impl Feed {
     /// A lone file of a group, and what must be tried later, is left for the next start.
     fn is_drained(&self) -> bool {
         let workable = !self.paused && self.hold.is_none() && self.ready.len() >= self.pipeline.source.group;
-        self.handed == 0 && self.settle.is_empty() && !workable
+        self.handed == 0 && self.settle.is_empty() && !workable && !self.stuck.is_due()
     }
 
     fn hand_over(&mut self) {

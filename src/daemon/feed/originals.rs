@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::super::journal::{Unsettled, sign_of};
 use super::Feed;
-use super::outcome::backoff;
+use super::hold::backoff;
 use crate::durable::{self, Stamp};
 use crate::error::{Error, Result};
 use crate::pipeline::{Input, Key, Ledger};
@@ -43,6 +43,11 @@ impl Stuck {
         self.due
     }
 
+    /// Whether they are to be tried now.
+    pub fn is_due(&self) -> bool {
+        self.due.is_some_and(|due| due <= Instant::now())
+    }
+
     fn push(&mut self, job: Unsettled, error: &Error) {
         self.jobs.push_back(job);
         self.reason = error.to_string();
@@ -51,14 +56,16 @@ impl Stuck {
 }
 
 impl Feed {
-    /// Sees to originals whose results were safe when the program ended.
+    /// Keeps in mind originals whose results were safe when the program ended, to be seen to at once.
     pub(super) fn settle_originals(&mut self, unsettled: Vec<Unsettled>) {
-        for (key, files) in unsettled {
-            self.done.extend(files.iter().map(|(_, sign)| *sign));
-            match self.take_away(&files) {
-                Ok(()) => self.book.settled(key),
-                Err(e) => self.keep((key, files), &e),
-            }
+        self.done.extend(unsettled.iter().flat_map(|(_, files)| files).map(|(_, sign)| *sign));
+        if !unsettled.is_empty() {
+            self.stuck = Stuck {
+                jobs: unsettled.into(),
+                reason: "latentd ended before".into(),
+                due: Some(Instant::now()),
+                tries: 0,
+            };
         }
     }
 
@@ -71,7 +78,7 @@ impl Feed {
     /// Once they are due, up to the first that stays: most often all do for one reason. What fails as before is not told each time: the status
     /// shows it.
     pub(super) fn try_stuck_again(&mut self) {
-        if self.stuck.due.is_none_or(|due| due > Instant::now()) {
+        if !self.stuck.is_due() {
             return;
         }
         self.stuck.due = None;

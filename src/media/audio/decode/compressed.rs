@@ -275,14 +275,14 @@ impl Compressed {
     /// The end of the file; `cut_off` where the reader expected more.
     fn end(&self, cut_off: bool) -> Result<bool> {
         let told = self.frames.unwrap_or(0);
-        // Where damage lies near the end, Symphonia does not find the last page, which is whole, either.
-        let is_short = self.frames.is_none_or(|told| self.decoded + OGG_SLACK < told);
         let early = match self.container {
             Container::Flac => self.decoded < told,
             // Some tags count themselves.
             Container::Mp3 => self.tagged && self.decoded + PACKET < told,
             // The last page is marked. Pages that are damaged in between are passed over by Symphonia without a word.
             Container::Ogg => {
+                // Where damage lies near the end, Symphonia does not find the last page, which is whole, either.
+                let is_short = self.frames.is_none_or(|told| self.decoded + OGG_SLACK < told);
                 if !cut_off && is_short {
                     tracing::warn!("some of the file's sound is damaged and left out: the result is shorter");
                 }

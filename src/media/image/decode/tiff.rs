@@ -130,17 +130,15 @@ impl Kind {
             ColorType::YCbCr(8) if compression == JPEG && is_jpegs(decoder) => (Layout::Rgb, 3),
             ColorType::RGBA(8 | 16) => (Layout::Rgba, 4),
             ColorType::CMYK(8 | 16) => (Layout::Rgb, 4),
-            // As JPEG the crate makes another picture of it.
-            ColorType::Multiband { bit_depth: 8 | 16, num_samples: 2 }
-                if matches!(extra[..], [1 | 2]) && compression != JPEG =>
-            {
-                (Layout::GrayAlpha, 2)
-            }
+            // The crate makes another picture of it.
             ColorType::Multiband { num_samples: 2, .. } if compression == JPEG => {
                 return Err(unsupported(
                     "it is a TIFF of gray with opacity, compressed as JPEG, which latentd does not read",
                     SAVE_PLAIN,
                 ));
+            }
+            ColorType::Multiband { bit_depth: 8 | 16, num_samples: 2 } if matches!(extra[..], [1 | 2]) => {
+                (Layout::GrayAlpha, 2)
             }
             other => {
                 return Err(unsupported(
