@@ -301,3 +301,13 @@ fn slips_of_the_command_line_are_told_as_what_they_are() {
     }
     assert!(!home.path("x").exists() || count(&home.path("x")) == 0);
 }
+
+/// It was done as often as it was named, each time under another name.
+#[test]
+fn what_is_named_twice_is_done_once() {
+    let home = home();
+    fs::write(home.path("in/a.png"), png(20, 20)).unwrap();
+    let (code, _, err) = run(&home, "apply pipeline.yaml in in/a.png in/../in/a.png --out out");
+    assert!(code == Some(0) && err.contains("2 named more than once"), "{err}");
+    assert_eq!(names(&home, "out"), ["a.png"]);
+}

@@ -195,6 +195,11 @@ fn history_knows_a_file_by_every_path() {
     daemon.child.wait().unwrap();
     assert_eq!(ask(), event);
     assert_eq!(home.run(&["history", "--socket", "nowhere"]).status.code(), Some(69));
+    // It was told that no daemon answers, where there never was one.
+    let fresh = Home::new().run(&["history"]);
+    assert!(
+        fresh.status.code() == Some(66) && String::from_utf8_lossy(&fresh.stderr).contains("nothing has happened yet")
+    );
 }
 
 #[test]

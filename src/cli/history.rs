@@ -96,7 +96,11 @@ fn events(args: &Args) -> Result<Vec<Value>> {
         Ok(mut answer) => Ok(answer["events"].as_array_mut().map(std::mem::take).unwrap_or_default()),
         Err(e) if e.kind() == Kind::Device && args.which.is_usual() => {
             let since = args.since.as_ref().map_or(0, |since| journal::ago(Duration::from_secs(since.seconds)));
-            journal::history(&paths::state(), since, args.limit as usize, &files)?.ok_or(e)
+            let left = journal::history(&paths::state(), since, args.limit as usize, &files)?;
+            left.ok_or_else(|| {
+                let none = "nothing has happened yet: no daemon runs, and none has left a journal";
+                Error::new(Kind::NoInput, none).mend("start one: `latentd run PIPELINE`")
+            })
         }
         Err(e) => Err(e),
     }

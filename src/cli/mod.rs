@@ -25,6 +25,7 @@ mod new;
 mod paths;
 mod perturb;
 mod pieces;
+mod plain;
 mod plot;
 mod plot_compare;
 mod plot_sound;

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::plain::{Files, Plain};
 use super::repeats::Repeats;
 use super::{Common, files};
 use crate::config::Report;
@@ -52,7 +53,7 @@ pub fn start_logging(common: &Common, long: bool) {
             let log = log.with_ansi(colour() && !journal).with_target(false);
             match long && !journal {
                 true => log.with_filter(Repeats::default()).boxed(),
-                false => log.without_time().with_filter(Repeats::default()).boxed(),
+                false => log.event_format(Plain).and_then(Files).with_filter(Repeats::default()).boxed(),
             }
         }
     };

@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What the program reads of the environment of whoever runs the tests, beside what each home sets: with `LATENTD_SOCKET`, say, `drain` would end the
 /// developer's own daemon.
-const NOT_OURS: [&str; 10] = [
+const NOT_OURS: [&str; 11] = [
+    "COLUMNS",
     "JOURNAL_STREAM",
     "LATENTD_LOG",
     "LATENTD_SOCKET",

@@ -1,6 +1,6 @@
 //! What the user has named, folders included, and what lies in these that is not taken.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -52,6 +52,14 @@ pub fn inputs(named: &[PathBuf], pipeline: &Pipeline, failures: &mut Vec<(PathBu
                 }
                 Err(e) => failures.push((named.clone(), Error::io("read", named, e))),
             }
+        }
+    }
+    // Of a group the same file may well be two.
+    if named.len() > 1 && pipeline.source.group == 1 {
+        let (count, mut seen) = (inputs.len(), HashSet::new());
+        inputs.retain(|input| seen.insert(resolve(&input.path)));
+        if inputs.len() < count {
+            tracing::info!("{} named more than once, and worked on once", count - inputs.len());
         }
     }
     if unfit.count > 0 {
