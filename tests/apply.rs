@@ -311,3 +311,16 @@ fn what_is_named_twice_is_done_once() {
     assert!(code == Some(0) && err.contains("2 named more than once"), "{err}");
     assert_eq!(names(&home, "out"), ["a.png"]);
 }
+
+/// `-1` stood in a name, and nobody said why.
+#[test]
+fn results_that_are_numbered_are_told() {
+    let home = home();
+    for folder in ["x", "y"] {
+        fs::write(home.folder(folder).join("a.png"), png(20, 20)).unwrap();
+    }
+    let (code, _, err) = run(&home, "apply pipeline.yaml x/a.png y/a.png --out out");
+    assert!(code == Some(0) && err.contains("1 result has another name, as out/a-1.png: several inputs"), "{err}");
+    let (_, _, err) = run(&home, "apply pipeline.yaml x/a.png --out other");
+    assert!(!err.contains("another name"), "{err}");
+}

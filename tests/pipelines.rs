@@ -193,7 +193,6 @@ fn settings_that_cannot_work_are_refused_with_what_was_meant() {
         ("max_size: 5", "write the unit: `5MB`"),
         ("max_memory: 5M", "did you mean `5MB`?"),
         ("max_memory: 2 gib", "did you mean `2GiB`?"),
-        ("max_size: 12B", "the least is `1kB`"),
         ("max_time: 0", "`100ms` or more"),
         ("poll: 0", "`100ms` or more"),
         ("poll: 5", "write the unit: `5s`"),

@@ -172,12 +172,9 @@ fn scalar(kind: &Kind, node: &Node, base: &Path) -> Result<Value, Option<String>
             };
             long.filter(|long| (*min..=*max).contains(long)).map(Value::Duration)
         }
+        (Kind::Size, Content::Text(text)) => with_unit(text, BYTES).map(|bytes| Value::Size(bytes.round() as u64)),
         (Kind::Size, content) => {
-            let bytes = match content {
-                Content::Text(text) => with_unit(text, BYTES).map(|bytes| bytes.round() as u64),
-                other => whole(other).and_then(|n| u64::try_from(n).ok()),
-            };
-            bytes.filter(|bytes| *bytes >= Kind::LEAST_SIZE).map(Value::Size)
+            whole(content).and_then(|n| u64::try_from(n).ok()).filter(|n| *n >= Kind::LEAST_BYTES).map(Value::Size)
         }
         (Kind::Path, Content::Path(path)) => Some(Value::Path(base.join(path))),
         (Kind::Path, Content::Text(text)) if text == "~" || text.starts_with("~/") => {

@@ -85,7 +85,7 @@ pub enum Kind {
         /// The most.
         max: Duration,
     },
-    /// A number of bytes, [`Kind::LEAST_SIZE`] or more: a number followed by `B`, `kB`, `MB`, `GB`, `KiB`, `MiB` or `GiB`, or just bytes.
+    /// A number of bytes: a number followed by `B`, `kB`, `MB`, `GB`, `KiB`, `MiB` or `GiB`, or just bytes, [`Kind::LEAST_BYTES`] or more.
     Size,
     /// One of these words.
     Choice(&'static [&'static str]),
@@ -100,8 +100,8 @@ pub enum Kind {
 impl Kind {
     /// A length of time without bounds.
     pub const ANY_DURATION: Kind = Kind::Duration { min: Duration::ZERO, max: Duration::MAX };
-    /// The least of [`Kind::Size`] in bytes: nobody limits a file to less, and `5` was meant to be `5MB`.
-    pub const LEAST_SIZE: u64 = 1000;
+    /// The least of [`Kind::Size`] where no unit is written: nobody limits a file to so few bytes, and `5` was meant to be `5MB`.
+    pub const LEAST_BYTES: u64 = 1000;
 }
 
 /// All components that pipelines may name. The pipeline module fills it; the config module only reads it.

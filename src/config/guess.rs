@@ -53,7 +53,6 @@ pub(super) fn guess(name: &str, kind: &Kind, node: &Node) -> Option<String> {
         (Kind::Duration { .. }, Content::Text(text)) if with_unit(text, SECONDS).is_some() => None,
         (Kind::Duration { .. }, _) => Some("the units are `ms`, `s`, `min` and `h`".to_owned()),
         (Kind::Size, Content::Integer(n)) if *n > 0 => Some(format!("write the unit: `{n}MB`")),
-        (Kind::Size, Content::Text(text)) if with_unit(text, BYTES).is_some() => Some("the least is `1kB`".to_owned()),
         (Kind::Size, content) => {
             let meant = if let Content::Text(text) = content { size(text) } else { None };
             meant.or_else(|| Some("the units are `kB`, `MB` and `GB`, or `KiB`, `MiB` and `GiB`".to_owned()))
@@ -77,9 +76,7 @@ fn size(text: &str) -> Option<String> {
     };
     let (unit, _) = BYTES.iter().find(|(unit, _)| is(unit))?;
     let meant = format!("{number}{unit}");
-    with_unit(&meant, BYTES)
-        .filter(|bytes| *bytes >= Kind::LEAST_SIZE as f64)
-        .map(|_| format!("did you mean `{meant}`?"))
+    with_unit(&meant, BYTES).map(|_| format!("did you mean `{meant}`?"))
 }
 
 /// A word where settings in braces are the other choice: those settings without their braces, or all that may stand there.

@@ -104,7 +104,7 @@ fn kind(kind: &Kind) -> Json {
             if min.is_zero() { json!({ "anyOf": [{ "const": 0 }, text] }) } else { text }
         }
         Kind::Size => {
-            json!({ "anyOf": [{ "type": "integer", "minimum": Kind::LEAST_SIZE }, { "type": "string", "pattern": unit_pattern(BYTES) }] })
+            json!({ "anyOf": [{ "type": "integer", "minimum": Kind::LEAST_BYTES }, { "type": "string", "pattern": unit_pattern(BYTES) }] })
         }
         Kind::Choice(words) => json!({ "enum": words }),
         Kind::List(item) => json!({ "type": "array", "items": self::kind(item) }),

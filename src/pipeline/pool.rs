@@ -201,8 +201,9 @@ impl Shared {
         let entry = UnderWay { flight: Arc::clone(&flight), begin: Instant::now(), job: Arc::clone(&job), charge };
         lock(&self.under_way).insert(number, entry);
         let first = job.inputs.first().map(|input| show_path(&input.relative)).unwrap_or_default();
+        let file = if job.inputs.len() > 1 { format!("{first} and {} more", job.inputs.len() - 1) } else { first };
         let id = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
-        let span = tracing::info_span!("job", id, pipeline = job.pipeline.name, file = first);
+        let span = tracing::info_span!("job", id, pipeline = job.pipeline.name, file);
         let ticket = span.in_scope(|| job.run(&self.crew, &flight));
         // Also of one that failed: from here on the watchdog cannot tell of it as well.
         if flight.publish().is_err() {

@@ -1,7 +1,7 @@
 //! What `apply` tells while it works and at the end.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crossbeam::channel::{Receiver, never, select};
 
@@ -20,22 +20,44 @@ pub struct Summary {
     pub done: usize,
     /// The signal that has ended the work before the rest was done.
     pub interrupted: Option<i32>,
-    /// How many results have another name since older files had theirs.
-    renamed: usize,
-    /// The first of them.
-    example: Option<PathBuf>,
+    /// Results that have another name since older files had theirs.
+    renamed: Others,
+    /// Results that have another name since those of other inputs had theirs.
+    numbered: Others,
+}
+
+/// Results of other names than they should have.
+#[derive(Debug, Default)]
+struct Others {
+    count: usize,
+    first: Option<PathBuf>,
+}
+
+impl Others {
+    fn add(&mut self, result: &Path) {
+        self.count += 1;
+        self.first.get_or_insert_with(|| result.to_path_buf());
+    }
+
+    /// That there are some, for people; nothing if there are none.
+    fn told(&self) -> Option<String> {
+        let has = if self.count == 1 { "result has another name" } else { "results have other names" };
+        self.first.as_ref().map(|first| format!("{} {has}, as {}", self.count, show_path(first)))
+    }
 }
 
 impl Summary {
     /// Tells of results that got other names, if some did.
     pub fn tell_of_names(&self, skips: bool) {
-        let Some(example) = &self.example else { return };
-        let has = if self.renamed == 1 { "result has another name" } else { "results have other names" };
+        if let Some(told) = self.numbered.told() {
+            tracing::info!("{told}: several inputs have one");
+        }
+        let Some(told) = self.renamed.told() else { return };
         let mend = match skips {
             true => "",
             false => "; `--skip-existing` passes over what is done, another folder after `--out` keeps results apart",
         };
-        tracing::warn!("{} {has}, as {}: older files have theirs{mend}", self.renamed, show_path(example));
+        tracing::warn!("{told}: older files have theirs{mend}");
     }
 }
 
@@ -82,9 +104,12 @@ pub(super) fn report(
             Outcome::Done(results) | Outcome::Known(results) => {
                 summary.done += 1;
                 let wanted = expected(pipeline, &inputs, 1);
-                if let Some(result) = results.first().filter(|result| **result != wanted && taken.contains(&wanted)) {
-                    summary.renamed += 1;
-                    summary.example.get_or_insert_with(|| result.clone());
+                if let Some(result) = results.first().filter(|result| **result != wanted) {
+                    if taken.contains(&wanted) {
+                        summary.renamed.add(result);
+                    } else if is_numbered(result, &wanted) {
+                        summary.numbered.add(result);
+                    }
                 }
                 if args.json {
                     let inputs = plain_paths(inputs.iter().map(|input| &input.path));
@@ -107,4 +132,11 @@ pub(super) fn report(
     }
     bar.bar.finish_and_clear();
     summary
+}
+
+/// Whether a result has the name that it should have, and a number behind it.
+fn is_numbered(result: &Path, wanted: &Path) -> bool {
+    let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let rest = stem(result).strip_prefix(&stem(wanted)).map(|rest| rest.starts_with('-'));
+    rest == Some(true) && result.parent() == wanted.parent() && result.extension() == wanted.extension()
 }
