@@ -298,6 +298,7 @@ fn slips_of_the_command_line_are_told_as_what_they_are() {
     ] {
         let (code, _, err) = run(&home, line);
         assert!(code != Some(0) && err.contains(mend), "{line}: {err}");
+        assert_eq!(err.matches("error: ").count(), 1, "{line}: {err}");
     }
     assert!(!home.path("x").exists() || count(&home.path("x")) == 0);
 }

@@ -159,14 +159,12 @@ fn read(args: &Args, common: &Common) -> Result<(Pipeline, Models)> {
     // A folder of that name is one that the pipeline has watched.
     let missing = args.pipeline.symlink_metadata().map_or(true, |metadata| metadata.is_dir());
     let Some(shipped) = Shipped::find(&name).filter(|_| missing) else {
+        if !missing && files::is_media(&args.pipeline) {
+            return Err(swapped(args));
+        }
         let models = common.models();
-        let pipeline =
-            config::read(&args.pipeline).and_then(|text| set::load(&args.pipeline, text, &args.set, &models));
-        return match pipeline {
-            Ok(pipeline) => Ok((pipeline, models)),
-            Err(e) if missing => Err(e.mend(match_of(&name))),
-            Err(e) => Err(swapped(args).unwrap_or(e)),
-        };
+        let text = config::read(&args.pipeline).map_err(|e| if missing { e.mend(meant_by(&name)) } else { e })?;
+        return Ok((set::load(&args.pipeline, text, &args.set, &models)?, models));
     };
     // It lies in no folder, beside which models or results could be.
     if args.out.is_none() {
@@ -178,7 +176,7 @@ fn read(args: &Args, common: &Common) -> Result<(Pipeline, Models)> {
 }
 
 /// The mend for a pipeline that is not there.
-fn match_of(name: &str) -> String {
+fn meant_by(name: &str) -> String {
     let known = || SHIPPED.iter().map(|shipped| shipped.name);
     let bare = name.strip_suffix(".yaml").or(name.strip_suffix(".yml")).unwrap_or(name);
     match crate::did_you_mean(bare, known()) {
@@ -188,14 +186,11 @@ fn match_of(name: &str) -> String {
 }
 
 /// What is wrong where an input stands in the pipeline's place.
-fn swapped(args: &Args) -> Option<Error> {
-    if !files::is_media(&args.pipeline) {
-        return None;
-    }
+fn swapped(args: &Args) -> Error {
     let is_pipeline = |path: &&PathBuf| super::is_yaml(path) || path.to_str().and_then(Shipped::find).is_some();
     let meant = args.inputs.iter().find(is_pipeline).map_or("PIPELINE".into(), |path| show_path(path));
     let e = Error::new(Kind::Usage, "the pipeline is named first, and this is called like an input").at(&args.pipeline);
-    Some(e.mend(format!("write `latentd apply {meant} {}`", show_path(&args.pipeline))))
+    e.mend(format!("write `latentd apply {meant} {}`", show_path(&args.pipeline)))
 }
 
 /// Inputs in the order in which they were named, `size` to a job.
