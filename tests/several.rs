@@ -194,6 +194,9 @@ fn what_one_cannot_read_stays_for_another() {
     });
     wait_for("the reasons", LONG, || notes.iter().all(is_told));
     assert!(count(&home.path("a")) == 3 && notes.iter().all(|name| !home.path(name).exists()));
+    let retry = home.run(&["quarantine", "retry", "neither.txt", "-p", "pipelines/0.yaml"]);
+    let text = String::from_utf8_lossy(&retry.stderr).into_owned();
+    assert!(!retry.status.success() && text.contains("a/neither.txt where it lies, or `touch` it"), "{text}");
     // Told once: the next start leaves them alone, too.
     assert_eq!(daemon.stop(), Some(0));
     let times = home.daemon(&home.path("pipelines"), &[]);

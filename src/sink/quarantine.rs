@@ -159,7 +159,10 @@ impl Quarantine<'_> {
     pub fn put_back(&self, kept: &Kept, source: &Path) -> Result<PathBuf> {
         let Some(file) = &kept.file else {
             let e = Error::new(Kind::NoInput, "only the reason is here, the file is not").at(&kept.note);
-            return Err(e.mend("drop the file itself into the folder again"));
+            return Err(match kept.from.is_file() {
+                true => e.mend(format!("mend {} where it lies, or `touch` it", show_path(&kept.from))),
+                false => e.mend("drop the file itself into the folder again"),
+            });
         };
         durable::guard(source);
         let back = durable::move_file(file, &source.join(&kept.name), None)?;
